@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/arena.h"
+
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { FIRST_BLOCK = 4096, LARGEST_BLOCK = 1 << 20 };
+
+struct arena_block {
+        struct arena_block *older;
+        size_t size;                    // of data
+        alignas(max_align_t) char data[];
+};
+
+static void use_block(struct arena *arena, struct arena_block *block) {
+        arena->next = block->data;
+        arena->end = block->data + block->size;
+}
+
+static void add_block(struct arena *arena, size_t least) {
+        size_t size = arena->blocks ? MIN(arena->blocks->size * 2, (size_t)LARGEST_BLOCK) : FIRST_BLOCK;
+        size = MAX(size, least);
+        struct arena_block *block = must_malloc(sizeof *block + size);
+        block->older = arena->blocks;
+        block->size = size;
+        arena->blocks = block;
+        use_block(arena, block);
+}
+
+void *arena_alloc(struct arena *arena, size_t size) {
+        ASSERT(size <= SIZE_MAX / 4);
+        size = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+        if ((size_t)(arena->end - arena->next) < size || !arena->blocks)
+                add_block(arena, size);
+        void *memory = arena->next;
+        arena->next += size;
+        return memset(memory, 0, size);
+}
+
+struct bytes arena_copy(struct arena *arena, struct bytes value) {
+        char *copy = arena_alloc(arena, value.size + 1);
+        if (value.size)
+                memcpy(copy, value.data, value.size);
+        return (struct bytes){copy, value.size};
+}
+
+char *arena_text(struct arena *arena, struct bytes value) {
+        char *copy = arena_alloc(arena, value.size + 1);
+        if (value.size)
+                memcpy(copy, value.data, value.size);
+        return copy;
+}
+
+char *arena_print(struct arena *arena, const char *format, ...) {
+        va_list arguments, again;
+        va_start(arguments, format);
+        va_copy(again, arguments);
+        int size = vsnprintf(NULL, 0, format, arguments);
+        va_end(arguments);
+        ASSERT(size >= 0);
+        char *text = arena_alloc(arena, (size_t)size + 1);
+        vsnprintf(text, (size_t)size + 1, format, again);
+        va_end(again);
+        return text;
+}
+
+void arena_reset(struct arena *arena) {
+        while (arena->blocks && arena->blocks->older) {
+                struct arena_block *block = arena->blocks;
+                arena->blocks = block->older;
+                free(block);
+        }
+        if (arena->blocks)
+                use_block(arena, arena->blocks);
+}
+
+void arena_free(struct arena *arena) {
+        arena_reset(arena);
+        free(arena->blocks);
+        *arena = (struct arena){0};
+}

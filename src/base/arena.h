@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Memory that is freed all at once. Blocks grow by doubling up to a cap; reset keeps the first block, so an arena that serves
+// one request after another stops allocating. Not for several threads at once. Never returns NULL.
+#pragma once
+
+#include "base/bytes.h"
+
+struct arena_block;
+
+struct arena {
+        struct arena_block *blocks;     // newest first; the oldest is kept by a reset
+        char *next;
+        char *end;
+};
+
+void *arena_alloc(struct arena *arena, size_t size);            // aligned for any type, zeroed
+struct bytes arena_copy(struct arena *arena, struct bytes value);
+char *arena_text(struct arena *arena, struct bytes value);      // NUL-terminated copy
+char *arena_print(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
+void arena_reset(struct arena *arena);
+void arena_free(struct arena *arena);                           // fit for CLEANUP
