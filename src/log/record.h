@@ -38,7 +38,7 @@
         X(EPOCH, 8)             /* a shard: from here on its lanes are in `mode`; see mode below */                   \
         X(LANE_EPOCH, 9)        /* one lane that an EPOCH had left behind follows */                                  \
         /* a synchronous call with records */                                                                         \
-        X(INTENT, 16)           /* about to call; body: none; request: target and headers */                         \
+        X(INTENT, 16)           /* about to call; body and request: what is sent, should it be sent again */            \
         X(ANSWERED, 17)         /* done; status and body: the provider's answer, kept for repeats */                  \
         X(REFUSED, 18)          /* certainly not done: the identity is free again */                                  \
         /* a message in a topic, and its delivery by one communication */                                             \
@@ -84,6 +84,7 @@ enum record_flag {
         RECORD_GIVEN = 64,              // the identity was given by commute; its caller named none
         RECORD_FILLED = 128,            // MESSAGE: defaults were filled in
         RECORD_OUTSIDE = 256,           // MESSAGE: published through POST /events, not by a call
+        RECORD_KEPT = 512,              // MESSAGE: kept in a replica of commute, which is its delivery: settled by this record
 };
 
 enum { RECORD_KEY_MAX = 256, RECORD_IDENTITY_MAX = 256, RECORD_REQUEST_MAX = 32 * 1024, RECORD_HEADER_FIXED = 112 };

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bodies of shard, lane and message, and what the shard*.c files use of each other:
+//      shard.c         construction, tables, recovery, time, state, checks
+//      shard_admit.c   requests: repeats and admission
+//      shard_deliver.c delivery, outcomes of calls and deliveries, failing providers
+//      shard_switch.c  epochs and fences
+//      shard_person.c  decisions of people
+#pragma once
+
+#include "base/table.h"
+#include "gateway/shard.h"
+
+// What the owner knows of a message. [V_…] is the name in tests/model/lane.pml. States ending in ING wait for a record, which
+// is submitted again until it lands (invariant 7), except for the two admissions, which may fail.
+#define MESSAGE_STATES(X)                                                                                       \
+        X(INTENDING)            /* INTENT under way [V_INT] */                                                  \
+        X(CALLED)               /* at the provider, its caller waits [V_CALL] */                                \
+        X(ANSWERING)            /* done; ANSWERED under way [V_OUT] */                                          \
+        X(RELEASING)            /* certainly not done; REFUSED under way [V_REL] */                             \
+        X(DOUBTING)             /* nobody knows; INDETERMINATE under way */                                     \
+        X(IN_DOUBT)             /* an indeterminate call [V_INDET] */                                           \
+        X(CALLED_AGAIN)         /* an indeterminate call at the provider again [V_AGAIN] */                     \
+        X(APPENDING)            /* MESSAGE under way [V_APP] */                                                 \
+        X(WAITING)              /* durable, not at the provider [V_WAIT] */                                     \
+        X(ATTEMPTING)           /* ATTEMPT under way [V_TRYP] */                                                \
+        X(TRIED)                /* at the provider [V_TRY] */                                                   \
+        X(RETURNING)            /* that attempt was not executed; NOT_DONE under way */                         \
+        X(DELIVERING)           /* done; DELIVERED under way [V_DLV] */                                         \
+        X(UNKNOWING)            /* the provider recognises; INDETERMINATE of a delivery under way */            \
+        X(PARKING)              /* PARKED under way [V_PARKP] */                                                \
+        X(PARKED)               /* a person must decide [V_PARK] */                                             \
+        X(DISCARDING)           /* refused, and refusals are discarded; DISCARDED under way */                  \
+        X(DECIDING)             /* a person has decided; that record is under way */                            \
+        X(SETTLED)              /* kept until the views have passed its last record [V_DONE] */                 \
+        X(GONE)                 /* not admitted, or released: about to be freed [V_NONE] */
+
+enum message_state {
+#define X(name) MESSAGE_##name,
+        MESSAGE_STATES(X)
+#undef X
+        MESSAGE_STATES_COUNT
+};
+
+struct lane;
+
+struct shard_message {
+        struct list link;               // in lane->calls, lane->messages or shard->settled
+        struct list resend;             // in shard->resend while its record must be submitted again
+        struct lane *lane;
+        struct shard_request *request;  // the caller that waits for it; NULL: none
+        struct shard_append append;
+        struct hash128 identity, body_hash;
+        uint64_t position;              // of its INTENT or MESSAGE; 0: not durable yet
+        uint64_t answer_position;       // of its ANSWERED record; once settled and answered synchronously
+        uint64_t last_position;         // of its last record
+        uint64_t sequence;              // of a MESSAGE
+        int64_t last_attempt_ms;        // wall clock; 0: none was made
+        uint64_t first_refused_ns;      // 0: not refused
+        uint32_t attempts;
+        uint16_t status;                // of the last response
+        enum message_state state;
+        enum message_state before;      // DECIDING: the state that a failed append goes back to
+        enum record_kind decision;      // DECIDING
+        bool async;                     // a MESSAGE, not a call
+        bool was_indeterminate;         // of an earlier attempt nobody knows
+        bool recognised;
+        bool given;                     // its identity was given by commute
+        bool by_recovery;
+};
+
+struct lane {
+        struct list ready;              // in shard->ready while its head may be delivered
+        struct list timed;              // in shard->timed while wake_ns or fence_until_ns is set
+        struct list with_arrivals;      // in shard->with_arrivals while arrivals wait
+        struct list calls;              // synchronous calls without a recorded outcome
+        struct list messages;           // unsettled MESSAGEs in sequence order
+        struct list arrivals;           // requests that wait (held, or behind an admission under way)
+        struct hash128 hash;
+        struct shard_append append;     // of its LANE_EPOCH
+        uint64_t last_sequence;         // of the last durable MESSAGE
+        uint64_t last_position;         // of the last record of this lane
+        uint64_t wake_ns;               // not before this time; 0: at once
+        uint64_t fence_until_ns;        // 0: not fenced
+        uint64_t fence_again_ns;        // not fenced again before
+        size_t backlog;                 // of messages
+        uint32_t failures;              // in a row, for the backoff
+        uint64_t failed_in_run;         // shard->success_run when it was last counted in failing_lanes
+        struct shard_message *appending;
+        bool left_async;
+        bool opening;                   // its LANE_EPOCH is under way
+};
+
+struct shard {
+        struct shard_options options;
+        const struct shard_ops *ops;
+        void *user;
+        struct table messages;          // by identity
+        struct table lanes;             // by lane hash
+        struct table by_position;       // unsettled durable messages, for people and recovery
+        struct list ready, timed, with_arrivals, settled, resend;
+        struct shard_append append;     // of its EPOCH
+        enum lane_mode mode, next_mode;
+        uint32_t epoch;
+        uint64_t resend_ns;             // when to submit failed records again; 0: nothing waits
+        uint64_t views_position;
+        uint64_t success_run;           // grows with each success of a delivery; 1 at first
+        uint64_t last_success_ns;
+        size_t failing_lanes;           // distinct lanes that failed since the last success
+        uint64_t probe_ns;              // while the provider fails: the next attempt
+        uint32_t probes;
+        struct shard_state state;       // counters
+        bool paused, started;
+        bool plain_not_recorded;        // stepped back in memory; EPOCH(PLAIN) to be appended when the log takes it
+};
+
+// ---- shard.c ----
+struct lane *lane_get(struct shard *shard, const struct hash128 *hash);         // finds it, or makes it from the views
+void lane_settle_down(struct shard *shard, struct lane *lane);                  // frees it when nothing is left of it
+struct shard_message *message_new(struct shard *shard, struct lane *lane, const struct hash128 *identity,
+                                  const struct hash128 *body_hash, bool async);
+void message_move(struct shard *shard, struct shard_message *message, enum message_state state);
+void message_forget(struct shard *shard, struct shard_message *message);        // GONE: removed and freed
+void message_durable(struct shard *shard, struct shard_message *message, uint64_t position);    // has its first record
+void message_settle(struct shard *shard, struct shard_message *message);        // SETTLED: until the views pass
+void message_record(struct shard *shard, struct shard_message *message);        // submits the record that its state waits for
+void request_answer(struct shard *shard, struct shard_request *request, enum shard_answer answer, uint64_t position);
+uint64_t shard_backoff_ns(struct shard *shard, uint32_t failures);
+void lane_sleep(struct shard *shard, struct lane *lane, uint64_t until_ns);
+void lane_timed_update(struct shard *shard, struct lane *lane);
+
+static inline uint64_t shard_now(const struct shard *shard) {
+        return shard->ops->now_ns(shard->user);
+}
+static inline enum lane_mode lane_mode_of(const struct shard *shard, const struct lane *lane) {
+        return lane->left_async ? LANE_ASYNC : shard->mode;
+}
+static inline bool lane_held(const struct shard *shard, const struct lane *lane) {
+        return shard->append.of != APPEND_IDLE || lane->fence_until_ns || lane->opening;
+}
+
+// ---- shard_admit.c ----
+void lane_release_arrivals(struct shard *shard, struct lane *lane);     // takes as many as it may now
+void admit_durable(struct shard *shard, struct shard_message *message, uint64_t position);
+void admit_failed(struct shard *shard, struct shard_message *message);
+void admit_unknown(struct shard *shard, struct shard_message *message);
+
+// ---- shard_deliver.c ----
+void lane_ready(struct shard *shard, struct lane *lane);        // looks whether its head may go, and queues it
+void shard_deliver(struct shard *shard);                        // starts what may start
+void call_again(struct shard *shard, struct shard_message *message, struct shard_request *request);
+void lane_call_again(struct shard *shard, struct lane *lane);   // in an async lane: its indeterminate calls
+
+// ---- shard_switch.c ----
+void switch_appended(struct shard *shard, enum append_result result, uint64_t position);
+void lane_opened(struct shard *shard, struct lane *lane, enum append_result result, uint64_t position);
+void lane_try_open(struct shard *shard, struct lane *lane);     // a lane left async whose backlog is gone
+void switch_tick(struct shard *shard);
+void shard_step_back(struct shard *shard);
+
+// ---- shard_person.c ----
+void decided(struct shard *shard, struct shard_message *message, enum append_result result, uint64_t position);
