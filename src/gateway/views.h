@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// The fold: applies the log's records to the tables of state.db (store/state.h) and to the ledger's accounts (proof/ledger.h).
+//
+// The views are a function of the log alone: no configuration, no clock, no order of arrival goes into them, so that a state.db
+// rebuilt from position 0 equals the one that grew (expiry of identities aside). Therefore a MESSAGE says itself that the gateway
+// keeps its topic's replica (RECORD_KEPT): it is in the replica, and delivered, with its own record.
+//
+// What a record must carry, beyond log/record.h:
+//      every record of a communication     shard: the stream number of "COMM-040/3". The shard's stream must exist in the log, so a
+//                                          shard's first record is an EPOCH in its own stream (a stream without a record of its
+//                                          own is forgotten by a crash, its number with it)
+//      outcomes, ATTEMPT … DISCARDED       reference: position of the INTENT or MESSAGE
+//      REPEAT                              shard; reference: as known, or 0
+//      MIGRATION                           key: the communication's name ("COMM-040")
+//      CONFIG                              mapping: its own number
+//      MESSAGE of a captured write         reference: the CAPTURE. With RECORD_REREAD: the newest CAPTURE that the re-read answers
+//                                          for; all dirty ones of the key up to it are clean
+//      CAPTURE_CLEAN                       shard; key, reference: as for a re-read. With an empty key, a completed backfill: those
+//                                          CAPTUREs without a key up to `reference` are clean (the last position before it began)
+//      LANE_EPOCH                          shard, lane, key, mode, epoch
+//
+// An impossible record does not stop the fold: it changes nothing but a fault counter, and the first of each kind is kept
+// (state_fault_each). A failing disk does: the thread tries again each second, and what it is behind shows in views_lag.
+//
+// Threads: views_open, views_catch_up, views_start, views_close on one thread; views_wake, views_position, views_lag,
+// views_behind, views_error on any. Before views_start the fold runs on its caller's thread, after it on the views' own.
+#pragma once
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "log/record.h"
+
+struct log;
+struct state_reader;
+struct views;
+
+enum {
+        VIEWS_BATCH_RECORDS = 1000,             // of one transaction
+        VIEWS_BATCH_MS = 20,                    // or after this time
+        VIEWS_LAG_MAX = 100000,                 // records behind at which admission of new messages is refused
+        VIEWS_EXPIRE_ROWS = 1000,               // identities removed at once, then something else gets its turn
+};
+
+struct views_options {
+        struct log *log;                        // outlives the views
+        const char *path;                       // of state.db; copied
+        int64_t identity_window_ms;             // identities settled longer ago are removed; 0: never
+
+        // CONFIG, REGISTRY and MIGRATION records, each after its transaction is durable in the view's sense; at views_open those
+        // that are already in state.db, in order (of MIGRATION the last of each communication). Not in the way of a listener:
+        // it may take a lock, not block. May be NULL.
+        void (*control)(void *context, uint64_t position, const struct record *record, struct bytes body);
+        // The view holds up to this position: owners may forget what they hold up to it. May be NULL.
+        void (*moved)(void *context, uint64_t position);
+        void *context;
+};
+
+// Opens state.db (its errors: state_open), builds nothing yet.
+MUST_USE bool views_open(const struct views_options *options, struct views **ret_views, struct error *error);
+// Folds up to the log's end as it is when called; progress (may be NULL) about ten times a second. Before views_start.
+MUST_USE bool views_catch_up(struct views *views, void (*progress)(void *context, uint64_t position, uint64_t end),
+                             struct error *error);
+// Folds at most one batch; *ret_count 0: the end. What views_catch_up and the thread call; for tests and simulation.
+MUST_USE bool views_step(struct views *views, size_t *ret_count, struct error *error);
+// Starts the thread that follows the log.
+MUST_USE bool views_start(struct views *views, struct error *error);
+// Stops the thread at a record's boundary, commits, closes. NULL is allowed. Readers close before or after.
+void views_close(struct views *views);
+void views_closep(struct views **views);
+
+void views_wake(struct views *views);                   // the log has grown; from any thread, cheap, never blocks
+uint64_t views_position(const struct views *views);     // up to where readers see the log folded
+uint64_t views_lag(const struct views *views);          // positions behind the log's last durable one
+bool views_behind(const struct views *views);           // lag above VIEWS_LAG_MAX: push back
+// What the thread is failing at since its last success; false: at nothing.
+bool views_error(struct views *views, struct error *ret_error);
+// The views' own reader: only before views_start, or on the views' thread (in `control` and `moved`).
+struct state_reader *views_reader(struct views *views);

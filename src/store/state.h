@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+// state.db: views of the log (DESIGN.md §5), in SQLite. Everything in it is a fold of the log's records up to one position that is
+// written in the same transaction; it is disposable, and rebuilt from position 0 when the file is missing or of another format.
+// What a record does to the tables is decided in gateway/views.c; here are the tables, and typed reads and writes of them.
+//
+// Threads: one struct state, the only writer, used by one thread at a time. Any number of readers, each used by one thread; each
+// call is one short statement and keeps no transaction open, so two calls may see two positions (state_position tells which).
+// Memory: bytes in results are in the caller's arena. Errors: ERROR_IO, ERROR_FULL, ERROR_CORRUPT of the file.
+//
+// A family is what streams have in common that differ in their partition only: the stream's name without its last "/N"
+// ("COMM-040" of "COMM-040/3", "topic/task-completed" of "topic/task-completed/3"). It is interned as a small number, from 1, in
+// the order of first appearance in the log. Communications and topics are named by their families here.
+#pragma once
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/hash.h"
+
+enum { STATE_FORMAT = 1, STATE_LOG_ID_SIZE = 16, STATE_PAGE_MAX = 1000 };
+
+struct state;
+struct state_reader;
+
+// Opens or creates the file. `log_id` and `log_end` (last durable position) are of the log that it is a view of. ERROR_CONFLICT: the
+// file is a view of another log, or of a longer one (its position is beyond log_end): nothing is touched, the sentence says what
+// to do. ERROR_CORRUPT: not a database. A file of another format is emptied and begins at position 0.
+MUST_USE bool state_open(const char *path, const uint8_t log_id[static STATE_LOG_ID_SIZE], uint64_t log_end,
+                         struct state **ret_state, struct error *error);
+void state_close(struct state *state);                  // NULL is allowed; rolls back what is not committed
+void state_closep(struct state **state);
+
+MUST_USE bool state_reader_open(const char *path, struct state_reader **ret_reader, struct error *error);
+void state_reader_close(struct state_reader *reader);   // NULL is allowed
+void state_reader_closep(struct state_reader **reader);
+
+// The reading side of the writer's own connection: sees what is not committed yet. Lives as long as the state.
+struct state_reader *state_own_reader(struct state *state);
+
+// --- transactions --------------------------------------------------------------------------------------------------------------
+
+MUST_USE bool state_begin(struct state *state, struct error *error);
+// Writes the position and commits. On false nothing is written: the transaction has been rolled back.
+MUST_USE bool state_commit(struct state *state, uint64_t position, struct error *error);
+void state_rollback(struct state *state);
+MUST_USE bool state_position(struct state_reader *reader, uint64_t *ret_position, struct error *error);
+
+// --- families and shards -------------------------------------------------------------------------------------------------------
+
+// ERROR_NOT_FOUND: no record of it has been folded yet.
+MUST_USE bool state_family(struct state_reader *reader, struct bytes name, uint32_t *ret_family, struct error *error);
+MUST_USE bool state_family_intern(struct state *state, struct bytes name, uint32_t *ret_family, struct error *error);
+// "COMM-040" of "COMM-040/3"; the whole name when it has no "/N" at its end.
+struct bytes state_family_of_stream(struct bytes stream_name);
+
+struct state_shard {
+        uint32_t stream;                                // of the log: "COMM-040/3"
+        uint32_t family;
+        uint32_t mode;                                  // enum lane_mode of its last EPOCH; 0: it never had one
+        uint32_t epoch;
+};
+typedef bool state_shard_visit(void *context, const struct state_shard *shard, struct error *error);
+MUST_USE bool state_shard_each(struct state_reader *reader, state_shard_visit *visit, void *context, struct error *error);
+MUST_USE bool state_shard_find(struct state_reader *reader, uint32_t stream, struct state_shard *ret_shard, struct error *error);
+MUST_USE bool state_shard_put(struct state *state, const struct state_shard *shard, struct error *error);
+
+// --- lanes: every lane that ever had a MESSAGE or a LANE_EPOCH -------------------------------------------------------------------
+
+struct state_lane {
+        uint32_t shard;
+        struct hash128 lane;
+        struct bytes key;                               // as text
+        uint64_t last_sequence;                         // 0: none yet
+        uint64_t unsettled;                             // MESSAGEs of it that are not settled
+        bool left_async;                                // an EPOCH to LANE_RECORD left it behind: still async
+        uint32_t epoch;                                 // of its last LANE_EPOCH; 0: never had one
+};
+typedef bool state_lane_visit(void *context, const struct state_lane *lane, struct error *error);
+// ERROR_NOT_FOUND: no such lane; its next sequence is 1.
+MUST_USE bool state_lane_find(struct state_reader *reader, uint32_t shard, const struct hash128 *lane, struct arena *arena,
+                              struct state_lane *ret_lane, struct error *error);
+// The lanes of a shard with left_async. The visitor's lane is gone after the call.
+MUST_USE bool state_lane_left_each(struct state_reader *reader, uint32_t shard, state_lane_visit *visit, void *context,
+                                   struct error *error);
+MUST_USE bool state_lane_put(struct state *state, const struct state_lane *lane, struct error *error);
+// left_async = left for exactly the lanes of the shard with an unsettled MESSAGE, false for the others.
+MUST_USE bool state_lanes_leave(struct state *state, uint32_t shard, bool left, struct error *error);
+
+// --- messages that are not settled: calls and messages of topics -----------------------------------------------------------------
+
+struct state_message {
+        uint64_t position;                              // of its INTENT or MESSAGE: what later records refer to
+        uint32_t shard;
+        uint32_t stream;                                // of the log; with the offset: where the MESSAGE is
+        int64_t offset;                                 // -1: an INTENT
+        struct hash128 lane, identity, body_hash;
+        struct bytes identity_text;
+        uint64_t sequence;
+        uint32_t epoch;                                 // under which it was admitted
+        uint32_t state;                                 // enum ledger_state (proof/ledger.h)
+        uint32_t attempts;                              // the highest number seen
+        uint32_t flags;                                 // of its INTENT or MESSAGE
+        uint16_t status;                                // of the last record that had one
+        bool was_indeterminate;                         // ever; nothing but settling clears it
+        bool held;                                      // ledger_held(state)
+        int64_t admitted_ms, changed_ms;                // wall clock, of the records
+};
+// Return false to stop; the error is then handed on.
+typedef bool state_message_visit(void *context, const struct state_message *message, struct error *error);
+// The messages of a shard in order of position; identity_text is gone after the visitor's call. For start-up: the statement is open
+// as long as it visits.
+MUST_USE bool state_unsettled_each(struct state_reader *reader, uint32_t shard, state_message_visit *visit, void *context,
+                                   struct error *error);
+// The held messages of a family (0: of all) behind a position, at most `limit` (1 … STATE_PAGE_MAX), in order.
+MUST_USE bool state_held_list(struct state_reader *reader, uint32_t family, uint64_t after, size_t limit, struct arena *arena,
+                              struct state_message **ret_messages, size_t *ret_count, struct error *error);
+MUST_USE bool state_message_find(struct state_reader *reader, uint64_t position, struct arena *arena,
+                                 struct state_message *ret_message, struct error *error);
+// Position of the oldest message or capture that is not settled (0: none): retention never passes it.
+MUST_USE bool state_oldest_unsettled(struct state_reader *reader, uint64_t *ret_position, struct error *error);
+MUST_USE bool state_message_insert(struct state *state, const struct state_message *message, struct error *error);
+// state, attempts, status, was_indeterminate, held, changed_ms
+MUST_USE bool state_message_update(struct state *state, const struct state_message *message, struct error *error);
+MUST_USE bool state_message_delete(struct state *state, uint64_t position, struct error *error);
+
+// --- identities of what is settled -----------------------------------------------------------------------------------------------
+
+struct state_identity {
+        uint64_t settled_at;                            // position of the record that settled it
+        uint64_t answer;                                // of the record to answer a repeat from: ANSWERED; the MESSAGE;
+                                                        // the INTENT of a call that a person settled
+        uint32_t family;                                // of the communication
+        struct hash128 identity, body_hash;
+        uint32_t outcome;                               // enum ledger_state: ANSWERED, CALL_SETTLED, DELIVERED, SETTLED, DISCARDED
+        uint16_t status;
+        int64_t settled_ms;                             // when the identity window began
+};
+// ERROR_NOT_FOUND: free, as far as the view's position (what was decided after it, the owner knows).
+MUST_USE bool state_identity_find(struct state_reader *reader, uint32_t family, const struct hash128 *identity,
+                                  struct state_identity *ret_identity, struct error *error);
+MUST_USE bool state_identity_insert(struct state *state, const struct state_identity *identity, struct error *error);
+// Removes at most max_rows identities that were settled before the time, oldest settling first, and stops at the first younger one;
+// its own transaction when none is open.
+MUST_USE bool state_expire(struct state *state, int64_t before_ms, size_t max_rows, size_t *ret_removed, struct error *error);
+
+// --- replicas and dirty keys -----------------------------------------------------------------------------------------------------
+
+struct state_replica {
+        uint32_t family;                                // of the topic
+        struct bytes key;
+        struct bytes body;
+        uint64_t position, sequence;
+        uint32_t stream;
+        int64_t offset;
+        bool tombstone;                                 // the key is known to be deleted: body is empty
+};
+// ERROR_NOT_FOUND: nothing is known of the key (not even that it is deleted).
+MUST_USE bool state_replica_get(struct state_reader *reader, uint32_t family, struct bytes key, struct arena *arena,
+                                struct state_replica *ret_replica, struct error *error);
+// Keys behind `after` (empty: from the first) in byte order, tombstones left out.
+MUST_USE bool state_replica_list(struct state_reader *reader, uint32_t family, struct bytes after, size_t limit,
+                                 struct arena *arena, struct state_replica **ret_rows, size_t *ret_count, struct error *error);
+MUST_USE bool state_replica_put(struct state *state, const struct state_replica *replica, struct error *error);
+
+// A captured write that has no outcome, or whose outcome nobody knows.
+struct state_dirty {
+        uint64_t position;                              // of its CAPTURE
+        uint32_t family;                                // of the communication
+        uint32_t shard;
+        struct bytes key;                               // empty: the whole topic is dirty
+        uint32_t state;                                 // LEDGER_CAPTURING or LEDGER_CAPTURE_UNKNOWN
+        int64_t since_ms;                               // of the CAPTURE or the CAPTURE_UNKNOWN
+};
+typedef bool state_dirty_visit(void *context, const struct state_dirty *dirty, struct error *error);
+// Whether reads of this key fall through to the owner: its own dirty rows, or the whole topic's for misses and lists
+// (*ret_topic). What is newer than the view's position, the owner knows.
+MUST_USE bool state_dirty_find(struct state_reader *reader, uint32_t family, struct bytes key, bool *ret_key, bool *ret_topic,
+                               struct error *error);
+MUST_USE bool state_dirty_each(struct state_reader *reader, uint32_t family, state_dirty_visit *visit, void *context,
+                               struct error *error);
+MUST_USE bool state_dirty_get(struct state_reader *reader, uint64_t position, struct arena *arena, struct state_dirty *ret_dirty,
+                              struct error *error);
+MUST_USE bool state_dirty_put(struct state *state, const struct state_dirty *dirty, struct error *error);
+MUST_USE bool state_dirty_delete(struct state *state, uint64_t position, struct error *error);
+
+// --- accounts and faults (names and meaning: proof/ledger.h) -----------------------------------------------------------------------
+
+typedef bool state_account_visit(void *context, uint32_t shard, struct bytes account, int64_t count, struct error *error);
+// The accounts of a family's shards; family 0: of all shards, those of shard 0 included.
+MUST_USE bool state_accounts(struct state_reader *reader, uint32_t family, state_account_visit *visit, void *context,
+                             struct error *error);
+MUST_USE bool state_account_put(struct state *state, uint32_t shard, struct bytes account, int64_t count, struct error *error);
+
+typedef bool state_fault_visit(void *context, struct bytes kind, uint64_t count, uint64_t first_position, struct bytes first,
+                               struct error *error);
+MUST_USE bool state_fault_each(struct state_reader *reader, state_fault_visit *visit, void *context, struct error *error);
+// Counts one more; keeps position and text of the first.
+MUST_USE bool state_fault_add(struct state *state, struct bytes kind, uint64_t position, struct bytes text, struct error *error);
+
+// --- migrations and control records ------------------------------------------------------------------------------------------------
+
+// The body of the communication's last MIGRATION record, and its position. ERROR_NOT_FOUND: never migrated.
+MUST_USE bool state_migration_get(struct state_reader *reader, struct bytes communication, struct arena *arena,
+                                  struct bytes *ret_json, uint64_t *ret_position, struct error *error);
+typedef bool state_migration_visit(void *context, struct bytes communication, uint64_t position, struct bytes json,
+                                   struct error *error);
+MUST_USE bool state_migration_each(struct state_reader *reader, state_migration_visit *visit, void *context, struct error *error);
+MUST_USE bool state_migration_put(struct state *state, struct bytes communication, uint64_t position, struct bytes json,
+                                  struct error *error);
+
+// REGISTRY and CONFIG records, all of them, header and body: their folds live in memory elsewhere and begin anew at each start.
+typedef bool state_control_visit(void *context, uint64_t position, struct bytes header, struct bytes body, struct error *error);
+MUST_USE bool state_control_each(struct state_reader *reader, state_control_visit *visit, void *context, struct error *error);
+MUST_USE bool state_control_put(struct state *state, uint64_t position, struct bytes header, struct bytes body,
+                                struct error *error);
