@@ -6,17 +6,17 @@
 // keeps its topic's replica (RECORD_KEPT): it is in the replica, and delivered, with its own record.
 //
 // What a record must carry, beyond log/record.h:
-//      every record of a communication     shard: the stream number of "COMM-040/3". The shard's stream must exist in the log, so a
-//                                          shard's first record is an EPOCH in its own stream (a stream without a record of its
-//                                          own is forgotten by a crash, its number with it)
+//      every record of a communication     shard: the stream number of "COMM-040/3". The shard's stream must exist in the log,
+//                                          so a shard's first record is an EPOCH in its own stream (a stream without a record
+//                                          of its own is forgotten by a crash, its number with it)
 //      outcomes, ATTEMPT … DISCARDED       reference: position of the INTENT or MESSAGE
 //      REPEAT                              shard; reference: as known, or 0
 //      MIGRATION                           key: the communication's name ("COMM-040")
 //      CONFIG                              mapping: its own number
-//      MESSAGE of a captured write         reference: the CAPTURE. With RECORD_REREAD: the newest CAPTURE that the re-read answers
-//                                          for; all dirty ones of the key up to it are clean
-//      CAPTURE_CLEAN                       shard; key, reference: as for a re-read. With an empty key, a completed backfill: those
-//                                          CAPTUREs without a key up to `reference` are clean (the last position before it began)
+//      MESSAGE of a captured write         reference: the CAPTURE. With RECORD_REREAD: the newest CAPTURE that the re-read
+//                                          answers for; all dirty ones of the key up to it are clean
+//      CAPTURE_CLEAN                       shard; key, reference: as for a re-read. With an empty key, a completed backfill:
+//                                          CAPTUREs without a key up to `reference` (the last position before it began) are clean
 //      LANE_EPOCH                          shard, lane, key, mode, epoch
 //
 // An impossible record does not stop the fold: it changes nothing but a fault counter, and the first of each kind is kept

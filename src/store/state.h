@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// state.db: views of the log (DESIGN.md §5), in SQLite. Everything in it is a fold of the log's records up to one position that is
-// written in the same transaction; it is disposable, and rebuilt from position 0 when the file is missing or of another format.
+// state.db: views of the log (DESIGN.md §5), in SQLite. Everything in it is a fold of the log's records up to one position that
+// is written in the same transaction; it is disposable, and rebuilt from position 0 when the file is missing or of another format.
 // What a record does to the tables is decided in gateway/views.c; here are the tables, and typed reads and writes of them.
 //
 // Threads: one struct state, the only writer, used by one thread at a time. Any number of readers, each used by one thread; each
@@ -22,9 +22,9 @@ enum { STATE_FORMAT = 1, STATE_LOG_ID_SIZE = 16, STATE_PAGE_MAX = 1000 };
 struct state;
 struct state_reader;
 
-// Opens or creates the file. `log_id` and `log_end` (last durable position) are of the log that it is a view of. ERROR_CONFLICT: the
-// file is a view of another log, or of a longer one (its position is beyond log_end): nothing is touched, the sentence says what
-// to do. ERROR_CORRUPT: not a database. A file of another format is emptied and begins at position 0.
+// Opens or creates the file. `log_id` and `log_end` (last durable position) are of the log that it is a view of. ERROR_CONFLICT:
+// the file is a view of another log, or of a longer one (its position is beyond log_end): nothing is touched, the sentence says
+// what to do. ERROR_CORRUPT: not a database. A file of another format is emptied and begins at position 0.
 MUST_USE bool state_open(const char *path, const uint8_t log_id[static STATE_LOG_ID_SIZE], uint64_t log_end,
                          struct state **ret_state, struct error *error);
 void state_close(struct state *state);                  // NULL is allowed; rolls back what is not committed
@@ -37,7 +37,7 @@ void state_reader_closep(struct state_reader **reader);
 // The reading side of the writer's own connection: sees what is not committed yet. Lives as long as the state.
 struct state_reader *state_own_reader(struct state *state);
 
-// --- transactions --------------------------------------------------------------------------------------------------------------
+// --- transactions ------------------------------------------------------------------------------------------------------------
 
 MUST_USE bool state_begin(struct state *state, struct error *error);
 // Writes the position and commits. On false nothing is written: the transaction has been rolled back.
@@ -45,7 +45,7 @@ MUST_USE bool state_commit(struct state *state, uint64_t position, struct error 
 void state_rollback(struct state *state);
 MUST_USE bool state_position(struct state_reader *reader, uint64_t *ret_position, struct error *error);
 
-// --- families and shards -------------------------------------------------------------------------------------------------------
+// --- families and shards -----------------------------------------------------------------------------------------------------
 
 // ERROR_NOT_FOUND: no record of it has been folded yet.
 MUST_USE bool state_family(struct state_reader *reader, struct bytes name, uint32_t *ret_family, struct error *error);
@@ -64,7 +64,7 @@ MUST_USE bool state_shard_each(struct state_reader *reader, state_shard_visit *v
 MUST_USE bool state_shard_find(struct state_reader *reader, uint32_t stream, struct state_shard *ret_shard, struct error *error);
 MUST_USE bool state_shard_put(struct state *state, const struct state_shard *shard, struct error *error);
 
-// --- lanes: every lane that ever had a MESSAGE or a LANE_EPOCH -------------------------------------------------------------------
+// --- lanes: every lane that ever had a MESSAGE or a LANE_EPOCH ---------------------------------------------------------------
 
 struct state_lane {
         uint32_t shard;
@@ -86,7 +86,7 @@ MUST_USE bool state_lane_put(struct state *state, const struct state_lane *lane,
 // left_async = left for exactly the lanes of the shard with an unsettled MESSAGE, false for the others.
 MUST_USE bool state_lanes_leave(struct state *state, uint32_t shard, bool left, struct error *error);
 
-// --- messages that are not settled: calls and messages of topics -----------------------------------------------------------------
+// --- messages that are not settled: calls and messages of topics -------------------------------------------------------------
 
 struct state_message {
         uint64_t position;                              // of its INTENT or MESSAGE: what later records refer to
@@ -107,8 +107,8 @@ struct state_message {
 };
 // Return false to stop; the error is then handed on.
 typedef bool state_message_visit(void *context, const struct state_message *message, struct error *error);
-// The messages of a shard in order of position; identity_text is gone after the visitor's call. For start-up: the statement is open
-// as long as it visits.
+// The messages of a shard in order of position; identity_text is gone after the visitor's call. For start-up: the statement is
+// open as long as it visits.
 MUST_USE bool state_unsettled_each(struct state_reader *reader, uint32_t shard, state_message_visit *visit, void *context,
                                    struct error *error);
 // The held messages of a family (0: of all) behind a position, at most `limit` (1 … STATE_PAGE_MAX), in order.
@@ -123,7 +123,7 @@ MUST_USE bool state_message_insert(struct state *state, const struct state_messa
 MUST_USE bool state_message_update(struct state *state, const struct state_message *message, struct error *error);
 MUST_USE bool state_message_delete(struct state *state, uint64_t position, struct error *error);
 
-// --- identities of what is settled -----------------------------------------------------------------------------------------------
+// --- identities of what is settled -------------------------------------------------------------------------------------------
 
 struct state_identity {
         uint64_t settled_at;                            // position of the record that settled it
@@ -139,11 +139,11 @@ struct state_identity {
 MUST_USE bool state_identity_find(struct state_reader *reader, uint32_t family, const struct hash128 *identity,
                                   struct state_identity *ret_identity, struct error *error);
 MUST_USE bool state_identity_insert(struct state *state, const struct state_identity *identity, struct error *error);
-// Removes at most max_rows identities that were settled before the time, oldest settling first, and stops at the first younger one;
-// its own transaction when none is open.
+// Removes at most max_rows identities that were settled before the time, oldest settling first, and stops at the first younger
+// one; its own transaction when none is open.
 MUST_USE bool state_expire(struct state *state, int64_t before_ms, size_t max_rows, size_t *ret_removed, struct error *error);
 
-// --- replicas and dirty keys -----------------------------------------------------------------------------------------------------
+// --- replicas and dirty keys -------------------------------------------------------------------------------------------------
 
 struct state_replica {
         uint32_t family;                                // of the topic
@@ -183,7 +183,7 @@ MUST_USE bool state_dirty_get(struct state_reader *reader, uint64_t position, st
 MUST_USE bool state_dirty_put(struct state *state, const struct state_dirty *dirty, struct error *error);
 MUST_USE bool state_dirty_delete(struct state *state, uint64_t position, struct error *error);
 
-// --- accounts and faults (names and meaning: proof/ledger.h) -----------------------------------------------------------------------
+// --- accounts and faults (names and meaning: proof/ledger.h) -----------------------------------------------------------------
 
 typedef bool state_account_visit(void *context, uint32_t shard, struct bytes account, int64_t count, struct error *error);
 // The accounts of a family's shards; family 0: of all shards, those of shard 0 included.
@@ -197,7 +197,7 @@ MUST_USE bool state_fault_each(struct state_reader *reader, state_fault_visit *v
 // Counts one more; keeps position and text of the first.
 MUST_USE bool state_fault_add(struct state *state, struct bytes kind, uint64_t position, struct bytes text, struct error *error);
 
-// --- migrations and control records ------------------------------------------------------------------------------------------------
+// --- migrations and control records ------------------------------------------------------------------------------------------
 
 // The body of the communication's last MIGRATION record, and its position. ERROR_NOT_FOUND: never migrated.
 MUST_USE bool state_migration_get(struct state_reader *reader, struct bytes communication, struct arena *arena,
