@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Mapping templates: JSON with references, rendered exactly. {event_id: $sequence, created_at: $now, payload: $body}
+//
+// In the source a string value that starts with `$` is a reference; everything else, member names included, is literal.
+//
+//      $body $event $response          the whole document; $body/task_id: a JSON pointer into it (a copy of the value, of any type;
+//                                      numbers keep their text)
+//      $path/NAME $query/NAME          a JSON string: the percent-decoded variable of the path, or the query parameter, which must
+//                                      be there exactly once
+//      $sequence                       a JSON integer, durable, given by the caller
+//      $id $now                        JSON strings: the message's identity; a time, RFC 3339
+//      $$text                          the literal string `$text`
+//
+// Compile once, render from any thread. Rendering the same inputs gives the same bytes. A reference that leads nowhere is an error
+// that names it; nothing is rendered half.
+#pragma once
+
+#include "json/json.h"
+
+struct template;
+
+enum template_input {
+        TEMPLATE_BODY, TEMPLATE_EVENT, TEMPLATE_RESPONSE, TEMPLATE_PATH, TEMPLATE_QUERY, TEMPLATE_SEQUENCE, TEMPLATE_ID, TEMPLATE_NOW,
+};
+
+struct named_value {
+        struct bytes name, value;       // decoded
+};
+
+// What a rendering may use. Absent: NULL nodes, {NULL, 0} bytes, no values, has_sequence false. All borrowed for the call.
+struct template_inputs {
+        const struct json *body, *event, *response;
+        const struct named_value *path, *query;
+        size_t path_count, query_count;
+        uint64_t sequence;
+        bool has_sequence;
+        struct bytes id, now;
+};
+
+enum { TEMPLATE_REFERENCES_MAX = 1000 };
+
+// Copies what it needs of `source`. Errors (ERROR_INVALID) give the place in the template as a JSON pointer.
+// A configuration in YAML becomes a source by writing it with json/writer.h and parsing that.
+MUST_USE bool template_compile(const struct json *source, struct template **ret_template, struct error *error);
+void template_free(struct template *template);                 // NULL is allowed
+
+// Appends the document (compact) to the buffer; on failure the buffer is as before. ERROR_REJECTED: a reference leads nowhere.
+MUST_USE bool template_render(const struct template *template, const struct template_inputs *inputs, struct buffer *buffer,
+                              struct error *error);
+
+// For checks of a configuration: which inputs are used (bits 1 << enum template_input), and each reference.
+unsigned template_references(const struct template *template);
+struct template_reference {
+        enum template_input input;
+        const char *text;               // as written, "$path/manager_id"
+        const char *place;              // JSON pointer inside the template
+        struct bytes name;              // of $path and $query: the NAME
+};
+size_t template_reference_count(const struct template *template);
+struct template_reference template_reference_at(const struct template *template, size_t index);
