@@ -28,7 +28,7 @@ NORETURN void assert_failed(const char *condition, const char *file, int line, c
         ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
 
 // Hands a pointer on and forgets it: return TAKE(thing);
-#define TAKE(pointer) ({ __auto_type *where_ = &(pointer); __auto_type taken_ = *where_; *where_ = NULL; taken_; })
+#define TAKE(pointer) ({ __auto_type where_ = &(pointer); __auto_type taken_ = *where_; *where_ = NULL; taken_; })
 
 // free() for CLEANUP: CLEANUP(free_pointer) char *text = …;
 void free_pointer(void *pointer_to_pointer);

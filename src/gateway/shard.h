@@ -107,7 +107,8 @@ struct shard_ops {
         int64_t (*wall_ms)(void *user);
         uint64_t (*random)(void *user);
         // Submits a record: offset -1 to the shard's own stream, else to the topic partition at that offset. Takes what it needs
-        // of the arguments before it returns. Ends in shard_appended; submissions land in order.
+        // of the arguments before it returns. Ends in shard_appended, unless append is NULL: then nobody waits for it.
+        // Submissions land in order. APPEND_UNKNOWN is followed by one of the other two once the log has been read back.
         void (*append)(void *user, struct shard_append *append, const struct record *record, struct bytes body, int64_t offset);
         // The next offset of the topic partition, submissions under way included.
         int64_t (*next_offset)(void *user);
@@ -142,8 +143,6 @@ struct shard_options {
         size_t max_backlog;             // unsettled messages
         size_t max_in_flight;           // deliveries at the same time, ≥ 1
         uint64_t retry_first_ns, retry_longest_ns;
-        // Mutations for tests/sim and nothing else: 0 is the product.
-        unsigned mutation;
 };
 
 // ops and user outlive the shard. It starts LANE_PLAIN at epoch 0; see shard_restore.
@@ -166,7 +165,9 @@ struct shard_unsettled {
 
 // shard_restore, then shard_restore_message for each, then shard_start. What was open becomes indeterminate; what was being
 // tried where nothing is recognised is parked; both are recorded.
+// shard_restore_left_async names the lanes that a switch had left async, those without an unsettled message included.
 void shard_restore(struct shard *shard, enum lane_mode mode, uint32_t epoch);
+void shard_restore_left_async(struct shard *shard, const struct hash128 *lane);
 void shard_restore_message(struct shard *shard, const struct shard_unsettled *unsettled);
 void shard_start(struct shard *shard);
 

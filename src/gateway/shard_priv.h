@@ -10,6 +10,40 @@
 #include "base/table.h"
 #include "gateway/shard.h"
 
+// Errors planted for the simulation, which compiles these files for itself with SHARD_MUTATIONS and must find each one.
+// In the product MUTATED is constant false.
+#define SHARD_MUTATIONS_LIST(X)                                                                                        \
+        X(NO_INTENT)            /* the provider is called before the INTENT is durable */                              \
+        X(NO_WAIT_OLDER)        /* delivery does not wait for older calls of the lane */                               \
+        X(NO_DRAIN)             /* a lane is opened as sync with messages waiting */                                   \
+        X(FORGET)               /* a settled identity is forgotten at once */                                          \
+        X(ANSWER_FIRST)         /* 202 before the MESSAGE is durable */                                                \
+        X(OUTCOME_FIRST)        /* DELIVERED is recorded before the delivery */                                        \
+        X(TIMEOUT_FAILS)        /* a timeout counts as "not done" */                                                   \
+        X(SUCCESSORS)           /* the successors of a parked message are delivered */                                 \
+        X(NO_ATTEMPT)           /* no ATTEMPT record where nothing is recognised */                                    \
+        X(RECOVER_WAITING)      /* an attempt without outcome waits again after a restart */                           \
+        X(EPOCH_MEMORY)         /* memory switches before the EPOCH record is durable */                               \
+        X(EPOCH_NOT_HELD)       /* admissions go on while the EPOCH record is under way */                             \
+        X(BUSY_SETTLES)         /* a 503 to an indeterminate call that is sent again counts as its outcome */          \
+        X(RECEIPT_FOR_CALL)     /* a repeat of an open synchronous call gets a 202 */                                  \
+        X(SETTLE_EARLY)         /* a person may decide before `settle` has passed */                                   \
+        X(OTHER_BODY)           /* a repeat with another body gets the first answer */
+
+#ifdef SHARD_MUTATIONS
+enum shard_mutation {
+        MUTATION_NONE,
+#define X(name) MUTATION_##name,
+        SHARD_MUTATIONS_LIST(X)
+#undef X
+        MUTATIONS_COUNT
+};
+extern enum shard_mutation shard_mutation;
+#define MUTATED(name) (shard_mutation == MUTATION_##name)
+#else
+#define MUTATED(name) false
+#endif
+
 // What the owner knows of a message. [V_…] is the name in tests/model/lane.pml. States ending in ING wait for a record, which
 // is submitted again until it lands (invariant 7), except for the two admissions, which may fail.
 #define MESSAGE_STATES(X)                                                                                       \
@@ -66,12 +100,15 @@ struct shard_message {
         bool recognised;
         bool given;                     // its identity was given by commute
         bool by_recovery;
+        bool unknown;                   // its append ended unknown and has not been read back
+        struct buffer answer;           // ANSWERING: what is to be kept for repeats
 };
 
 struct lane {
         struct list ready;              // in shard->ready while its head may be delivered
         struct list timed;              // in shard->timed while wake_ns or fence_until_ns is set
         struct list with_arrivals;      // in shard->with_arrivals while arrivals wait
+        struct list idle;               // in shard->idle while nothing is left of it but what the views do not have yet
         struct list calls;              // synchronous calls without a recorded outcome
         struct list messages;           // unsettled MESSAGEs in sequence order
         struct list arrivals;           // requests that wait (held, or behind an admission under way)
@@ -88,6 +125,7 @@ struct lane {
         struct shard_message *appending;
         bool left_async;
         bool opening;                   // its LANE_EPOCH is under way
+        bool unknown;                   // … and ended unknown
 };
 
 struct shard {
@@ -97,10 +135,12 @@ struct shard {
         struct table messages;          // by identity
         struct table lanes;             // by lane hash
         struct table by_position;       // unsettled durable messages, for people and recovery
-        struct list ready, timed, with_arrivals, settled, resend;
+        struct list ready, timed, with_arrivals, idle, settled, resend, free_messages;
+        size_t free_count;
         struct shard_append append;     // of its EPOCH
         enum lane_mode mode, next_mode;
         uint32_t epoch;
+        uint64_t plain_again_ns;        // when to append EPOCH(PLAIN), if plain_not_recorded
         uint64_t resend_ns;             // when to submit failed records again; 0: nothing waits
         uint64_t views_position;
         uint64_t success_run;           // grows with each success of a delivery; 1 at first
@@ -109,24 +149,26 @@ struct shard {
         uint64_t probe_ns;              // while the provider fails: the next attempt
         uint32_t probes;
         struct shard_state state;       // counters
-        bool paused, started;
+        bool paused, started, unknown;  // unknown: its EPOCH ended unknown
         bool plain_not_recorded;        // stepped back in memory; EPOCH(PLAIN) to be appended when the log takes it
 };
 
 // ---- shard.c ----
+struct shard_message *shard_find(const struct shard *shard, const struct hash128 *identity);
+struct shard_message *shard_find_position(const struct shard *shard, uint64_t position);
 struct lane *lane_get(struct shard *shard, const struct hash128 *hash);         // finds it, or makes it from the views
-void lane_settle_down(struct shard *shard, struct lane *lane);                  // frees it when nothing is left of it
+// Something of the lane ended: opens it, delivers, or frees it. The lane may be gone afterwards.
+void lane_moved(struct shard *shard, struct lane *lane);
 struct shard_message *message_new(struct shard *shard, struct lane *lane, const struct hash128 *identity,
                                   const struct hash128 *body_hash, bool async);
 void message_move(struct shard *shard, struct shard_message *message, enum message_state state);
-void message_forget(struct shard *shard, struct shard_message *message);        // GONE: removed and freed
+void message_forget(struct shard *shard, struct shard_message *message);        // GONE: removed and freed; not its lane
 void message_durable(struct shard *shard, struct shard_message *message, uint64_t position);    // has its first record
 void message_settle(struct shard *shard, struct shard_message *message);        // SETTLED: until the views pass
 void message_record(struct shard *shard, struct shard_message *message);        // submits the record that its state waits for
 void request_answer(struct shard *shard, struct shard_request *request, enum shard_answer answer, uint64_t position);
 uint64_t shard_backoff_ns(struct shard *shard, uint32_t failures);
-void lane_sleep(struct shard *shard, struct lane *lane, uint64_t until_ns);
-void lane_timed_update(struct shard *shard, struct lane *lane);
+void lane_time(struct shard *shard, struct lane *lane);         // after wake_ns or fence_until_ns was set
 
 static inline uint64_t shard_now(const struct shard *shard) {
         return shard->ops->now_ns(shard->user);
@@ -135,7 +177,7 @@ static inline enum lane_mode lane_mode_of(const struct shard *shard, const struc
         return lane->left_async ? LANE_ASYNC : shard->mode;
 }
 static inline bool lane_held(const struct shard *shard, const struct lane *lane) {
-        return shard->append.of != APPEND_IDLE || lane->fence_until_ns || lane->opening;
+        return (shard->append.of != APPEND_IDLE && !MUTATED(EPOCH_NOT_HELD)) || lane->fence_until_ns || lane->opening;
 }
 
 // ---- shard_admit.c ----

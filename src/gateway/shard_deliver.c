@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// Deliveries in lane order, what becomes of calls and deliveries (DESIGN.md §4, "Retry"), and a provider that fails for all
+// lanes: after SHARD_FAILING_LANES distinct lanes failed without a success between, one delivery at a time probes it, with
+// backoff, and definite refusals park nothing until another lane has shown that the provider works.
+#include "gateway/shard_priv.h"
+
+enum { UNSAYING_REFUSALS_TO_PARK = 10 };       // refusals of a delivery that may have been done before: they settle nothing
+
+static struct shard_message *lane_next(const struct lane *lane) {
+        LIST_FOR_EACH(link, &lane->messages) {
+                struct shard_message *message = CONTAINER_OF(link, struct shard_message, link);
+                if (MUTATED(SUCCESSORS) && message->state == MESSAGE_PARKED)
+                        continue;
+                return message->state == MESSAGE_WAITING ? message : NULL;
+        }
+        return NULL;
+}
+
+static bool lane_may_deliver(const struct shard *shard, const struct lane *lane) {
+        return lane_mode_of(shard, lane) == LANE_ASYNC && !lane->wake_ns && lane_next(lane) &&
+               (list_empty(&lane->calls) || MUTATED(NO_WAIT_OLDER));
+}
+
+void lane_ready(struct shard *shard, struct lane *lane) {
+        if (list_empty(&lane->ready) && lane_may_deliver(shard, lane))
+                list_append(&shard->ready, &lane->ready);
+}
+
+static void start(struct shard *shard, struct lane *lane) {
+        struct shard_message *message = lane_next(lane);
+        message->attempts++;
+        message->last_attempt_ms = shard->ops->wall_ms(shard->user);
+        shard->state.in_flight++;
+        if (!shard->options.recognises && !MUTATED(NO_ATTEMPT)) {
+                message_move(shard, message, MESSAGE_ATTEMPTING);
+                message_record(shard, message);
+                return;
+        }
+        message_move(shard, message, MESSAGE_TRIED);
+        if (MUTATED(OUTCOME_FIRST)) {
+                struct record record = {.kind = RECORD_DELIVERED, .shard = shard->options.stream, .lane = lane->hash,
+                                        .identity = message->identity, .reference = message->position};
+                shard->ops->append(shard->user, NULL, &record, (struct bytes){0}, -1);
+        }
+        shard->ops->call(shard->user, message, SHARD_DELIVERY, NULL);
+}
+
+void shard_deliver(struct shard *shard) {
+        if (shard->paused || !shard->started)
+                return;
+        while (!list_empty(&shard->ready)) {
+                bool failing = shard->failing_lanes >= SHARD_FAILING_LANES;
+                if (shard->state.in_flight >= (failing ? 1 : shard->options.max_in_flight))
+                        return;
+                if (failing && shard_now(shard) < shard->probe_ns) {
+                        shard->ops->wake_at(shard->user, shard->probe_ns);
+                        return;
+                }
+                struct lane *lane = LIST_FIRST(&shard->ready, struct lane, ready);
+                list_remove(&lane->ready);
+                if (lane_may_deliver(shard, lane))
+                        start(shard, lane);
+        }
+}
+
+// ---- calls ----
+
+void call_again(struct shard *shard, struct shard_message *message, struct shard_request *request) {
+        message->request = request;
+        message->attempts++;
+        message->last_attempt_ms = shard->ops->wall_ms(shard->user);
+        message_move(shard, message, MESSAGE_CALLED_AGAIN);
+        shard->ops->call(shard->user, message, SHARD_CALL_AGAIN, request);
+}
+
+void lane_call_again(struct shard *shard, struct lane *lane) {
+        if (!shard->started || !shard->options.recognises || lane->wake_ns || lane_mode_of(shard, lane) != LANE_ASYNC)
+                return;
+        LIST_FOR_EACH(link, &lane->calls) {
+                struct shard_message *message = CONTAINER_OF(link, struct shard_message, link);
+                if (message->state == MESSAGE_IN_DOUBT)
+                        call_again(shard, message, NULL);
+        }
+}
+
+static void keep_answer(struct shard_message *message, const struct call_outcome *outcome) {
+        buffer_clear(&message->answer);
+        buffer_append(&message->answer, outcome->answer);
+}
+
+static void called(struct shard *shard, struct shard_message *message, const struct call_outcome *outcome) {
+        request_answer(shard, TAKE(message->request), SHARD_RESPONSE, message->position);
+        switch (outcome->result) {
+        case CALL_DONE:
+                keep_answer(message, outcome);
+                message_move(shard, message, MESSAGE_ANSWERING);
+                break;
+        case CALL_NOT_DONE:
+        case CALL_CONFLICT:
+        case CALL_REFUSED:
+                message_move(shard, message, MESSAGE_RELEASING);
+                break;
+        case CALL_UNKNOWN:
+                message_move(shard, message, MUTATED(TIMEOUT_FAILS) ? MESSAGE_RELEASING : MESSAGE_DOUBTING);
+                break;
+        }
+        message_record(shard, message);
+}
+
+// Only a success says something about a call that was indeterminate: a refusal of the repeat does not.
+static void called_again(struct shard *shard, struct shard_message *message, const struct call_outcome *outcome) {
+        struct lane *lane = message->lane;
+        bool done = outcome->result == CALL_DONE;
+        request_answer(shard, TAKE(message->request), done ? SHARD_RESPONSE : SHARD_UNSETTLED, message->position);
+        if (done) {
+                keep_answer(message, outcome);
+                message_move(shard, message, MESSAGE_ANSWERING);
+                message_record(shard, message);
+                return;
+        }
+        if (MUTATED(BUSY_SETTLES) && outcome->result == CALL_NOT_DONE) {
+                message_move(shard, message, MESSAGE_RELEASING);
+                message_record(shard, message);
+                return;
+        }
+        message_move(shard, message, MESSAGE_IN_DOUBT);
+        if (shard->options.recognises && lane_mode_of(shard, lane) == LANE_ASYNC) {
+                lane->wake_ns = shard_now(shard) + shard_backoff_ns(shard, lane->failures++);
+                lane_time(shard, lane);
+        }
+}
+
+// ---- deliveries ----
+
+static void succeeded(struct shard *shard, struct lane *lane) {
+        shard->success_run++;
+        shard->failing_lanes = 0;
+        shard->probes = 0;
+        shard->last_success_ns = shard_now(shard);
+        lane->failures = 0;
+}
+
+static void failed(struct shard *shard, struct lane *lane, const struct call_outcome *outcome) {
+        uint64_t now = shard_now(shard);
+        shard->state.last_failure = outcome->status;
+        if (lane->failed_in_run != shard->success_run) {
+                lane->failed_in_run = shard->success_run;
+                shard->failing_lanes++;
+        }
+        if (shard->failing_lanes >= SHARD_FAILING_LANES)
+                shard->probe_ns = now + shard_backoff_ns(shard, shard->probes++);
+        lane->wake_ns = now + shard_backoff_ns(shard, lane->failures++);
+        lane_time(shard, lane);
+}
+
+// A definite refusal parks its lane only if it is about the message: tried a few times, and not the provider refusing everybody.
+static bool refusal_is_final(const struct shard *shard, const struct shard_message *message) {
+        if (message->was_indeterminate)
+                return message->attempts >= UNSAYING_REFUSALS_TO_PARK;
+        if (message->attempts < SHARD_REFUSALS_TO_PARK)
+                return false;
+        return shard->last_success_ns > message->first_refused_ns || shard->failing_lanes <= 1;
+}
+
+static enum message_state after_failure(struct shard *shard, struct shard_message *message, enum call_result result) {
+        bool recognises = shard->options.recognises;
+        enum message_state again = recognises || MUTATED(NO_ATTEMPT) ? MESSAGE_WAITING : MESSAGE_RETURNING;
+        if (result == CALL_CONFLICT)
+                result = recognises && message->attempts > 1 ? CALL_NOT_DONE : CALL_REFUSED;
+        switch (result) {
+        case CALL_NOT_DONE:
+                return again;
+        case CALL_REFUSED:
+                if (!message->first_refused_ns)
+                        message->first_refused_ns = shard_now(shard);
+                if (!refusal_is_final(shard, message))
+                        return again;
+                return shard->options.discard_refused && !message->was_indeterminate ? MESSAGE_DISCARDING : MESSAGE_PARKING;
+        case CALL_UNKNOWN:
+                if (MUTATED(TIMEOUT_FAILS))
+                        return again;
+                if (!recognises)
+                        return MESSAGE_PARKING;
+                if (message->was_indeterminate)
+                        return MESSAGE_WAITING;
+                message->was_indeterminate = true;
+                return MESSAGE_UNKNOWING;
+        case CALL_DONE: case CALL_CONFLICT:
+                break;
+        }
+        ASSERT(!"a failure");
+        return again;
+}
+
+static void delivered(struct shard *shard, struct shard_message *message, const struct call_outcome *outcome) {
+        struct lane *lane = message->lane;
+        shard->state.in_flight--;
+        message->status = outcome->status;
+        message->recognised = outcome->result == CALL_DONE && outcome->recognised;
+        if (outcome->result == CALL_DONE) {
+                succeeded(shard, lane);
+                message_move(shard, message, MESSAGE_DELIVERING);
+        } else {
+                failed(shard, lane, outcome);
+                message_move(shard, message, after_failure(shard, message, outcome->result));
+        }
+        if (message->state != MESSAGE_WAITING)
+                message_record(shard, message);
+        shard_deliver(shard);
+}
+
+void shard_called(struct shard *shard, struct shard_message *message, const struct call_outcome *outcome) {
+        if (message->state == MESSAGE_CALLED)
+                called(shard, message, outcome);
+        else if (message->state == MESSAGE_CALLED_AGAIN)
+                called_again(shard, message, outcome);
+        else
+                delivered(shard, message, outcome);
+}

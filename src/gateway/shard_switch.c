@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+// Epochs and fences: changes of a shard's mode (DESIGN.md §6).
+//
+// To async there is no fence: the lanes admit nothing while the EPOCH record is under way, from then on arrivals are appended,
+// and delivery of a lane begins when its older calls have their outcome. To sync it goes lane by lane: EPOCH(RECORD) opens every
+// lane without an unsettled message at once; a lane left behind is opened by its LANE_EPOCH when its backlog is gone, and if
+// arrivals keep it from getting there, it is fenced: arrivals wait, at most `deadline`, then it goes on as async and is tried
+// again later. A lane with a parked or indeterminate message, or a long backlog, stays async.
+#include "gateway/shard_priv.h"
+
+enum { FENCE_PAUSE_DEADLINES = 20 };            // after an overrun: so many deadlines until the next try
+
+static void append_epoch(struct shard *shard, enum lane_mode mode) {
+        ASSERT(shard->append.of == APPEND_IDLE);
+        shard->next_mode = mode;
+        shard->append = (struct shard_append){APPEND_OF_EPOCH, shard};
+        struct record record = {
+                .kind = RECORD_EPOCH,
+                .epoch = shard->epoch + 1,
+                .shard = shard->options.stream,
+                .mode = mode,
+                .time_ms = shard->ops->wall_ms(shard->user),
+        };
+        shard->ops->append(shard->user, &shard->append, &record, (struct bytes){0}, -1);
+        if (MUTATED(EPOCH_MEMORY))
+                shard->mode = mode;
+}
+
+bool shard_switch(struct shard *shard, enum lane_mode mode, struct error *error) {
+        static const char *const names[] = {"", "plain", "record", "async"};
+        if (shard->append.of != APPEND_IDLE)
+                return error_set(error, ERROR_CONFLICT, "a change of mode is under way");
+        bool neighbours = mode == LANE_RECORD || shard->mode == LANE_RECORD;
+        if (mode == shard->mode)
+                return true;
+        if (!neighbours)
+                return error_set(error, ERROR_CONFLICT, "from %s to %s only by way of record", names[shard->mode], names[mode]);
+        if (mode == LANE_PLAIN && shard->state.lanes_left_async)
+                return error_set(error, ERROR_CONFLICT, "%zu lanes are still async", shard->state.lanes_left_async);
+        append_epoch(shard, mode);
+        return true;
+}
+
+// In memory first, recorded when the log accepts again. What the log says until then (RECORD) asks for more than is done.
+void shard_step_back(struct shard *shard) {
+        if (shard->mode != LANE_RECORD)
+                return;
+        shard->mode = LANE_PLAIN;
+        shard->plain_not_recorded = true;
+        shard->ops->stepped_back(shard->user);
+        shard->plain_again_ns = shard_now(shard) + shard->options.retry_longest_ns;
+}
+
+static void leave_lanes_behind(struct shard *shard) {
+        size_t at = 0;
+        for (struct lane *lane; (lane = table_next(&shard->lanes, &at));)
+                if (!list_empty(&lane->messages) && !lane->left_async) {
+                        lane->left_async = true;
+                        shard->state.lanes_left_async++;
+                }
+        if (MUTATED(NO_DRAIN)) {
+                at = 0;
+                for (struct lane *lane; (lane = table_next(&shard->lanes, &at));)
+                        lane->left_async = false;
+                shard->state.lanes_left_async = 0;
+        }
+}
+
+static void all_lanes_async(struct shard *shard) {
+        size_t at = 0;
+        for (struct lane *lane; (lane = table_next(&shard->lanes, &at));) {
+                lane->left_async = false;
+                if (lane->fence_until_ns) {
+                        lane->fence_until_ns = 0;
+                        lane_time(shard, lane);
+                }
+        }
+        shard->state.lanes_left_async = 0;
+}
+
+static void new_mode(struct shard *shard) {
+        enum lane_mode old = shard->mode;
+        shard->mode = shard->next_mode;
+        shard->epoch++;
+        shard->plain_not_recorded = false;
+        if (old == LANE_ASYNC && shard->mode == LANE_RECORD)
+                leave_lanes_behind(shard);
+        if (shard->mode != LANE_ASYNC)
+                return;
+        all_lanes_async(shard);
+        size_t at = 0;
+        for (struct lane *lane; (lane = table_next(&shard->lanes, &at));) {
+                lane_call_again(shard, lane);
+                lane_ready(shard, lane);
+        }
+}
+
+static void release_all(struct shard *shard) {
+        struct list waiting;
+        list_init(&waiting);
+        LIST_FOR_EACH_SAFE(link, &shard->with_arrivals) {
+                list_remove(link);
+                list_append(&waiting, link);
+        }
+        LIST_FOR_EACH_SAFE(link, &waiting) {
+                struct lane *lane = CONTAINER_OF(link, struct lane, with_arrivals);
+                list_remove(link);
+                list_append(&shard->with_arrivals, link);
+                lane_release_arrivals(shard, lane);
+                lane_moved(shard, lane);
+        }
+}
+
+void switch_appended(struct shard *shard, enum append_result result, uint64_t position) {
+        (void)position;
+        if (result == APPEND_UNKNOWN) {
+                shard->unknown = true;
+                release_all(shard);                     // they are told that the log does not know
+                return;
+        }
+        shard->append.of = APPEND_IDLE;
+        shard->unknown = false;
+        if (result == APPEND_DURABLE)
+                new_mode(shard);
+        else
+                shard->state.changes_failed++;
+        release_all(shard);
+        switch_tick(shard);
+        shard_deliver(shard);
+}
+
+// ---- lanes that a switch to sync has left behind ----
+
+static void open_lane(struct shard *shard, struct lane *lane) {
+        lane->opening = true;
+        lane->append = (struct shard_append){APPEND_OF_LANE, lane};
+        struct record record = {
+                .kind = RECORD_LANE_EPOCH,
+                .epoch = shard->epoch,
+                .shard = shard->options.stream,
+                .mode = shard->mode,
+                .time_ms = shard->ops->wall_ms(shard->user),
+                .lane = lane->hash,
+        };
+        shard->ops->append(shard->user, &lane->append, &record, (struct bytes){0}, -1);
+}
+
+void lane_try_open(struct shard *shard, struct lane *lane) {
+        if (!shard->started || !lane->left_async || lane->opening || shard->append.of != APPEND_IDLE)
+                return;
+        if (list_empty(&lane->messages) && list_empty(&lane->calls) && !lane->appending)
+                open_lane(shard, lane);
+}
+
+void lane_opened(struct shard *shard, struct lane *lane, enum append_result result, uint64_t position) {
+        if (result == APPEND_UNKNOWN) {
+                lane->unknown = true;
+                lane_release_arrivals(shard, lane);
+                return;
+        }
+        lane->opening = lane->unknown = false;
+        lane->append.of = APPEND_IDLE;
+        lane->fence_until_ns = 0;
+        if (result == APPEND_DURABLE) {
+                lane->last_position = MAX(lane->last_position, position);
+                if (lane->left_async)
+                        shard->state.lanes_left_async--;
+                lane->left_async = false;
+        } else {
+                lane->fence_again_ns = shard_now(shard) + FENCE_PAUSE_DEADLINES * shard->options.deadline_ns;
+        }
+        lane_time(shard, lane);
+        lane_release_arrivals(shard, lane);
+        if (result == APPEND_DURABLE)
+                lane_moved(shard, lane);
+        switch_tick(shard);
+}
+
+static bool may_fence(const struct lane *lane, uint64_t now) {
+        if (!lane->left_async || lane->fence_until_ns || lane->opening || lane->fence_again_ns > now)
+                return false;
+        if (lane->backlog > SHARD_SHORT_BACKLOG || !list_empty(&lane->calls))
+                return false;
+        LIST_FOR_EACH(link, &lane->messages) {
+                const struct shard_message *message = CONTAINER_OF(link, struct shard_message, link);
+                if (message->state == MESSAGE_PARKED || message->state == MESSAGE_PARKING || message->state == MESSAGE_DECIDING)
+                        return false;
+        }
+        return true;
+}
+
+static bool overran(struct shard *shard, struct lane *lane, uint64_t now) {
+        if (!lane->fence_until_ns || lane->fence_until_ns > now || lane->opening)
+                return false;
+        lane->fence_until_ns = 0;
+        lane->fence_again_ns = now + FENCE_PAUSE_DEADLINES * shard->options.deadline_ns;
+        shard->state.fence_overruns++;
+        lane_time(shard, lane);
+        lane_release_arrivals(shard, lane);
+        return true;
+}
+
+// Fences what may be fenced, ends fences that overran, opens what is drained, and says when to look again.
+static void tend_lanes(struct shard *shard, uint64_t now) {
+        size_t fences = 0, at = 0;
+        for (struct lane *lane; (lane = table_next(&shard->lanes, &at));) {
+                overran(shard, lane, now);
+                fences += lane->fence_until_ns != 0;
+                lane_try_open(shard, lane);
+        }
+        at = 0;
+        for (struct lane *lane; fences < SHARD_FENCES_MAX && (lane = table_next(&shard->lanes, &at));)
+                if (may_fence(lane, now)) {
+                        lane->fence_until_ns = now + shard->options.deadline_ns;
+                        lane_time(shard, lane);
+                        shard->state.fences++;
+                        fences++;
+                }
+        shard->ops->wake_at(shard->user, now + shard->options.deadline_ns);
+}
+
+void switch_tick(struct shard *shard) {
+        if (!shard->started || shard->append.of != APPEND_IDLE)
+                return;
+        if (shard->plain_not_recorded && shard->mode == LANE_PLAIN) {
+                uint64_t now = shard_now(shard);
+                if (now < shard->plain_again_ns) {
+                        shard->ops->wake_at(shard->user, shard->plain_again_ns);
+                } else {
+                        shard->plain_again_ns = now + shard->options.retry_longest_ns;  // should it fail again
+                        append_epoch(shard, LANE_PLAIN);
+                        return;
+                }
+        }
+        if (shard->mode != LANE_ASYNC && shard->state.lanes_left_async)
+                tend_lanes(shard, shard_now(shard));
+}
