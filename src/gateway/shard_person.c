@@ -45,22 +45,18 @@ void decided(struct shard *shard, struct shard_message *message, enum append_res
                 shard->ops->decided(shard->user, which, false, "the log did not take the decision");
                 return;
         }
-        switch (message->decision) {
-        case RECORD_RETRY:
+        if (message->decision == RECORD_RETRY) {
                 message->was_indeterminate = false;
                 message->attempts = 0;
                 message->first_refused_ns = 0;
                 message_move(shard, message, MESSAGE_WAITING);
-                break;
-        case RECORD_REFUSED:
+        } else if (message->decision == RECORD_REFUSED) {
                 message_move(shard, message, MESSAGE_GONE);
                 message_forget(shard, message);
-                break;
-        default:
+        } else {
                 lane->backlog -= message->async;
                 message->answer_position = message->async ? 0 : position;
                 message_settle(shard, message);
-                break;
         }
         shard->ops->decided(shard->user, which, true, NULL);
         lane->wake_ns = 0;
