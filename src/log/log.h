@@ -106,9 +106,9 @@ struct log_batch {
         struct log_record *records;
         size_t count;                           // 1 … LOG_BATCH_RECORDS_MAX
 
-        // Called once, on the writer thread (or by whoever runs log_step, log_reopen or log_close). It must not block; of the log's
-        // functions it may call log_append. The error is NULL when DURABLE, and is gone after the call. Batch and records are the
-        // caller's again from the beginning of the call: it may free them in it.
+        // Called once, on the writer thread (or by whoever runs log_step, log_reopen or log_close). It must not block; of the
+        // log's functions it may call log_append. The error is NULL when DURABLE, and is gone after the call. Batch and records
+        // are the caller's again from the beginning of the call: it may free them in it.
         void (*complete)(struct log_batch *batch, const struct error *error);
 
         enum log_outcome outcome;               // set before complete
