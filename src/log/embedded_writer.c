@@ -269,12 +269,17 @@ static bool work_due(const struct embedded *e) {
         return !e->threaded || embedded_now_us() - e->worked_at >= EMBEDDED_WORK_PAUSE_US;
 }
 
+// Whether a round would find anything to do. In BROKEN everything that waits is to be failed. Mutex held.
+static bool round_due(const struct embedded *e) {
+        bool jobs = !list_empty(&e->trims) || !list_empty(&e->snapshots);
+        return !list_empty(&e->queue) || work_due(e) || (jobs && e->state == EMBEDDED_BROKEN);
+}
+
 // One round of the writer. Mutex held when called and on return, not in between.
-static bool round_of_writer(struct embedded *e) {
+static void round_of_writer(struct embedded *e) {
         struct list group;
         list_init(&group);
         bool broken = e->state == EMBEDDED_BROKEN, work = work_due(e);
-        bool queued = !list_empty(&e->queue) || (broken && !(list_empty(&e->trims) && list_empty(&e->snapshots)));
         if (!broken)
                 take_group(e, &group);
         e->writer_busy = true;
@@ -295,16 +300,17 @@ static bool round_of_writer(struct embedded *e) {
         pthread_mutex_lock(&e->mutex);
         e->writer_busy = false;
         pthread_cond_broadcast(&e->idle);
-        return queued || work;
 }
 
 bool embedded_step(struct log *log) {
         struct embedded *e = embedded_of(log);
         ASSERT(!e->threaded);
         pthread_mutex_lock(&e->mutex);
-        bool worked = round_of_writer(e);
+        bool due = round_due(e);
+        if (due)
+                round_of_writer(e);
         pthread_mutex_unlock(&e->mutex);
-        return worked;
+        return due;
 }
 
 // Waits for something to do; with work pending, no longer than until it is due. Mutex held.
@@ -322,7 +328,9 @@ void *embedded_writer_run(void *argument) {
         struct embedded *e = argument;
         pthread_mutex_lock(&e->mutex);
         while (!e->stopping || !list_empty(&e->queue))
-                if (!round_of_writer(e) && !e->stopping)
+                if (round_due(e))
+                        round_of_writer(e);
+                else
                         wait_for_work(e);
         pthread_mutex_unlock(&e->mutex);
         return NULL;
