@@ -2,7 +2,7 @@
 // The schema registry: subjects, their versions, and the schemas behind them; JSON Schema only. A fold over the records of kind
 // REGISTRY: nothing here appends or waits. A change is made in three steps, which registry/changes.h does one change at a time:
 //
-//      registry_prepare_…      checks it against what holds now and renders the record's body (or says it holds already)
+//      registry_prepare_…      checks it against what holds now and renders the record's body (or says that it holds)
 //      (append the body as RECORD_REGISTRY to the stream `control` and wait until it is durable)
 //      registry_apply          folds it in; at startup the same for every REGISTRY record, in the log's order
 //
@@ -14,9 +14,9 @@
 //      {"format":1,"change":"register","subject":S,"version":N,"id":I,"type":"JSON","schema":"the text as registered"}
 //      {"format":1,"change":"delete","subject":S,"version":N}          one version
 //      {"format":1,"change":"delete","subject":S}                      every version that was not deleted
-//      {"format":1,"change":"compatibility","subject":S,"level":L}     without subject: the registry's own; level null: the default
+//      {"format":1,"change":"compatibility","subject":S,"level":L}     without subject: the registry's; level null: unset
 //
-// Threads: registry_schema and registry_schema_text may be called from any thread at any time. Everything else, and everything
+// Threads: registry_schema, registry_schema_text and registry_ids may be called from any thread at any time. All else, and all
 // that a function returns about subjects, belongs to one thread (the control thread), and holds until the next registry_apply.
 #pragma once
 
@@ -87,7 +87,8 @@ MUST_USE bool registry_check_subject(struct bytes name, struct error *error);
 // ---- compatibility ----
 
 // Confluent's levels. Only NONE is enforced yet, and only NONE is accepted.
-#define REGISTRY_LEVELS(X) X(NONE) X(BACKWARD) X(BACKWARD_TRANSITIVE) X(FORWARD) X(FORWARD_TRANSITIVE) X(FULL) X(FULL_TRANSITIVE)
+#define REGISTRY_LEVELS(X) \
+        X(NONE) X(BACKWARD) X(BACKWARD_TRANSITIVE) X(FORWARD) X(FORWARD_TRANSITIVE) X(FULL) X(FULL_TRANSITIVE)
 enum registry_level {
         REGISTRY_LEVEL_UNSET,                   // the subject has none of its own; the registry's is NONE by default
 #define X(name) REGISTRY_LEVEL_##name,
@@ -122,13 +123,15 @@ MUST_USE bool registry_prepare_delete(const struct registry *registry, struct by
 MUST_USE bool registry_prepare_compatibility(const struct registry *registry, struct bytes subject, enum registry_level level,
                                              struct registry_prepared *ret_prepared, struct error *error);
 
-// Folds the body of a REGISTRY record. ERROR_CORRUPT: not a body that a prepare function would have rendered at this point
-// (limits of the options are not asked: what was accepted once stays).
+// Folds the body of a REGISTRY record. ERROR_CORRUPT: its form, or a number that is not the next one. The limits of the options
+// are not asked: what was accepted once stays. A schema that does not compile any more keeps its own error, wrapped.
 MUST_USE bool registry_apply(struct registry *registry, struct bytes body, struct error *error);
 
 // ---- snapshot ----
 
-// Appends {"format":1,"changes":[…]} to the buffer: the bodies whose fold is this registry, each as in a record. For the day when
-// retention passes REGISTRY records; log_snapshot_write keeps it. registry_restore folds it into an empty registry.
+// Appends the whole registry to the buffer, for the day when retention passes REGISTRY records (log_snapshot_write):
+//      {"format":1,"level":L,"schemas":["text of id 1",…],
+//       "subjects":[{"name":S,"level":L,"versions":[{"id":I,"deleted":B},…]},…]}       but on one line
 void registry_snapshot(const struct registry *registry, struct buffer *buffer);
+// Reads it into a registry that has nothing yet. ERROR_CORRUPT, and then the registry is only fit to be freed.
 MUST_USE bool registry_restore(struct registry *registry, struct bytes snapshot, struct error *error);

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+// The structure of a registry and its reading side. The registry owns everything it points to; schemas and blocks of entries are
+// never freed or moved before the registry is, which is what lets any thread read by id. Reading cannot fail.
+#include "registry/registry.h"
+
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "registry/registry_priv.h"
+#include "schema/schema.h"
+
+static size_t limit_or(size_t wanted, size_t largest) {
+        ASSERT(wanted <= largest);
+        return wanted ? wanted : largest;
+}
+
+struct registry *registry_new(const struct registry_options *options) {
+        static const struct registry_options defaults;
+        if (!options)
+                options = &defaults;
+        struct registry *registry = must_calloc(1, sizeof *registry);
+        registry->options = (struct registry_options){
+                .schema_max = limit_or(options->schema_max, REGISTRY_SCHEMA_MAX),
+                .subjects_max = limit_or(options->subjects_max, REGISTRY_SUBJECTS_MAX),
+                .versions_max = limit_or(options->versions_max, REGISTRY_VERSIONS_MAX),
+                .ids_max = limit_or(options->ids_max, REGISTRY_IDS_MAX),
+        };
+        return registry;
+}
+
+void registry_free(struct registry *registry) {
+        if (!registry)
+                return;
+        for (uint32_t id = 1; id <= registry_ids(registry); id++) {
+                struct registry_entry *entry = registry_entry(registry, id);
+                schema_free(entry->schema);
+                buffer_free(&entry->canonical);
+                free(entry);
+        }
+        for (size_t block = 0; block < REGISTRY_BLOCKS; block++)
+                free(registry->blocks[block]);
+        table_free(&registry->by_canonical);
+        for (size_t at = 0; at < registry->subject_count; at++) {
+                free(registry->subjects[at]->name);
+                free(registry->subjects[at]->versions);
+                free(registry->subjects[at]);
+        }
+        free(registry->subjects);
+        free(registry);
+}
+
+void registry_freep(struct registry **registry) {
+        registry_free(*registry);
+}
+
+// ---- by id ----
+
+uint32_t registry_ids(const struct registry *registry) {
+        return atomic_load_explicit(&registry->count, memory_order_acquire);
+}
+
+struct registry_entry *registry_entry(const struct registry *registry, uint32_t id) {
+        if (id == 0 || id > registry_ids(registry))
+                return NULL;
+        return registry->blocks[(id - 1) / REGISTRY_BLOCK][(id - 1) % REGISTRY_BLOCK];
+}
+
+const struct schema *registry_schema(const struct registry *registry, uint32_t id) {
+        const struct registry_entry *entry = registry_entry(registry, id);
+        return entry ? entry->schema : NULL;
+}
+
+struct bytes registry_schema_text(const struct registry *registry, uint32_t id) {
+        const struct registry_entry *entry = registry_entry(registry, id);
+        return entry ? schema_source(entry->schema) : (struct bytes){0};
+}
+
+// ---- by content ----
+
+// SHA-256 inside, so that nobody can choose schemas that collide in the table; no secret is needed for that.
+uint64_t registry_slot(struct bytes canonical) {
+        static const struct hash_key no_key;
+        struct hash128 hash = hash128_of(&no_key, HASH_CONFIG, &canonical, 1);
+        return hash128_slot(&hash);
+}
+
+static bool canonical_equal(const void *element, const void *key) {
+        const struct registry_entry *entry = element;
+        return bytes_equal(buffer_bytes(&entry->canonical), *(const struct bytes *)key);
+}
+
+struct registry_entry *registry_find_canonical(const struct registry *registry, struct bytes canonical) {
+        return table_find(&registry->by_canonical, registry_slot(canonical), &canonical, canonical_equal);
+}
+
+bool registry_canonical(const struct registry *registry, struct bytes text, struct buffer *canonical, struct error *error) {
+        if (text.size > registry->options.schema_max)
+                return error_set(error, ERROR_LIMIT, "the schema has %zu bytes, at most %zu are allowed", text.size,
+                                 registry->options.schema_max);
+        CLEANUP(arena_free) struct arena arena = {0};
+        struct json_limits limits = {.nodes = SCHEMA_NODES_MAX};
+        const struct json *root;
+        if (!json_parse(text, &limits, &arena, &root, error))
+                return false;
+        json_canonical(canonical, root);
+        return true;
+}
+
+// ---- subjects ----
+
+bool registry_check_subject(struct bytes name, struct error *error) {
+        if (name.size == 0 || name.size > REGISTRY_SUBJECT_MAX)
+                return error_set(error, ERROR_INVALID, "a subject's name has 1 to %d bytes", REGISTRY_SUBJECT_MAX);
+        for (size_t at = 0; at < name.size; at++)
+                if ((unsigned char)name.data[at] < 0x20 || name.data[at] == 0x7f)
+                        return error_set(error, ERROR_INVALID, "a subject's name has no control characters");
+        if (bytes_starts_with(name, BYTES(":.")) || bytes_starts_with(name, BYTES(":*:")))
+                return error_set(error, ERROR_INVALID, "contexts of schemas (':.context:subject') are not supported");
+        if (bytes_equal(name, BYTES("__GLOBAL")) || bytes_equal(name, BYTES("__EMPTY")))
+                return error_set(error, ERROR_INVALID, "the subject's name '%.*s' is reserved", BYTES_PRINT(name));
+        return true;
+}
+
+bool registry_find_subject(const struct registry *registry, struct bytes name, size_t *ret_at) {
+        size_t low = 0, high = registry->subject_count;
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                const struct subject *subject = registry->subjects[middle];
+                int order = bytes_compare((struct bytes){subject->name, subject->name_size}, name);
+                if (order == 0) {
+                        *ret_at = middle;
+                        return true;
+                }
+                if (order < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        *ret_at = low;
+        return false;
+}
+
+bool registry_subject_at(const struct registry *registry, size_t at, struct registry_subject *ret_subject) {
+        if (at >= registry->subject_count)
+                return false;
+        const struct subject *subject = registry->subjects[at];
+        *ret_subject = (struct registry_subject){
+                .name = {subject->name, subject->name_size},
+                .versions = subject->versions,
+                .count = subject->count,
+                .live = subject->live,
+        };
+        return true;
+}
+
+bool registry_subject(const struct registry *registry, struct bytes name, struct registry_subject *ret_subject) {
+        size_t at;
+        return registry_find_subject(registry, name, &at) && registry_subject_at(registry, at, ret_subject);
+}
+
+bool registry_version(const struct registry *registry, struct bytes name, uint32_t version,
+                      struct registry_version *ret_version) {
+        struct registry_subject subject;
+        if (!registry_subject(registry, name, &subject) || version > subject.count)
+                return false;
+        size_t at = version ? version : subject.count;
+        while (version == 0 && at > 0 && subject.versions[at - 1].deleted)
+                at--;
+        if (at == 0 || subject.versions[at - 1].deleted)
+                return false;
+        *ret_version = subject.versions[at - 1];
+        return true;
+}
+
+bool registry_latest_with_id(const struct subject *subject, uint32_t id, bool deleted, struct registry_version *ret_version) {
+        for (size_t at = subject->count; at > 0; at--) {
+                const struct registry_version *version = &subject->versions[at - 1];
+                if (version->id == id && (deleted || !version->deleted)) {
+                        *ret_version = *version;
+                        return true;
+                }
+        }
+        return false;
+}
+
+bool registry_lookup(const struct registry *registry, struct bytes name, struct bytes text, bool deleted,
+                     struct registry_version *ret_version, struct error *error) {
+        CLEANUP(buffer_free) struct buffer canonical = {0};
+        if (!registry_canonical(registry, text, &canonical, error))
+                return false;
+        const struct registry_entry *entry = registry_find_canonical(registry, buffer_bytes(&canonical));
+        if (!entry) {           // never registered: is that because it could not be?
+                struct schema *schema;
+                if (!schema_compile(text, NULL, &schema, error))
+                        return false;
+                schema_free(schema);
+        }
+        size_t at;
+        if (entry && registry_find_subject(registry, name, &at) &&
+            registry_latest_with_id(registry->subjects[at], entry->id, deleted, ret_version))
+                return true;
+        return error_set(error, ERROR_NOT_FOUND, "subject '%.*s' has no such schema", BYTES_PRINT(name));
+}
+
+// ---- compatibility ----
+
+static const char *const levels[] = {
+        [REGISTRY_LEVEL_UNSET] = "",
+#define X(name) [REGISTRY_LEVEL_##name] = #name,
+        REGISTRY_LEVELS(X)
+#undef X
+};
+
+const char *registry_level_name(enum registry_level level) {
+        return levels[level];
+}
+
+bool registry_level_of(struct bytes name, enum registry_level *ret_level) {
+        for (size_t level = REGISTRY_LEVEL_UNSET + 1; level < ARRAY_SIZE(levels); level++)
+                if (bytes_equal(name, bytes_of(levels[level]))) {
+                        *ret_level = (enum registry_level)level;
+                        return true;
+                }
+        return false;
+}
+
+enum registry_level registry_compatibility(const struct registry *registry, struct bytes name) {
+        size_t at;
+        if (name.size == 0)
+                return registry->level == REGISTRY_LEVEL_UNSET ? REGISTRY_LEVEL_NONE : registry->level;
+        return registry_find_subject(registry, name, &at) ? registry->subjects[at]->level : REGISTRY_LEVEL_UNSET;
+}
