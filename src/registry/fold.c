@@ -279,7 +279,8 @@ static bool restore_subject(struct registry *registry, const struct json *node, 
         JSON_FOR_EACH(version, versions) {
                 const struct json *deleted = json_get_text(version, "deleted");
                 uint64_t version_id;
-                if (!read_number(version, "id", &version_id) || version_id > registry_ids(registry) || !json_is(deleted, JSON_BOOL))
+                if (!read_number(version, "id", &version_id) || version_id > registry_ids(registry) ||
+                    !json_is(deleted, JSON_BOOL))
                         return corrupt(error, "id or deleted");
                 add_version(subject, (uint32_t)version_id, json_bool(deleted));
         }
