@@ -2,23 +2,40 @@
 # A small front of Meson and Ninja. `make help` lists the targets.
 BUILD ?= build
 PREFIX ?= /usr/local
+SECONDS ?=
+SETUP ?= --buildtype=release -Doptimization=2
 
-.PHONY: all help clean install
-all: $(BUILD)/build.ninja   ## build the program and the examples
+.PHONY: all demo test test-long bench fuzz install clean help
+all: $(BUILD)/build.ninja       ## build the program and the examples
 	@ninja -C $(BUILD) --quiet
 
-$(BUILD)/build.ninja: | bootstrapped
-	@meson setup $(BUILD) --prefix $(PREFIX) >/dev/null
+$(BUILD)/build.ninja:
+	@./bootstrap --check build run 2>/dev/null || ./bootstrap build run
+	@meson setup $(BUILD) --prefix $(PREFIX) $(SETUP) >/dev/null
 
-.PHONY: bootstrapped
-bootstrapped:
-	@./bootstrap --check 2>/dev/null || ./bootstrap
+demo: all                       ## the hiring platform under load, and the auditor's verdict (SEED=, RATE=, SECONDS=, KEEP=1)
+	@examples/hiring/run-direct --build $(BUILD) $(if $(SEED),--seed $(SEED)) $(if $(RATE),--rate $(RATE)) \
+	    $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KEEP),--keep)
 
-help:                       ## this list
-	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+test:                           ## all tests, with the address and undefined-behaviour sanitizers
+	@tools/test
 
-clean:                      ## remove what was built
-	rm -rf $(BUILD) build-*
+test-long:                      ## the same with the thread sanitizer, more seeds and larger models
+	@tools/test --long
 
-install: all                ## install into PREFIX (/usr/local)
+fuzz:                           ## each parser under libFuzzer (SECONDS=60 each)
+	@tools/fuzz $(SECONDS)
+
+bench: all                      ## measure against nginx and redis
+	@test -x bench/run || { echo "make: there are no benches yet (bench/run)" >&2; exit 1; }
+	@./bootstrap --check bench || ./bootstrap bench
+	@bench/run --build $(BUILD)
+
+install: all                    ## install into PREFIX (/usr/local)
 	@meson install -C $(BUILD)
+
+clean:                          ## remove what was built
+	rm -rf build build-*
+
+help:                           ## this list
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 14
