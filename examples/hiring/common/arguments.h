@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Command lines: a table of long options, --help made from it, everything unknown or malformed refused with exit code 2.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum argument_kind { ARGUMENT_TEXT, ARGUMENT_INTEGER, ARGUMENT_FLAG };
+
+struct argument {
+        const char *name;            // without the dashes; NULL ends the table
+        enum argument_kind kind;
+        void *where;                 // const char **, int64_t * or bool *: holds the default before
+        const char *help;
+        int64_t minimum, maximum;    // of an integer
+        bool needed;                 // a text that must be given
+};
+
+void arguments_parse(int count, char **values, const char *purpose, const struct argument *table);
