@@ -3,16 +3,16 @@
 //
 // In the source a string value that starts with `$` is a reference; everything else, member names included, is literal.
 //
-//      $body $event $response          the whole document; $body/task_id: a JSON pointer into it (a copy of the value, of any type;
-//                                      numbers keep their text)
-//      $path/NAME $query/NAME          a JSON string: the percent-decoded variable of the path, or the query parameter, which must
-//                                      be there exactly once
+//      $body $event $response          the whole document; $body/task_id: a JSON pointer into it (a copy of the value, of any
+//                                      type; numbers keep their text)
+//      $path/NAME $query/NAME          a JSON string: the percent-decoded variable of the path, or the query parameter, which
+//                                      must be there exactly once
 //      $sequence                       a JSON integer, durable, given by the caller
 //      $id $now                        JSON strings: the message's identity; a time, RFC 3339
 //      $$text                          the literal string `$text`
 //
-// Compile once, render from any thread. Rendering the same inputs gives the same bytes. A reference that leads nowhere is an error
-// that names it; nothing is rendered half.
+// Compile once, render from any thread. Rendering the same inputs gives the same bytes. A reference that leads nowhere is an
+// error that names it; nothing is rendered half.
 #pragma once
 
 #include "json/json.h"
@@ -20,7 +20,9 @@
 struct template;
 
 enum template_input {
-        TEMPLATE_BODY, TEMPLATE_EVENT, TEMPLATE_RESPONSE, TEMPLATE_PATH, TEMPLATE_QUERY, TEMPLATE_SEQUENCE, TEMPLATE_ID, TEMPLATE_NOW,
+        TEMPLATE_BODY, TEMPLATE_EVENT, TEMPLATE_RESPONSE,
+        TEMPLATE_PATH, TEMPLATE_QUERY,
+        TEMPLATE_SEQUENCE, TEMPLATE_ID, TEMPLATE_NOW,
 };
 
 struct named_value {

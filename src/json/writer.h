@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes JSON into a buffer, piece by piece: the control API, `--json`, events, templates. Wrong nesting is a bug of the caller
-// and asserts. Strings must be UTF-8: each byte that is not part of a valid sequence is written as U+FFFD. Not for several threads.
+// and asserts. Strings should be UTF-8: a byte that belongs to no valid
+// sequence is written as U+FFFD. Not for several threads.
 //
 //      struct json_writer writer = {.buffer = &buffer};
 //      json_begin_object(&writer);
@@ -19,7 +20,7 @@ struct json_writer {
         bool pretty;                    // two spaces a level, one member a line
         // private
         bool after_key, done;
-        unsigned depth, base;
+        unsigned depth;
         uint64_t object[JSON_WRITER_DEPTH_MAX / 64];    // bit: this level is an object
         uint64_t filled[JSON_WRITER_DEPTH_MAX / 64];    // bit: this level has something
 };
@@ -39,8 +40,8 @@ void json_fixed(struct json_writer *writer, double value, unsigned decimals);   
 void json_boolean(struct json_writer *writer, bool value);
 void json_null(struct json_writer *writer);
 void json_node(struct json_writer *writer, const struct json *node);            // a parsed value, its numbers as written
-void json_raw(struct json_writer *writer, struct bytes value);                  // the text of one JSON value: a number, a document
-void json_end(struct json_writer *writer);                                      // asserts that exactly one whole value was written
+void json_raw(struct json_writer *writer, struct bytes value);                  // the text of one JSON value: a number, …
+void json_end(struct json_writer *writer);                                      // asserts that one whole value was written
 
 // {"KEY": …} in one call.
 void json_member_text(struct json_writer *writer, const char *key, const char *value);

@@ -2,8 +2,8 @@
 // JSON Schema (drafts 7 and 2020-12): compile once, validate from any thread.
 //
 // A compiled schema is immutable. What it cannot assert it refuses at compile time, by name and with the JSON pointer of the
-// keyword (ERROR_UNSUPPORTED): $dynamicRef, unevaluated…, remote $ref, an unknown $schema, a pattern outside the supported part of
-// ECMA-262. Numbers are exact. Annotations (title, description, format, content…, unknown keywords) do not assert.
+// keyword (ERROR_UNSUPPORTED): $dynamicRef, unevaluated…, remote $ref, an unknown $schema, a pattern outside the supported part
+// of ECMA-262. Numbers are exact. Annotations (title, description, format, content…, unknown keywords) do not assert.
 // Source: json-schema.org, draft-bhutton-json-schema-01, draft-handrews-json-schema-01; ECMA-262 for patterns.
 #pragma once
 
@@ -53,7 +53,8 @@ struct schema_failure {
 // Collects up to `most` (at most SCHEMA_FAILURES_MAX) failures, in document order where that is known. Of anyOf and oneOf the
 // branch that came furthest is told. `source` is what `instance` was parsed from.
 MUST_USE enum schema_verdict schema_explain(const struct schema *schema, struct bytes source, const struct json *instance,
-                                            struct arena *arena, size_t most, struct schema_failure **ret_failures, size_t *ret_count);
+                                            struct arena *arena, size_t most, struct schema_failure **ret_failures,
+                                            size_t *ret_count);
 
 // Verdict, and the first failure as an error: ERROR_REJECTED "at /payload/task_id (line 1, column 40, byte 39): type: …",
 // ERROR_LIMIT when undecided.

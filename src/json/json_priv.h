@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shared inside json/: the order of an object's members.
+#pragma once
+
+#include "json/json.h"
+
+enum { JSON_ORDER_FROM = 17 };          // objects of so many members keep their keys sorted
+
+typedef int json_key_compare(struct bytes a, struct bytes b);
+
+// By length, then bytes: the cheapest total order. It is the one kept with large objects.
+int json_key_by_length(struct bytes a, struct bytes b);
+
+// Fills order[0 .. count of the object) with the distances from the object to its keys, sorted. O(n log n) whatever the keys.
+void json_sort_keys(const struct json *object, uint32_t *order, json_key_compare *compare);

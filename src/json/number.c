@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+// A number's text is looked at as 0.D × 10^exponent, where D are its significant digits: no zero at either end, in place in the
+// text. Two numbers are equal exactly if sign, exponent and D are.
+#include "json/number.h"
+
+#include "json/json.h"
+
+struct decimal {
+        const char *integer, *fraction;         // the digits as written, before and behind the point
+        size_t integer_count;
+        size_t lead;                            // zeros at the start that mean nothing
+        size_t count;                           // significant digits; 0: the number is zero
+        int64_t exponent;
+        bool negative;
+};
+
+static struct decimal decimal_of(struct bytes number) {
+        struct decimal decimal = {0};
+        const char *at = number.data, *end = number.data + number.size;
+        if (*at == '-') {
+                decimal.negative = true;
+                at++;
+        }
+        decimal.integer = at;
+        while (at < end && *at >= '0' && *at <= '9')
+                at++;
+        decimal.integer_count = (size_t)(at - decimal.integer);
+        size_t fraction_count = 0;
+        if (at < end && *at == '.') {
+                decimal.fraction = ++at;
+                while (at < end && *at >= '0' && *at <= '9')
+                        at++;
+                fraction_count = (size_t)(at - decimal.fraction);
+        }
+        int64_t exponent = 0;
+        if (at < end) {
+                bool minus = at[1] == '-';
+                for (at += 1 + (at[1] == '-' || at[1] == '+'); at < end; at++)
+                        exponent = exponent * 10 + (*at - '0');
+                exponent = minus ? -exponent : exponent;
+        }
+        size_t total = decimal.integer_count + fraction_count, lead = 0;
+        while (lead < total && (lead < decimal.integer_count ? decimal.integer[lead] : decimal.fraction[lead -
+               decimal.integer_count]) == '0')
+                lead++;
+        while (total > lead && (total > decimal.integer_count ? decimal.fraction[total - 1 - decimal.integer_count]
+                                                              : decimal.integer[total - 1]) == '0')
+                total--;
+        decimal.lead = lead;
+        decimal.count = total - lead;
+        decimal.exponent = (int64_t)decimal.integer_count - (int64_t)lead + exponent;
+        decimal.negative = decimal.negative && decimal.count > 0;
+        return decimal;
+}
+
+// Digit number i of D, as a character.
+static char digit(const struct decimal *decimal, size_t i) {
+        i += decimal->lead;
+        return i < decimal->integer_count ? decimal->integer[i] : decimal->fraction[i - decimal->integer_count];
+}
+
+static int compare_magnitudes(const struct decimal *a, const struct decimal *b) {
+        if (a->count == 0 || b->count == 0)
+                return (a->count > 0) - (b->count > 0);
+        if (a->exponent != b->exponent)
+                return a->exponent < b->exponent ? -1 : 1;
+        size_t shared = MIN(a->count, b->count);
+        for (size_t i = 0; i < shared; i++) {
+                int order = digit(a, i) - digit(b, i);
+                if (order)
+                        return order < 0 ? -1 : 1;
+        }
+        return (a->count > b->count) - (a->count < b->count);
+}
+
+int json_number_compare(struct bytes a, struct bytes b) {
+        struct decimal left = decimal_of(a), right = decimal_of(b);
+        if (left.negative != right.negative)
+                return left.negative ? -1 : 1;
+        int order = compare_magnitudes(&left, &right);
+        return left.negative ? -order : order;
+}
+
+static bool integral(const struct decimal *decimal) {
+        return decimal->count == 0 || decimal->exponent >= (int64_t)decimal->count;
+}
+
+bool json_number_is_integer(struct bytes number) {
+        struct decimal decimal = decimal_of(number);
+        return integral(&decimal);
+}
+
+bool json_number_is_positive(struct bytes number) {
+        struct decimal decimal = decimal_of(number);
+        return decimal.count > 0 && !decimal.negative;
+}
+
+size_t json_number_digits(struct bytes number) {
+        return decimal_of(number).count;
+}
+
+static bool magnitude_to_u64(const struct decimal *decimal, uint64_t *ret_number) {
+        if (!integral(decimal) || decimal->exponent > 20)
+                return decimal->count == 0 ? (*ret_number = 0, true) : false;
+        uint64_t number = 0;
+        for (size_t i = 0; decimal->count && i < (size_t)decimal->exponent; i++) {
+                uint64_t next = i < decimal->count ? (uint64_t)(digit(decimal, i) - '0') : 0;
+                if (__builtin_mul_overflow(number, 10, &number) || __builtin_add_overflow(number, next, &number))
+                        return false;
+        }
+        *ret_number = number;
+        return true;
+}
+
+bool json_number_to_u64(struct bytes number, uint64_t *ret_number) {
+        struct decimal decimal = decimal_of(number);
+        return !decimal.negative && magnitude_to_u64(&decimal, ret_number);
+}
+
+bool json_number_to_i64(struct bytes number, int64_t *ret_number) {
+        struct decimal decimal = decimal_of(number);
+        uint64_t magnitude;
+        if (!magnitude_to_u64(&decimal, &magnitude) || magnitude > (uint64_t)INT64_MAX + decimal.negative)
+                return false;
+        *ret_number = decimal.negative ? (int64_t)(0 - magnitude) : (int64_t)magnitude;
+        return true;
+}
+
+// Integers of up to JSON_DIVISOR_DIGITS_MAX digits times ten, in limbs of 32 bits, the lowest first.
+enum { LIMBS = JSON_DIVISOR_DIGITS_MAX * 10 / 96 + 4 };
+
+static void times_ten_plus(uint32_t *limbs, size_t count, uint32_t addend) {
+        uint64_t carry = addend;
+        for (size_t i = 0; i < count; i++) {
+                carry += (uint64_t)limbs[i] * 10;
+                limbs[i] = (uint32_t)carry;
+                carry >>= 32;
+        }
+        ASSERT(carry == 0);
+}
+
+static bool at_least(const uint32_t *a, const uint32_t *b, size_t count) {
+        for (size_t i = count; i-- > 0; )
+                if (a[i] != b[i])
+                        return a[i] > b[i];
+        return true;
+}
+
+static void subtract(uint32_t *a, const uint32_t *b, size_t count) {
+        int64_t borrow = 0;
+        for (size_t i = 0; i < count; i++) {
+                borrow += (int64_t)a[i] - b[i];
+                a[i] = (uint32_t)borrow;
+                borrow >>= 32;
+        }
+}
+
+// (D · 10^zeros) mod divisor == 0. Powers of ten beyond the divisor's size in bits change nothing: whatever factors 2 and 5 it
+// has are then used up.
+static bool large_multiple(const struct decimal *number, uint64_t zeros, const struct decimal *divisor) {
+        uint32_t modulus[LIMBS] = {0}, rest[LIMBS] = {0};
+        size_t limbs = divisor->count * 10 / 96 + 3;
+        ASSERT(limbs <= LIMBS);
+        for (size_t i = 0; i < divisor->count; i++)
+                times_ten_plus(modulus, limbs, (uint32_t)(digit(divisor, i) - '0'));
+        zeros = MIN(zeros, (uint64_t)limbs * 32);
+        for (size_t i = 0; i < number->count + zeros; i++) {
+                times_ten_plus(rest, limbs, i < number->count ? (uint32_t)(digit(number, i) - '0') : 0);
+                while (at_least(rest, modulus, limbs))
+                        subtract(rest, modulus, limbs);
+        }
+        for (size_t i = 0; i < limbs; i++)
+                if (rest[i])
+                        return false;
+        return true;
+}
+
+bool json_number_is_multiple(struct bytes number, struct bytes divisor) {
+        struct decimal a = decimal_of(number), b = decimal_of(divisor);
+        ASSERT(b.count > 0 && !b.negative && b.count <= JSON_DIVISOR_DIGITS_MAX);
+        if (a.count == 0)
+                return true;
+        // a = D_a · 10^i, b = D_b · 10^j. If i < j, D_a would have to be a multiple of ten, and it does not end in zero.
+        int64_t zeros = (a.exponent - (int64_t)a.count) - (b.exponent - (int64_t)b.count);
+        if (zeros < 0)
+                return false;
+        if (b.count > 18)
+                return large_multiple(&a, (uint64_t)zeros, &b);
+        uint64_t modulus = 0, rest = 0;
+        for (size_t i = 0; i < b.count; i++)
+                modulus = modulus * 10 + (uint64_t)(digit(&b, i) - '0');
+        for (size_t i = 0; i < a.count; i++)
+                rest = (rest * 10 + (uint64_t)(digit(&a, i) - '0')) % modulus;
+        for (int64_t i = 0; i < MIN(zeros, (int64_t)64) && rest; i++)
+                rest = rest * 10 % modulus;
+        return rest == 0;
+}
+
+static void append_digits(struct buffer *buffer, const struct decimal *decimal, size_t from, size_t to) {
+        for (size_t i = from; i < to; i++)
+                buffer_append_byte(buffer, i < decimal->count ? digit(decimal, i) : '0');
+}
+
+// ECMAScript's Number::toString, on all the digits there are.
+void json_number_canonical(struct buffer *buffer, struct bytes number) {
+        struct decimal decimal = decimal_of(number);
+        int64_t point = decimal.exponent;
+        if (decimal.count == 0) {
+                buffer_append_byte(buffer, '0');
+                return;
+        }
+        if (decimal.negative)
+                buffer_append_byte(buffer, '-');
+        if (point > 0 && point <= 21) {
+                append_digits(buffer, &decimal, 0, (size_t)point);
+                if (decimal.count > (size_t)point) {
+                        buffer_append_byte(buffer, '.');
+                        append_digits(buffer, &decimal, (size_t)point, decimal.count);
+                }
+        } else if (point > -6 && point <= 0) {
+                buffer_append(buffer, BYTES("0."));
+                for (int64_t i = point; i < 0; i++)
+                        buffer_append_byte(buffer, '0');
+                append_digits(buffer, &decimal, 0, decimal.count);
+        } else {
+                append_digits(buffer, &decimal, 0, 1);
+                if (decimal.count > 1) {
+                        buffer_append_byte(buffer, '.');
+                        append_digits(buffer, &decimal, 1, decimal.count);
+                }
+                buffer_print(buffer, "e%+lld", (long long)(point - 1));
+        }
+}
