@@ -478,7 +478,7 @@ static void subject_deleted(struct registry_change *change, const struct error *
 static bool may_delete(struct registry_exchange *exchange) {
         if (!(exchange->flags & Q_PERMANENT))
                 return true;
-        fail(exchange, REGISTRY_ERROR_NOT_PERMITTED, 
+        fail(exchange, REGISTRY_ERROR_NOT_PERMITTED,
                      "permanent deletion is not supported: events of the past need their schemas");
         return false;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parser: one pass, no recursion. Open containers are a stack of node numbers; a container's span is filled in when it closes,
-// and then its keys are compared: pairwise in small objects, by sorting in large ones, so that no input costs more than
+// The parser: one pass, no recursion. Open containers are a stack of node numbers; a container's span is filled in when it
+// closes, and then its keys are compared: pairwise in small objects, by sorting in large ones, so that no input costs more than
 // O(n log n). The node array starts at an upper bound for small documents (commas, colons and brackets, counted) and doubles.
 #include "json/json.h"
 
@@ -376,7 +376,8 @@ bool json_parse(struct bytes source, const struct json_limits *limits, struct ar
         limit.nodes = limit.nodes ? limit.nodes : JSON_NODES_DEFAULT;
         ASSERT(limit.bytes <= JSON_BYTES_MAX && limit.depth <= JSON_DEPTH_MAX && limit.nodes <= JSON_BYTES_MAX);
         if (source.size > limit.bytes)
-                return error_set(error, ERROR_LIMIT, "a document of %zu bytes; at most %zu are accepted", source.size, limit.bytes);
+                return error_set(error, ERROR_LIMIT, "a document of %zu bytes; at most %zu are accepted", source.size,
+                        limit.bytes);
         const char *start = source.data ? source.data : "";
         struct parser parser;
         parser.start = parser.at = start;

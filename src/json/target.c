@@ -173,7 +173,8 @@ static bool compile(struct target *target, struct error *error) {
 
 bool target_compile(struct bytes source, struct target **ret_target, struct error *error) {
         if (source.size > TARGET_BYTES_MAX)
-                return error_set(error, ERROR_LIMIT, "a target of %zu bytes; at most %d are accepted", source.size, TARGET_BYTES_MAX);
+                return error_set(error, ERROR_LIMIT, "a target of %zu bytes; at most %d are accepted", source.size,
+                        TARGET_BYTES_MAX);
         if (source.size && memchr(source.data, '\0', source.size))
                 return error_set(error, ERROR_INVALID, "a target with a NUL");
         struct target *target = must_calloc(1, sizeof *target);
@@ -296,7 +297,8 @@ static bool render_part(const struct target *target, const struct part *part, bo
                 return error_set(error, ERROR_REJECTED, "\"%s\": {%.*s} has no value", target->source, BYTES_PRINT(name));
         bool good = utf8_valid(found->value) && !(found->value.size && memchr(found->value.data, '\0', found->value.size));
         if (!good || (segment && (found->value.size == 0 || is_dots(found->value))))
-                return error_set(error, ERROR_REJECTED, "\"%s\": {%.*s} has a value that may not stand in a URL: it is empty, dots, "
+                return error_set(error, ERROR_REJECTED,
+                        "\"%s\": {%.*s} has a value that may not stand in a URL: it is empty, dots, "
                                  "or no text", target->source, BYTES_PRINT(name));
         encode(buffer, found->value);
         return true;

@@ -61,7 +61,8 @@ static bool compile_reference(struct template *template, const struct json *node
         while (input < ARRAY_SIZE(input_names) && !bytes_equal(bytes_of(input_names[input]), name))
                 input++;
         if (input == ARRAY_SIZE(input_names))
-                return error_set(error, ERROR_INVALID, "template, at \"%s\": %s is no reference; expected $body, $event, $response, "
+                return error_set(error, ERROR_INVALID,
+                        "template, at \"%s\": %s is no reference; expected $body, $event, $response, "
                                  "$path/NAME, $query/NAME, $sequence, $id or $now, or $$ for a literal dollar sign",
                                  reference->shown.place, reference->shown.text);
         reference->shown.input = (enum template_input)input;
@@ -162,7 +163,8 @@ static bool render_named(struct rendering *rendering, const struct reference *re
                 found = &values[i];
         }
         if (!found)
-                return leads_nowhere(rendering, reference, path ? "the path has no such variable" : "the query has no such parameter");
+                return leads_nowhere(rendering, reference,
+                        path ? "the path has no such variable" : "the query has no such parameter");
         json_string(&rendering->writer, found->value);
         return true;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Readers of the embedded log: each has a connection, and no transaction outlives a call. Used by one thread at a time. Every record
-// is checked against its checksum. A failing reader does not break the log.
+// Readers of the embedded log: each has a connection, and no transaction outlives a call. Used by one thread at a time. Every
+// record is checked against its checksum. A failing reader does not break the log.
 #include "log/embedded_priv.h"
 
 #include <xxhash.h>
@@ -44,7 +44,8 @@ bool embedded_reader_open(struct log *log, struct log_reader **ret_reader, struc
         bool opened = log_broken(log) ? error_set(error, ERROR_UNAVAILABLE, "open a reader: the log is broken")
                                       : embedded_connect(e, &reader->db, error);
         opened = opened && sql_run(reader->db, "PRAGMA query_only = on; PRAGMA cache_size = -512", error) &&
-                 sql_prepare(reader->db, COLUMNS "WHERE position >= ?1 ORDER BY position LIMIT ?2", &reader->by_position, error) &&
+                 sql_prepare(reader->db, COLUMNS "WHERE position >= ?1 ORDER BY position LIMIT ?2", &reader->by_position,
+                         error) &&
                  sql_prepare(reader->db, COLUMNS "WHERE stream = ?3 AND offset >= ?1 AND offset >= 0 ORDER BY offset LIMIT ?2",
                              &reader->by_offset, error) &&
                  sql_prepare(reader->db, "SELECT min(position) FROM record", &reader->first, error);

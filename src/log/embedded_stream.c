@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The streams of the embedded log: in memory all of them, on disk those that have had a record. A stream is never freed before the
-// log is, and its name, kind and number never change.
+// The streams of the embedded log: in memory all of them, on disk those that have had a record. A stream is never freed before
+// the log is, and its name, kind and number never change.
 #include "log/embedded_priv.h"
 
 #include <xxhash.h>

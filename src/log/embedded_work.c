@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the writer does between groups: trims and snapshots, a bounded piece at a time, each piece a transaction. A piece that fails
-// ends the whole job with its error; nothing is lost by submitting it again, since trimming goes on where records are left and an
-// incomplete snapshot is not seen by anybody (its pieces are collected by the next one). Which job is whose turn: trims and snapshots
-// alternate, each kind in the order of submission.
+// What the writer does between groups: trims and snapshots, a bounded piece at a time, each piece a transaction. A piece that
+// fails ends the whole job with its error; nothing is lost by submitting it again, since trimming goes on where records are left
+// and an incomplete snapshot is not seen by anybody (its pieces are collected by the next one). Which job is whose turn: trims
+// and snapshots alternate, each kind in the order of submission.
 #include "log/embedded_priv.h"
 
 #include <stdlib.h>
@@ -75,7 +75,8 @@ static bool trim_rows(struct embedded *e, struct log_trim *trim, size_t *ret_see
                       struct error *error) {
         sqlite3 *db = e->writer.db;
         CLEANUP(free_statements) struct trim_statements s = {0};
-        if (!sql_prepare(db, "SELECT position, stream, offset FROM record WHERE position BETWEEN ?1 AND ?2 ORDER BY position LIMIT ?3",
+        if (!sql_prepare(db,
+                "SELECT position, stream, offset FROM record WHERE position BETWEEN ?1 AND ?2 ORDER BY position LIMIT ?3",
                          &s.select, error) ||
             !sql_prepare(db, "DELETE FROM record WHERE position = ?1", &s.remove, error) ||
             !sql_prepare(db, "UPDATE stream SET base = ?2 WHERE stream = ?1 AND base < ?2", &s.base, error) ||
@@ -163,7 +164,8 @@ static bool collect_pieces(sqlite3 *db, int64_t writing, bool *ret_more, struct 
 
 static bool store_head(sqlite3 *db, const struct log_snapshot *snapshot, struct error *error) {
         CLEANUP(sql_finalize) struct sql_statement head = {NULL};
-        if (!sql_prepare(db, "REPLACE INTO snapshot(name, generation, position, size, checksum) VALUES(?1, ?2, ?3, ?4, ?5)", &head,
+        if (!sql_prepare(db, "REPLACE INTO snapshot(name, generation, position, size, checksum) VALUES(?1, ?2, ?3, ?4, ?5)",
+                &head,
                          error))
                 return false;
         sql_bind_blob(&head, 1, snapshot->name);
@@ -174,7 +176,8 @@ static bool store_head(sqlite3 *db, const struct log_snapshot *snapshot, struct 
         return sql_execute(&head, error);
 }
 
-// The next piece in an open transaction: collect what older ones left, then a piece of the body, then the head, then collect again.
+// The next piece in an open transaction: collect what older ones left, then a piece of the body, then the head, then collect
+// again.
 static bool snapshot_step(struct embedded *e, struct log_snapshot *snapshot, size_t *ret_written, bool *ret_done,
                           struct error *error) {
         sqlite3 *db = e->writer.db;

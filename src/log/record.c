@@ -66,7 +66,8 @@ static struct bytes take(const char **at, size_t size) {
 bool record_decode(struct bytes header, struct record *ret_record, struct error *error) {
         struct wire wire;
         if (header.size < sizeof wire)
-                return error_set(error, ERROR_CORRUPT, "record header of %zu bytes, at least %zu expected", header.size, sizeof wire);
+                return error_set(error, ERROR_CORRUPT, "record header of %zu bytes, at least %zu expected", header.size,
+                        sizeof wire);
         memcpy(&wire, header.data, sizeof wire);
         if (wire.version != VERSION)
                 return error_set(error, ERROR_CORRUPT, "record header version %u, %d expected", wire.version, VERSION);

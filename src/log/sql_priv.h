@@ -11,7 +11,8 @@ struct sql_statement {
         sqlite3_stmt *handle;
 };
 
-// Fills the error from a result: FULL, IO, CORRUPT, UNAVAILABLE (another connection has the lock), LIMIT, INTERNAL. Returns false.
+// Fills the error from a result: FULL, IO, CORRUPT, UNAVAILABLE (another connection has the lock), LIMIT, INTERNAL. Returns
+// false.
 bool sql_error(sqlite3 *db, int result, const char *what, struct error *error);
 
 // Whether an error leaves the file's state in question, so that the log must be reopened.

@@ -58,7 +58,8 @@ MUST_USE enum schema_verdict schema_explain(const struct schema *schema, struct 
 
 // Verdict, and the first failure as an error: ERROR_REJECTED "at /payload/task_id (line 1, column 40, byte 39): type: …",
 // ERROR_LIMIT when undecided.
-MUST_USE bool schema_validate(const struct schema *schema, struct bytes source, const struct json *instance, struct arena *scratch,
+MUST_USE bool schema_validate(const struct schema *schema, struct bytes source, const struct json *instance,
+        struct arena *scratch,
                               struct error *error);
 
 // Appends the instance's text with `default`s filled in: for each object that `properties` describes (through $ref and allOf), a

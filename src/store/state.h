@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // state.db: views of the log (DESIGN.md §5), in SQLite. Everything in it is a fold of the log's records up to one position that
-// is written in the same transaction; it is disposable, and rebuilt from position 0 when the file is missing or of another format.
-// What a record does to the tables is decided in gateway/views.c; here are the tables, and typed reads and writes of them.
+// is written in the same transaction; it is disposable, and rebuilt from position 0 when the file is missing or of another
+// format. What a record does to the tables is decided in gateway/views.c; here are the tables, and typed reads and writes of
+// them.
 //
 // Threads: one struct state, the only writer, used by one thread at a time. Any number of readers, each used by one thread; each
 // call is one short statement and keeps no transaction open, so two calls may see two positions (state_position tells which).
@@ -131,7 +132,8 @@ struct state_identity {
                                                         // the INTENT of a call that a person settled
         uint32_t family;                                // of the communication
         struct hash128 identity, body_hash;
-        uint32_t outcome;                               // enum ledger_state: ANSWERED, CALL_SETTLED, DELIVERED, SETTLED, DISCARDED
+        // enum ledger_state: ANSWERED, CALL_SETTLED, DELIVERED, SETTLED, DISCARDED
+        uint32_t outcome;
         uint16_t status;
         int64_t settled_ms;                             // when the identity window began
 };

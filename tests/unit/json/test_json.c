@@ -74,7 +74,8 @@ static void strings_are_decoded(void **state) {
         (void)state;
         struct bytes all = BYTES("\"\\/\b\f\n\r\tAЯ\xF0\x9F\x98\x80\0z");
         assert_true(bytes_equal(json_text(good("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041\\u042f\\uD83D\\uDE00\\u0000z\"")), all));
-        assert_true(bytes_equal(json_text(good("\"Имя 0123456789 \xF4\x8F\xBF\xBF\"")), BYTES("Имя 0123456789 \xF4\x8F\xBF\xBF")));
+        assert_true(bytes_equal(json_text(good("\"Имя 0123456789 \xF4\x8F\xBF\xBF\"")),
+                BYTES("Имя 0123456789 \xF4\x8F\xBF\xBF")));
         assert_int_equal(json_count(good("\"\"")), 0);
 }
 
@@ -93,15 +94,19 @@ static void what_is_not_json_is_refused_with_its_place(void **state) {
                 {"[", "expected a value"},
                 {"1 2", "byte 2): expected nothing more"},
                 {"]", "expected a value"},
-                {"nul", "expected a value"}, {"True", "expected a value"}, {"NaN", "expected a value"}, {"'a'", "expected a value"},
+                {"nul", "expected a value"}, {"True", "expected a value"}, {"NaN", "expected a value"},
+                {"'a'", "expected a value"},
                 {"01", "zero"}, {"-", "a digit"}, {"+1", "expected a value"}, {".5", "expected a value"}, {"1.", "a digit"},
                 {"1e", "exponent"}, {"1e+", "exponent"}, {"-01", "zero"}, {"0x1", "nothing more"}, {"1.e1", "a digit"},
-                {"\"a", "no closing quote"}, {"\"\\\"", "no closing quote"}, {"\"\\", "no closing quote"}, {"\"a\nb\"", "control"},
+                {"\"a", "no closing quote"}, {"\"\\\"", "no closing quote"}, {"\"\\", "no closing quote"},
+                {"\"a\nb\"", "control"},
                 {"\"\x1f\"", "control"}, {"\"\\x\"", "behind a backslash"}, {"\"\\u12g4\"", "hexadecimal"},
                 {"\"\\u12\"", "hexadecimal"}, {"\"\\uD800\"", "surrogate"}, {"\"\\uDC00\"", "surrogate"},
                 {"\"\\uD800\\u0041\"", "surrogate"}, {"\"\\uD800\\n\"", "surrogate"}, {"\"\\uD800\\uD800\"", "surrogate"},
-                {"\"\x80\"", "UTF-8"}, {"\"\xC0\xAF\"", "UTF-8"}, {"\"\xE0\x80\xAF\"", "UTF-8"}, {"\"\xF0\x80\x80\xAF\"", "UTF-8"},
-                {"\"\xED\xA0\x80\"", "UTF-8"}, {"\"\xF4\x90\x80\x80\"", "UTF-8"}, {"\"\xE2\x82\"", "UTF-8"}, {"\"abcdefg\xFFhijk\"", "UTF-8"},
+                {"\"\x80\"", "UTF-8"}, {"\"\xC0\xAF\"", "UTF-8"}, {"\"\xE0\x80\xAF\"", "UTF-8"},
+                {"\"\xF0\x80\x80\xAF\"", "UTF-8"},
+                {"\"\xED\xA0\x80\"", "UTF-8"}, {"\"\xF4\x90\x80\x80\"", "UTF-8"}, {"\"\xE2\x82\"", "UTF-8"},
+                {"\"abcdefg\xFFhijk\"", "UTF-8"},
                 {"\"\xF0\x9F\x98", "UTF-8"}, {"\xEF\xBB\xBF{}", "expected a value"}, {"{\"a\":1}//", "nothing more"},
                 {"{\"a\":1,\"b\":2,\"a\":3}", "byte 13): this key is there already"},
                 {"{\"a\":1,\"\\u0061\":2}", "byte 7): this key is there already"},
@@ -176,7 +181,8 @@ static void values_are_compared_as_json_means_them(void **state) {
                 {"9007199254740993", "9007199254740992", false}, {"\"a\"", "\"\\u0061\"", true}, {"\"1\"", "1", false},
                 {"{\"a\":1,\"b\":[2]}", "{\"b\":[2.0],\"a\":1}", true}, {"{\"a\":1}", "{\"a\":1,\"b\":2}", false},
                 {"[1,2]", "[2,1]", false}, {"[]", "{}", false}, {"{\"a\":null}", "{\"b\":null}", false}, {"null", "null", true},
-                {"{\"a\":{\"x\":1,\"y\":2}}", "{\"a\":{\"y\":2,\"x\":1}}", true}, {"[true]", "[false]", false}, {"[[1]]", "[[1,1]]", false},
+                {"{\"a\":{\"x\":1,\"y\":2}}", "{\"a\":{\"y\":2,\"x\":1}}", true}, {"[true]", "[false]", false},
+                {"[[1]]", "[[1,1]]", false},
         };
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
                 const struct json *a = good(cases[i].a), *b = good(cases[i].b);
@@ -196,10 +202,13 @@ static void values_are_compared_as_json_means_them(void **state) {
 static void the_canonical_form_is_that_of_rfc_8785(void **state) {
         (void)state;
         static const struct { const char *source, *canonical; } cases[] = {
-                {"{\"\\u20ac\":\"Euro Sign\",\"\\r\":\"Carriage Return\",\"\\ufb33\":\"Hebrew Letter Dalet With Dagesh\",\"1\":\"One\","
-                 "\"\\ud83d\\ude00\":\"Emoji: Grinning Face\",\"\\u0080\":\"Control\",\"\\u00f6\":\"Latin Small Letter O With Diaeresis\"}",
-                 "{\"\\r\":\"Carriage Return\",\"1\":\"One\",\"\xC2\x80\":\"Control\",\"ö\":\"Latin Small Letter O With Diaeresis\","
-                 "\"€\":\"Euro Sign\",\"\xF0\x9F\x98\x80\":\"Emoji: Grinning Face\",\"\xEF\xAC\xB3\":\"Hebrew Letter Dalet With Dagesh\"}"},
+                {"{\"\\u20ac\":\"Euro Sign\",\"\\r\":\"Carriage Return\",\"\\ufb33\":\"Hebrew Letter Dalet With Dagesh\","
+                 "\"1\":\"One\",\"\\ud83d\\ude00\":\"Emoji: Grinning Face\",\"\\u0080\":\"Control\","
+                 "\"\\u00f6\":\"Latin Small Letter O With Diaeresis\"}",
+                 "{\"\\r\":\"Carriage Return\",\"1\":\"One\",\"\xC2\x80\":\"Control\","
+                 "\"ö\":\"Latin Small Letter O With Diaeresis\","
+                 "\"€\":\"Euro Sign\",\"\xF0\x9F\x98\x80\":\"Emoji: Grinning Face\","
+                 "\"\xEF\xAC\xB3\":\"Hebrew Letter Dalet With Dagesh\"}"},
                 {"{\"numbers\":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001],"
                  "\"string\":\"\\u20ac$\\u000F\\u000aA'\\u0042\\u0022\\u005c\\\\\\\"\\/\",\"literals\":[null,true,false]}",
                  "{\"literals\":[null,true,false],\"numbers\":[333333333.33333329,1e+30,4.5,0.002,1e-27],"

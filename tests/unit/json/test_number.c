@@ -28,7 +28,8 @@ static void numbers_are_compared_exactly(void **state) {
 
 static void integers_are_told_by_value(void **state) {
         (void)state;
-        static const char *const whole[] = {"0", "-0.0", "1", "1.0", "1e2", "1.5e1", "120e-1", "0e-5", "123456789012345678901234567890"};
+        static const char *const whole[] = {"0", "-0.0", "1", "1.0", "1e2", "1.5e1", "120e-1", "0e-5",
+                "123456789012345678901234567890"};
         static const char *const broken[] = {"0.5", "1e-1", "1.25e1", "-0.1", "1e-1000000000", "12345678901234567890.1"};
         for (size_t i = 0; i < ARRAY_SIZE(whole); i++)
                 assert_true(json_number_is_integer(N(whole[i])));
@@ -57,7 +58,8 @@ static void integers_that_fit_are_converted(void **state) {
 static void multiples_are_exact(void **state) {
         (void)state;
         static const struct { const char *number, *divisor; bool multiple; } cases[] = {
-                {"0", "3", true}, {"9", "3", true}, {"10", "3", false}, {"-9", "3", true}, {"4.5", "1.5", true}, {"35", "1.5", false},
+                {"0", "3", true}, {"9", "3", true}, {"10", "3", false}, {"-9", "3", true}, {"4.5", "1.5", true},
+                {"35", "1.5", false},
                 {"0.0075", "0.0001", true}, {"0.00751", "0.0001", false}, {"19.99", "0.01", true}, {"0.3", "0.1", true},
                 {"1e308", "0.123456789", false}, {"12391239123", "1e-8", true}, {"9007199254740993", "2", false},
                 {"1e1000000000", "1024", true}, {"1e1000000000", "3", false}, {"1e-1000000000", "1", false}, {"50", "100", false},

@@ -16,7 +16,8 @@ static int clean(void **state) {
 }
 
 // The document and the table of RFC 6901, section 5.
-static const char document[] = "{\"foo\":[\"bar\",\"baz\"],\"\":0,\"a/b\":1,\"c%d\":2,\"e^f\":3,\"g|h\":4,\"i\\\\j\":5,\"k\\\"l\":6,"
+static const char document[] = "{\"foo\":[\"bar\",\"baz\"],\"\":0,\"a/b\":1,\"c%d\":2,\"e^f\":3,\"g|h\":4,"
+        "\"i\\\\j\":5,\"k\\\"l\":6,"
                                "\" \":7,\"m~n\":8,\"deep\":{\"x\":[[{}],{\"y\":[1,2]}]}}";
 
 static void every_node_is_found_by_its_pointer(void **state) {
@@ -49,7 +50,8 @@ static void what_is_not_there_is_null(void **state) {
         (void)state;
         const struct json *root = NULL;
         assert_true(json_parse(bytes_of(document), NULL, &arena, &root, NULL));
-        static const char *const nowhere[] = {"/foo/2", "/foo/-", "/foo/00", "/foo/01", "/foo/+1", "/foo/", "/bar", "/foo/0/x", "/a/b",
+        static const char *const nowhere[] = {"/foo/2", "/foo/-", "/foo/00", "/foo/01", "/foo/+1", "/foo/", "/bar", "/foo/0/x",
+                "/a/b",
                                               "/foo/18446744073709551616"};
         for (size_t i = 0; i < ARRAY_SIZE(nowhere); i++) {
                 struct json_pointer pointer;

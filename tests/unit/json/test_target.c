@@ -26,7 +26,11 @@ static struct target *compile(const char *source) {
 // `values`: what the variables are, joined by |.
 static void requests_are_matched_and_decoded_once(void **state) {
         (void)state;
-        static const struct { const char *target, *method, *path, *query; enum target_match match; const char *values; } cases[] = {
+        static const struct {
+                const char *target, *method, *path, *query;
+                enum target_match match;
+                const char *values;
+        } cases[] = {
                 {"GET /managers/{manager_id}", "GET", "/managers/17", "", TARGET_MATCHES, "17"},
                 {"GET /managers/{manager_id}", "GET", "/managers/a%2fb%20%25+", "x=1", TARGET_MATCHES, "a/b %+"},
                 {"GET /managers/{manager_id}", "GET", "/m%61nagers/%D0%AF", "", TARGET_MATCHES, "Я"},
@@ -80,7 +84,8 @@ static void parameters_that_are_not_mentioned_are_told(void **state) {
         bool extra = true;
         assert_int_equal(target_match(target, BYTES("GET"), BYTES("/a"), BYTES("b=1"), &arena, values, &extra), TARGET_MATCHES);
         assert_false(extra);
-        assert_int_equal(target_match(target, BYTES("GET"), BYTES("/a"), BYTES("&b=1&z"), &arena, values, &extra), TARGET_MATCHES);
+        assert_int_equal(target_match(target, BYTES("GET"), BYTES("/a"), BYTES("&b=1&z"), &arena, values, &extra),
+                TARGET_MATCHES);
         assert_true(extra);
         target_free(target);
 }
@@ -115,7 +120,8 @@ static void values_are_encoded(void **state) {
 static void wrong_targets_are_refused_with_their_column(void **state) {
         (void)state;
         static const struct { const char *source, *error; } cases[] = {
-                {"", "column 1: expected METHOD"}, {"/a", "expected METHOD"}, {"get /a", "expected METHOD"}, {"GET", "expected METHOD"},
+                {"", "column 1: expected METHOD"}, {"/a", "expected METHOD"}, {"get /a", "expected METHOD"},
+                {"GET", "expected METHOD"},
                 {"GET a", "column 5: expected a path"}, {"GET  /a", "column 5: expected a path"}, {"GET ", "expected a path"},
                 {"GET /a/", "column 8: an empty"}, {"GET /a//b", "column 8: an empty"}, {"GET /../a", "an empty, . or .."},
                 {"GET /a/%2e", ". or .."}, {"GET /a b", "column 6: expected a {variable}"}, {"GET /{a}.json", "whole segment"},

@@ -49,9 +49,11 @@ static void references_are_replaced_exactly(void **state) {
                  "{\"event_id\":18446744073709551615,\"created_at\":\"2024-02-03T04:05:06Z\",\"payload\":"
                  "{\"task_id\":123456789012345678901234567890,\"rate\":1.50,\"a/b\":[{\"x\":null},\"Я\"]}}"},
                 {"\"$event/payload\"", "{\"n\":1e2}"},
-                {"[\"$body/rate\",\"$body/a~1b/0/x\",\"$response/0\",\"$id\",\"$path/manager_id\",\"$path/odd\",\"$query/after\"]",
+                {"[\"$body/rate\",\"$body/a~1b/0/x\",\"$response/0\",\"$id\",\"$path/manager_id\",\"$path/odd\","
+                 "\"$query/after\"]",
                  "[1.50,null,true,\"id-1\",\"7\",\"a \\\"b\\\"\",\"\"]"},
-                {"{\"$body\":[\"$$body\",\"$$\",\"$$$x\",\"a$body\",1.0,{},true]}", "{\"$body\":[\"$body\",\"$\",\"$$x\",\"a$body\",1.0,{},true]}"},
+                {"{\"$body\":[\"$$body\",\"$$\",\"$$$x\",\"a$body\",1.0,{},true]}",
+                 "{\"$body\":[\"$body\",\"$\",\"$$x\",\"a$body\",1.0,{},true]}"},
                 {"17", "17"},
         };
         struct template_inputs inputs = everything();
@@ -85,7 +87,8 @@ static void a_reference_that_leads_nowhere_is_named(void **state) {
                 assert_non_null(strstr(error.text, cases[i].error));
                 assert_true(bytes_equal(buffer_bytes(&buffer), BYTES("kept")));
         }
-        static const char *const absent[] = {"[1,\"$body\"]", "\"$event\"", "\"$response\"", "\"$sequence\"", "\"$id\"", "\"$now\"",
+        static const char *const absent[] = {"[1,\"$body\"]", "\"$event\"", "\"$response\"", "\"$sequence\"", "\"$id\"",
+                "\"$now\"",
                                              "\"$path/a\"", "\"$query/a\""};
         for (size_t i = 0; i < ARRAY_SIZE(absent); i++)
                 assert_false(render(absent[i], &nothing, &buffer, &error));
@@ -98,7 +101,8 @@ static void wrong_references_are_refused_with_their_place(void **state) {
         static const struct { const char *template, *error; } cases[] = {
                 {"{\"a\":{\"b\":\"$bdy\"}}", "at \"/a/b\": $bdy is no reference"}, {"[\"$\"]", "at \"/0\": $ is no reference"},
                 {"\"$body~1\"", "no reference"}, {"\"$Body\"", "no reference"}, {"\"$body/a~3\"", "expected 0 or 1 behind ~"},
-                {"\"$path\"", "expected $path/NAME"}, {"\"$path/\"", "expected $path/NAME"}, {"\"$query/a/b\"", "expected $query/NAME"},
+                {"\"$path\"", "expected $path/NAME"}, {"\"$path/\"", "expected $path/NAME"},
+                {"\"$query/a/b\"", "expected $query/NAME"},
                 {"\"$sequence/x\"", "nothing behind it"}, {"\"$id/\"", "nothing behind it"}, {"\"$now/x\"", "nothing behind it"},
                 {"\"$env\"", "no reference"}, {"\"$ body\"", "no reference"},
         };
