@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Limits and defaults of the configuration. docs/configuration.md and src/model/commute.schema.json say the same to a reader;
+// tests/unit/model/test_limits.c holds them together.
+#pragma once
+
+#include <stdint.h>
+
+// Of the file and the files it names
+enum {
+        MODEL_FILE_MAX = 1 << 20,       // bytes of commute.yaml
+        MODEL_NODES_MAX = 50000,        // keys and values in it
+        MODEL_DEPTH_MAX = 32,           // mappings and lists within each other
+        MODEL_CONTRACT_MAX = 4 << 20,   // bytes of a contract
+        MODEL_BEARER_MAX = 4096,        // bytes of a token
+        MODEL_SERVICES_MAX = 1000,
+        MODEL_EVENTS_MAX = 1000,
+        MODEL_COMMUNICATIONS_MAX = 1000,
+        MODEL_VERSIONS_MAX = 1000,      // of one event
+        MODEL_CAPTURES_MAX = 64,        // of one event
+        MODEL_HEADERS_MAX = 32,         // of one communication
+        MODEL_MAY_DIFFER_MAX = 64,      // of one communication
+};
+
+#define MODEL_SECOND UINT64_C(1000)
+#define MODEL_MINUTE (60 * MODEL_SECOND)
+#define MODEL_HOUR (60 * MODEL_MINUTE)
+#define MODEL_DAY (24 * MODEL_HOUR)
