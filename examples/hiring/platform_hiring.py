@@ -130,13 +130,14 @@ class Platform:
 
     def start_load(self, staff_url=None, tasks_url=None, tasks_writes_url=None, portal_url=None, stdout=None, **options):
         """Starts the load; options are its long options, with underscores. Returns the process."""
-        command = [self.program("load"), "--staff-url", staff_url or self.url("staff"), "--tasks-url", tasks_url or self.url("tasks"),
-                   "--portal-url", portal_url or self.url("portal"), "--log", self.log]
+        command = [self.program("load"), "--staff-url", staff_url or self.url("staff"),
+                   "--tasks-url", tasks_url or self.url("tasks"), "--portal-url", portal_url or self.url("portal"),
+                   "--log", self.log]
         if tasks_writes_url:
             command += ["--tasks-writes-url", tasks_writes_url]
         for name, value in options.items():
             option = "--" + name.replace("_", "-")
-            command += [option] if value is True else [] if value in (None, False) else [option, str(value)]
+            command += [option] if value is True else [] if value is None or value is False else [option, str(value)]
         self.loads.append(subprocess.Popen(command, stdout=stdout))
         return self.loads[-1]
 

@@ -158,13 +158,14 @@ static int64_t audit(sqlite3 *connection, bool json)
         for (size_t i = 0; i < check_count; i++)
                 counts[checks[i].kind] += run_check(connection, &checks[i], findings);
         int64_t all = counts[KIND_LOST] + counts[KIND_DOUBLED] + counts[KIND_REORDERED] + counts[KIND_WRONG];
-        FREED char *verdict = must_print("verdict: %" PRId64 " accepted, %" PRId64 " lost, %" PRId64 " doubled, %" PRId64 " reordered, "
-                                         "%" PRId64 " repeats recognised by the provider", accepted, counts[KIND_LOST],
-                                         counts[KIND_DOUBLED], counts[KIND_REORDERED], recognised);
+        FREED char *verdict = must_print("verdict: %" PRId64 " accepted, %" PRId64 " lost, %" PRId64 " doubled, %" PRId64
+                                         " reordered, %" PRId64 " repeats recognised by the provider",
+                                         accepted, counts[KIND_LOST], counts[KIND_DOUBLED], counts[KIND_REORDERED], recognised);
         if (json) {
                 json_t *result = json_pack("{s:o,s:o,s:I,s:I,s:I,s:I,s:s}", "figures", numbers, "findings", findings, "lost",
-                                           (json_int_t)counts[KIND_LOST], "doubled", (json_int_t)counts[KIND_DOUBLED], "reordered",
-                                           (json_int_t)counts[KIND_REORDERED], "wrong", (json_int_t)counts[KIND_WRONG],
+                                           (json_int_t)counts[KIND_LOST], "doubled", (json_int_t)counts[KIND_DOUBLED],
+                                           "reordered", (json_int_t)counts[KIND_REORDERED],
+                                           "wrong", (json_int_t)counts[KIND_WRONG],
                                            "verdict", verdict);
                 FREED char *text = json_dumps(result, JSON_INDENT(2));
                 puts(text);
@@ -180,16 +181,16 @@ int main(int argc, char **argv)
 {
         struct options options = { .rating_freshness_ms = -1 };
         const struct argument arguments[] = {
-                { "staff", ARGUMENT_TEXT, &options.staff, "the database of staff", 0, 0, true },
-                { "tasks", ARGUMENT_TEXT, &options.tasks, "the database of tasks", 0, 0, true },
-                { "bonuses", ARGUMENT_TEXT, &options.bonuses, "the database of bonuses", 0, 0, true },
-                { "portal", ARGUMENT_TEXT, &options.portal, "the database of portal", 0, 0, true },
-                { "log", ARGUMENT_TEXT, &options.log, "the load's log of what it was told", 0, 0, true },
-                { "rating-freshness-ms", ARGUMENT_INTEGER, &options.rating_freshness_ms,
-                  "how old a rating from bonuses' table may be; -1: any age", -1, 86400000, false },
-                { "manager-staleness-ms", ARGUMENT_INTEGER, &options.manager_staleness_ms,
-                  "how long after a change's answer the old manager may be shown", 0, 86400000, false },
-                { "json", ARGUMENT_FLAG, &options.json, "one JSON object", 0, 0, false },
+                NEEDED_OPTION("staff", &options.staff, "the database of staff"),
+                NEEDED_OPTION("tasks", &options.tasks, "the database of tasks"),
+                NEEDED_OPTION("bonuses", &options.bonuses, "the database of bonuses"),
+                NEEDED_OPTION("portal", &options.portal, "the database of portal"),
+                NEEDED_OPTION("log", &options.log, "the load's log of what it was told"),
+                INTEGER_OPTION("rating-freshness-ms", &options.rating_freshness_ms, -1, 86400000,
+                               "how old a rating from bonuses' table may be; -1: any age"),
+                INTEGER_OPTION("manager-staleness-ms", &options.manager_staleness_ms, 0, 86400000,
+                               "how long after a change's answer the old manager may be shown"),
+                FLAG_OPTION("json", &options.json, "one JSON object"),
                 { 0 },
         };
         arguments_parse(argc, argv, "checks the hiring platform's databases against what callers were told", arguments);

@@ -65,7 +65,8 @@ struct accruals *accruals_open(struct bonuses *bonuses)
                                               " body_hash, at_us, became, accrual_id)"
                                               " VALUES(?, ?, ?, ?, ?, ?, ?, nullif(?, 0))");
         accruals->by_identity = database_prepare(database, "SELECT " COLUMNS " FROM accruals WHERE identity=?");
-        accruals->by_completion = database_prepare(database, "SELECT " COLUMNS " FROM accruals WHERE task_id=? AND candidate_id=?");
+        accruals->by_completion = database_prepare(database, "SELECT " COLUMNS " FROM accruals WHERE task_id=?"
+                                                   " AND candidate_id=?");
         accruals->balance = database_prepare(database, "SELECT balance FROM accounts WHERE manager_id=?");
         return accruals;
 }

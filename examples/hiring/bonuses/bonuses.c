@@ -31,19 +31,20 @@ int main(int argc, char **argv)
         struct bonuses bonuses = { .plant_after = 100 };
         const char *path = "bonuses.db", *recognises = "Idempotency-Key", *source = "table", *plant = "none";
         const struct argument arguments[] = {
-                { "port", ARGUMENT_INTEGER, &port, "where to listen on 127.0.0.1; 0: any", 0, 65535, false },
-                { "database", ARGUMENT_TEXT, &path, "the SQLite file", 0, 0, false },
-                { "recognises", ARGUMENT_TEXT, &recognises, "Idempotency-Key, or none: a repeated call is executed again", 0, 0, false },
-                { "rating-source", ARGUMENT_TEXT, &source, "table, call or ask", 0, 0, false },
-                { "rating-url", ARGUMENT_TEXT, &bonuses.rating_url, "base of GET /tasks/{task_id}/rating, for call and ask", 0, 0, false },
-                { "modes-url", ARGUMENT_TEXT, &bonuses.modes_url, "whole URL that answers {\"mode\": pull|push|async}, for ask", 0, 0, false },
-                { "plant", ARGUMENT_TEXT, &plant, "one mistake for the auditor: lost, double, swap, amount, account, rating", 0, 0, false },
-                { "plant-after", ARGUMENT_INTEGER, &bonuses.plant_after, "accruals before it", 0, INT64_MAX, false },
+                INTEGER_OPTION("port", &port, 0, 65535, "where to listen on 127.0.0.1; 0: any"),
+                TEXT_OPTION("database", &path, "the SQLite file"),
+                TEXT_OPTION("recognises", &recognises, "Idempotency-Key, or none: a repeated call is executed again"),
+                TEXT_OPTION("rating-source", &source, "table, call or ask"),
+                TEXT_OPTION("rating-url", &bonuses.rating_url, "base of GET /tasks/{task_id}/rating, for call and ask"),
+                TEXT_OPTION("modes-url", &bonuses.modes_url, "whole URL that answers {\"mode\": pull|push|async}, for ask"),
+                TEXT_OPTION("plant", &plant, "one mistake for the auditor: lost, double, swap, amount, account, rating"),
+                INTEGER_OPTION("plant-after", &bonuses.plant_after, 0, INT64_MAX, "accruals before it"),
                 { 0 },
         };
         arguments_parse(argc, argv, "owns the accounts and accruals of the hiring platform", arguments);
         bonuses.recognises = choose("recognises", recognises, (const char *const[]){ "none", "Idempotency-Key", NULL }) == 1;
-        bonuses.source = (enum rating_source)choose("rating-source", source, (const char *const[]){ "table", "call", "ask", NULL });
+        bonuses.source = (enum rating_source)choose("rating-source", source,
+                                                    (const char *const[]){ "table", "call", "ask", NULL });
         bonuses.plant = (enum plant)choose("plant", plant, (const char *const[]){ "none", "lost", "double", "swap", "amount",
                                            "account", "rating", NULL });
         if (bonuses.source != RATING_TABLE && !bonuses.rating_url)
@@ -55,7 +56,8 @@ int main(int argc, char **argv)
         if (bonuses.modes_url)
                 client_check_url("modes-url", bonuses.modes_url);
         server_block_signals();
-        bonuses.database = database_open(path, "CREATE TABLE IF NOT EXISTS settings(name TEXT PRIMARY KEY, value TEXT NOT NULL);");
+        bonuses.database = database_open(path, "CREATE TABLE IF NOT EXISTS settings(name TEXT PRIMARY KEY,"
+                                         " value TEXT NOT NULL);");
         bonuses.ratings = ratings_open(&bonuses);
         bonuses.accruals = accruals_open(&bonuses);
         server_run(port, routes, &bonuses, NULL);

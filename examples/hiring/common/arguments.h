@@ -17,4 +17,9 @@ struct argument {
         bool needed;                 // a text that must be given
 };
 
+#define TEXT_OPTION(name, where, help) { name, ARGUMENT_TEXT, where, help, 0, 0, false }
+#define NEEDED_OPTION(name, where, help) { name, ARGUMENT_TEXT, where, help, 0, 0, true }
+#define INTEGER_OPTION(name, where, minimum, maximum, help) { name, ARGUMENT_INTEGER, where, help, minimum, maximum, false }
+#define FLAG_OPTION(name, where, help) { name, ARGUMENT_FLAG, where, help, 0, 0, false }
+
 void arguments_parse(int count, char **values, const char *purpose, const struct argument *table);

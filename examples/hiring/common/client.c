@@ -201,7 +201,7 @@ static bool parse_head(char *text, struct head *ret_head, struct reply *reply)
 {
         if (strncmp(text, "HTTP/1.1 ", 9) != 0 || strlen(text) < 12)
                 return false;
-        reply->status = atoi(text + 9);
+        reply->status = (int)strtol(text + 9, NULL, 10);
         bool length = reply->status == 204 || reply->status == 304;
         for (char *line = strstr(text, "\r\n"); line; line = strstr(line, "\r\n")) {
                 line += 2;
@@ -212,7 +212,8 @@ static bool parse_head(char *text, struct head *ret_head, struct reply *reply)
                 } else if ((value = header_value(line, "Connection"))) {
                         ret_head->close = strncasecmp(value, "close", 5) == 0;
                 } else if ((value = header_value(line, "Retry-After"))) {
-                        reply->retry_after_ms = atoll(value) * 1000;
+                        long seconds = strtol(value, NULL, 10);
+                        reply->retry_after_ms = seconds < 0 ? 0 : seconds > 3600 ? 3600000 : seconds * 1000;
                 } else if ((value = header_value(line, "Idempotent-Replayed"))) {
                         reply->replayed = strncasecmp(value, "true", 4) == 0;
                 }

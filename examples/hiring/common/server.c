@@ -174,7 +174,8 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, struct ans
 {
         char *text = answer->body ? json_dumps(answer->body, JSON_COMPACT) : NULL;
         size_t size = text ? strlen(text) : 0;
-        struct MHD_Response *response = MHD_create_response_from_buffer(size, text, text ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+        enum MHD_ResponseMemoryMode memory = text ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT;
+        struct MHD_Response *response = MHD_create_response_from_buffer(size, text, memory);
         json_decref(answer->body);
         if (!response)
                 return MHD_NO;
@@ -310,7 +311,7 @@ void server_run(int64_t port, const struct route *routes, void *service, void (*
                 (uint16_t)port, NULL, NULL, on_request, &server,
                 MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_NOTIFY_COMPLETED, on_completed, &server,
                 MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_LIMIT, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_S,
-                MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+                MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES, MHD_OPTION_END);
         if (!daemon)
                 die("cannot listen on 127.0.0.1:%lld: %s", (long long)port, strerror(errno));
         const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT);

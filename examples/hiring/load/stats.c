@@ -117,7 +117,8 @@ void stats_print(struct stats *stats, bool json, bool last)
                 memset(&stats->all_before, 0, sizeof(stats->all_before));
                 memset(&stats->completions_before, 0, sizeof(stats->completions_before));
         }
-        double seconds = (double)(now - (last ? stats->began_us : stats->window_us)) / 1e6, at = (double)(now - stats->began_us) / 1e6;
+        double seconds = (double)(now - (last ? stats->began_us : stats->window_us)) / 1e6;
+        double at = (double)(now - stats->began_us) / 1e6;
         double pause = (double)(last ? atomic_load(&stats->pause_us) : atomic_exchange(&stats->pause_in_window_us, 0)) / 1000.0;
         printf(json ? "{\"t\":%.1f,\"whole_run\":%s,\"longest_pause_ms\":%.2f" : "%6.1f s%s longest pause %.1f ms", at,
                json ? (last ? "true" : "false") : last ? " whole run:" : ":", pause);

@@ -17,8 +17,9 @@
 static const char schema[] =
         "CREATE TABLE IF NOT EXISTS cards(task_id INTEGER PRIMARY KEY, title TEXT NOT NULL, manager_id INTEGER NOT NULL,"
         " created_at TEXT NOT NULL, at_us INTEGER NOT NULL);"
+        // views.manager is NULL when there was none.
         "CREATE TABLE IF NOT EXISTS views(view_id INTEGER PRIMARY KEY, task_id INTEGER NOT NULL, title TEXT NOT NULL,"
-        " manager_id INTEGER NOT NULL, manager TEXT, began_us INTEGER NOT NULL, ended_us INTEGER NOT NULL);";   // manager NULL: none
+        " manager_id INTEGER NOT NULL, manager TEXT, began_us INTEGER NOT NULL, ended_us INTEGER NOT NULL);";
 
 struct portal {
         struct database *database;
@@ -122,12 +123,12 @@ int main(int argc, char **argv)
         const char *path = "portal.db", *plant = "none";
         struct portal portal = { .call_timeout_ms = 2000, .plant_after = 10 };
         const struct argument arguments[] = {
-                { "port", ARGUMENT_INTEGER, &port, "where to listen on 127.0.0.1; 0: any", 0, 65535, false },
-                { "database", ARGUMENT_TEXT, &path, "the SQLite file", 0, 0, false },
-                { "managers-url", ARGUMENT_TEXT, &portal.managers_url, "base of GET /managers/{manager_id}", 0, 0, true },
-                { "call-timeout-ms", ARGUMENT_INTEGER, &portal.call_timeout_ms, "of one question for a manager", 1, 600000, false },
-                { "plant", ARGUMENT_TEXT, &plant, "one mistake for the auditor: card", 0, 0, false },
-                { "plant-after", ARGUMENT_INTEGER, &portal.plant_after, "cards before it", 0, INT64_MAX, false },
+                INTEGER_OPTION("port", &port, 0, 65535, "where to listen on 127.0.0.1; 0: any"),
+                TEXT_OPTION("database", &path, "the SQLite file"),
+                NEEDED_OPTION("managers-url", &portal.managers_url, "base of GET /managers/{manager_id}"),
+                INTEGER_OPTION("call-timeout-ms", &portal.call_timeout_ms, 1, 600000, "of one question for a manager"),
+                TEXT_OPTION("plant", &plant, "one mistake for the auditor: card"),
+                INTEGER_OPTION("plant-after", &portal.plant_after, 0, INT64_MAX, "cards before it"),
                 { 0 },
         };
         arguments_parse(argc, argv, "shows the tasks of the hiring platform", arguments);

@@ -163,8 +163,8 @@ int main(int argc, char **argv)
         int64_t port = 7001;
         const char *path = "staff.db";
         const struct argument arguments[] = {
-                { "port", ARGUMENT_INTEGER, &port, "where to listen on 127.0.0.1; 0: any", 0, 65535, false },
-                { "database", ARGUMENT_TEXT, &path, "the SQLite file", 0, 0, false },
+                INTEGER_OPTION("port", &port, 0, 65535, "where to listen on 127.0.0.1; 0: any"),
+                TEXT_OPTION("database", &path, "the SQLite file"),
                 { 0 },
         };
         arguments_parse(argc, argv, "owns the managers of the hiring platform", arguments);

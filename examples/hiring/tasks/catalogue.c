@@ -15,7 +15,8 @@
 static const char schema[] =
         "CREATE TABLE IF NOT EXISTS tasks(task_id INTEGER PRIMARY KEY AUTOINCREMENT, title TEXT NOT NULL,"
         " manager_id INTEGER NOT NULL, created_at TEXT NOT NULL);"
-        "CREATE TABLE IF NOT EXISTS ratings(task_id INTEGER PRIMARY KEY, rating INTEGER NOT NULL, rating_version INTEGER NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS ratings(task_id INTEGER PRIMARY KEY, rating INTEGER NOT NULL,"
+        " rating_version INTEGER NOT NULL);"
         "CREATE TABLE IF NOT EXISTS rating_history(task_id INTEGER, rating_version INTEGER, rating INTEGER NOT NULL,"
         " at_us INTEGER NOT NULL, PRIMARY KEY(task_id, rating_version)) WITHOUT ROWID;";
 

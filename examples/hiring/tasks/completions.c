@@ -46,8 +46,8 @@ struct completions *completions_open(struct tasks *tasks)
         struct database *database = tasks->database;
         struct completions *completions = must_allocate(sizeof(*completions));
         database_run(database, schema);
-        completions->find = database_prepare(database, "SELECT completion_id, state='accepted', order_no, attempts FROM completions"
-                                             " WHERE task_id=? AND candidate_id=?");
+        completions->find = database_prepare(database, "SELECT completion_id, state='accepted', order_no, attempts"
+                                             " FROM completions WHERE task_id=? AND candidate_id=?");
         completions->insert = database_prepare(database, "INSERT INTO completions(task_id, candidate_id, state, sent_after,"
                                                " attempts, status, created_us) VALUES(?, ?, 'pending', ?, 0, 0, ?)");
         completions->settle = database_prepare(database, "UPDATE completions SET state=?, order_no=nullif(?, 0), attempts=?,"

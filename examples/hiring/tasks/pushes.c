@@ -41,7 +41,8 @@ static bool next_push(struct tasks *tasks, int64_t after, struct push *ret_push)
         bool found = query(pushes->first, "i", after);
         if (found) {
                 *ret_push = (struct push){ .id = column_integer(pushes->first, 0), .rating = column_integer(pushes->first, 1),
-                                           .task_id = column_integer(pushes->first, 2), .mark = column_integer(pushes->first, 3) };
+                                           .task_id = column_integer(pushes->first, 2),
+                                           .mark = column_integer(pushes->first, 3) };
                 ret_push->body = ret_push->rating ? catalogue_rating(tasks, ret_push->task_id)
                                                   : catalogue_task(tasks, ret_push->task_id);
         }

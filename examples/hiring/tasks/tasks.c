@@ -27,14 +27,14 @@ int main(int argc, char **argv)
         const char *path = "tasks.db";
         struct tasks tasks = { .call_timeout_ms = 2000, .attempts = 4, .backoff_ms = 50 };
         const struct argument arguments[] = {
-                { "port", ARGUMENT_INTEGER, &port, "where to listen on 127.0.0.1; 0: any", 0, 65535, false },
-                { "database", ARGUMENT_TEXT, &path, "the SQLite file", 0, 0, false },
-                { "bonuses-url", ARGUMENT_TEXT, &tasks.bonuses_url, "base of POST /accruals", 0, 0, true },
-                { "push-ratings-url", ARGUMENT_TEXT, &tasks.push_ratings_url, "push ratings: base of PUT /ratings/{task_id}", 0, 0, false },
-                { "push-cards-url", ARGUMENT_TEXT, &tasks.push_cards_url, "push task cards: base of PUT /cards/{task_id}", 0, 0, false },
-                { "call-timeout-ms", ARGUMENT_INTEGER, &tasks.call_timeout_ms, "of one call of bonuses", 1, 600000, false },
-                { "attempts", ARGUMENT_INTEGER, &tasks.attempts, "calls per completion before its caller is told 503", 1, 100, false },
-                { "backoff-ms", ARGUMENT_INTEGER, &tasks.backoff_ms, "before the second call; doubles each time", 0, 60000, false },
+                INTEGER_OPTION("port", &port, 0, 65535, "where to listen on 127.0.0.1; 0: any"),
+                TEXT_OPTION("database", &path, "the SQLite file"),
+                NEEDED_OPTION("bonuses-url", &tasks.bonuses_url, "base of POST /accruals"),
+                TEXT_OPTION("push-ratings-url", &tasks.push_ratings_url, "push ratings: base of PUT /ratings/{task_id}"),
+                TEXT_OPTION("push-cards-url", &tasks.push_cards_url, "push task cards: base of PUT /cards/{task_id}"),
+                INTEGER_OPTION("call-timeout-ms", &tasks.call_timeout_ms, 1, 600000, "of one call of bonuses"),
+                INTEGER_OPTION("attempts", &tasks.attempts, 1, 100, "calls per completion before its caller is told 503"),
+                INTEGER_OPTION("backoff-ms", &tasks.backoff_ms, 0, 60000, "before the second call; doubles each time"),
                 { 0 },
         };
         arguments_parse(argc, argv, "owns the tasks, completions and ratings of the hiring platform", arguments);
