@@ -104,6 +104,7 @@ static bool already_known(struct bonuses *bonuses, const struct accrual_call *ca
                         remember(accruals, call, "refused", 0);
                         return true;
                 }
+                json_decref(answer->body);
                 answer->status = 201;
                 answer->body = accrual_body(column_integer(row, 0), call, column_integer(row, 4));
                 answer->header = "Idempotent-Replayed";
@@ -179,18 +180,14 @@ static int64_t execute_or_err(struct bonuses *bonuses, const struct accrual_call
 
 static void accrue(struct bonuses *bonuses, const struct accrual_call *call, struct answer *answer)
 {
-        database_begin(bonuses->database);
-        bool known = already_known(bonuses, call, answer);
-        database_commit(bonuses->database);
-        if (known)
-                return;
         struct rating rating = { 0 };
-        if (!rating_read(bonuses, call->task_id, &rating, answer)) {
-                refuse(bonuses, call);
-                return;
-        }
+        bool rated = rating_read(bonuses, call->task_id, &rating, answer);
         database_begin(bonuses->database);
-        if (!already_known(bonuses, call, answer)) {      // the same call may have been executed meanwhile
+        if (already_known(bonuses, call, answer)) {
+                // A repeat: the rating does not matter.
+        } else if (!rated) {
+                remember(bonuses->accruals, call, "refused", 0);
+        } else {
                 int64_t id = execute_or_err(bonuses, call, &rating);
                 answer->status = 201;
                 answer->body = accrual_body(id, call, AMOUNT_BASE + AMOUNT_PER_RATING * rating.rating);
