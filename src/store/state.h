@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // state.db: views of the log (DESIGN.md §5), in SQLite. Everything in it is a fold of the log's records up to one position that
 // is written in the same transaction; it is disposable, and rebuilt from position 0 when the file is missing or of another
-// format. What a record does to the tables is decided in gateway/views.c; here are the tables, and typed reads and writes of
-// them.
+// format. What a record does to the tables is decided in gateway/views.c; here are the tables, with typed reads and writes.
 //
 // Threads: one struct state, the only writer, used by one thread at a time. Any number of readers, each used by one thread; each
 // call is one short statement and keeps no transaction open, so two calls may see two positions (state_position tells which).
@@ -75,6 +74,7 @@ struct state_lane {
         uint64_t unsettled;                             // MESSAGEs of it that are not settled
         bool left_async;                                // an EPOCH to LANE_RECORD left it behind: still async
         uint32_t epoch;                                 // of its last LANE_EPOCH; 0: never had one
+        int64_t row;                                    // the store's; 0: not stored yet
 };
 typedef bool state_lane_visit(void *context, const struct state_lane *lane, struct error *error);
 // ERROR_NOT_FOUND: no such lane; its next sequence is 1.
@@ -132,8 +132,7 @@ struct state_identity {
                                                         // the INTENT of a call that a person settled
         uint32_t family;                                // of the communication
         struct hash128 identity, body_hash;
-        // enum ledger_state: ANSWERED, CALL_SETTLED, DELIVERED, SETTLED, DISCARDED
-        uint32_t outcome;
+        uint32_t outcome;                               // ledger_state ANSWERED, CALL_SETTLED, DELIVERED, SETTLED, DISCARDED
         uint16_t status;
         int64_t settled_ms;                             // when the identity window began
 };
@@ -141,8 +140,8 @@ struct state_identity {
 MUST_USE bool state_identity_find(struct state_reader *reader, uint32_t family, const struct hash128 *identity,
                                   struct state_identity *ret_identity, struct error *error);
 MUST_USE bool state_identity_insert(struct state *state, const struct state_identity *identity, struct error *error);
-// Removes at most max_rows identities that were settled before the time, oldest settling first, and stops at the first younger
-// one; its own transaction when none is open.
+// Of the max_rows identities that were settled first, removes those settled before the time (so a clock that jumped back delays,
+// and never shortens, the window of what comes behind). Its own transaction when none is open.
 MUST_USE bool state_expire(struct state *state, int64_t before_ms, size_t max_rows, size_t *ret_removed, struct error *error);
 
 // --- replicas and dirty keys -------------------------------------------------------------------------------------------------
@@ -180,6 +179,9 @@ MUST_USE bool state_dirty_find(struct state_reader *reader, uint32_t family, str
                                struct error *error);
 MUST_USE bool state_dirty_each(struct state_reader *reader, uint32_t family, state_dirty_visit *visit, void *context,
                                struct error *error);
+// The dirty rows of one key ("": of the whole topic) up to a position, oldest first, at most `limit` (1 … STATE_PAGE_MAX).
+MUST_USE bool state_dirty_of_key(struct state_reader *reader, uint32_t family, struct bytes key, uint64_t up_to, size_t limit,
+                                 struct arena *arena, struct state_dirty **ret_rows, size_t *ret_count, struct error *error);
 MUST_USE bool state_dirty_get(struct state_reader *reader, uint64_t position, struct arena *arena, struct state_dirty *ret_dirty,
                               struct error *error);
 MUST_USE bool state_dirty_put(struct state *state, const struct state_dirty *dirty, struct error *error);
