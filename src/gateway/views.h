@@ -20,7 +20,8 @@
 //      LANE_EPOCH                          shard, lane, key, mode, epoch
 //
 // An impossible record does not stop the fold: it changes nothing but a fault counter, and the first of each kind is kept
-// (state_fault_each). A failing disk does: the thread tries again each second, and what it is behind shows in views_lag.
+// (state_fault_each). A wrong epoch or sequence is a fault as well, and the message is folded all the same. A failing disk does
+// stop it: the thread tries again each second, and what it is behind shows in views_lag.
 //
 // Threads: views_open, views_catch_up, views_start, views_close on one thread; views_wake, views_position, views_lag,
 // views_behind, views_error on any. Before views_start the fold runs on its caller's thread, after it on the views' own.
@@ -30,13 +31,14 @@
 #include "base/error.h"
 #include "log/record.h"
 
+struct clock;
 struct log;
 struct state_reader;
 struct views;
 
 enum {
-        VIEWS_BATCH_RECORDS = 1000,             // of one transaction
-        VIEWS_BATCH_MS = 20,                    // or after this time
+        VIEWS_BATCH_RECORDS = 1000,             // of one transaction; never waits for more to come
+        VIEWS_BATCH_BYTES = 4 << 20,            // the same, headers and bodies
         VIEWS_LAG_MAX = 100000,                 // records behind at which admission of new messages is refused
         VIEWS_EXPIRE_ROWS = 1000,               // identities removed at once, then something else gets its turn
 };
@@ -44,6 +46,7 @@ enum {
 struct views_options {
         struct log *log;                        // outlives the views
         const char *path;                       // of state.db; copied
+        struct clock *clock;                    // for the expiry of identities; NULL: the system's
         int64_t identity_window_ms;             // identities settled longer ago are removed; 0: never
 
         // CONFIG, REGISTRY and MIGRATION records, each after its transaction is durable in the view's sense; at views_open those
@@ -57,14 +60,16 @@ struct views_options {
 
 // Opens state.db (its errors: state_open), builds nothing yet.
 MUST_USE bool views_open(const struct views_options *options, struct views **ret_views, struct error *error);
-// Folds up to the log's end as it is when called; progress (may be NULL) about ten times a second. Before views_start.
+// Folds up to the log's end as it is when called; progress (may be NULL) after each batch. Before views_start.
 MUST_USE bool views_catch_up(struct views *views, void (*progress)(void *context, uint64_t position, uint64_t end),
                              struct error *error);
 // Folds at most one batch; *ret_count 0: the end. What views_catch_up and the thread call; for tests and simulation.
 MUST_USE bool views_step(struct views *views, size_t *ret_count, struct error *error);
+// Removes at most VIEWS_EXPIRE_ROWS identities whose window has passed. The thread does it by itself.
+MUST_USE bool views_expire(struct views *views, size_t *ret_removed, struct error *error);
 // Starts the thread that follows the log.
 MUST_USE bool views_start(struct views *views, struct error *error);
-// Stops the thread at a record's boundary, commits, closes. NULL is allowed. Readers close before or after.
+// Stops the thread at a batch's end and closes. NULL is allowed. The log is closed after it; readers before or after.
 void views_close(struct views *views);
 void views_closep(struct views **views);
 

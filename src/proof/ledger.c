@@ -135,8 +135,8 @@ bool ledger_step(enum ledger_state *state, const struct record *record, struct l
         }
         const struct transition *row = transition_find(*state, record);
         if (!row && *state == LEDGER_NONE)
-                return error_set(error, ERROR_CORRUPT, "%s%s of %" PRIu64 ", which is not unsettled: it is settled already, or was "
-                                 "never admitted", record_kind_name(record->kind),
+                return error_set(error, ERROR_CORRUPT, "%s%s of %" PRIu64 ", which is not unsettled: it is settled already, or "
+                                 "was never admitted", record_kind_name(record->kind),
                                  record->flags & RECORD_BY_PERSON ? " (by a person)" : "", record->reference);
         if (!row)
                 return error_set(error, ERROR_CORRUPT, "%s%s of %" PRIu64 ", which is \"%s\"", record_kind_name(record->kind),
@@ -168,7 +168,8 @@ static bool equation_check(const struct equation *equation, const struct ledger_
         if (sum == sums->count[equation->total])
                 return true;
         return error_set(error, ERROR_CORRUPT, "the ledger does not add up: %" PRId64 " %s, but %.*s = %" PRId64,
-                         sums->count[equation->total], ledger_account_name(equation->total), BYTES_PRINT(buffer_bytes(&text)), sum);
+                         sums->count[equation->total], ledger_account_name(equation->total),
+                         BYTES_PRINT(buffer_bytes(&text)), sum);
 }
 
 bool ledger_check(const struct ledger_sums *sums, struct error *error) {

@@ -48,7 +48,7 @@ bool state_failed(struct state_reader *reader, struct error *error) {
         return error_set(error, code_of(code), "state.db: %s (SQLite %d)", sqlite3_errmsg(reader->db), code);
 }
 
-// --- statements ----------------------------------------------------------------------------------------------------------------
+// --- statements -------------------------------------------------------------------------------------------------------------
 
 sqlite3_stmt *state_prepare(struct state_reader *reader, enum state_sql sql, struct error *error) {
         ASSERT(sql < STATE_SQL_COUNT);
@@ -127,7 +127,7 @@ bool state_column_hash(sqlite3_stmt *statement, int at, struct hash128 *ret_hash
         return true;
 }
 
-// --- opening -------------------------------------------------------------------------------------------------------------------
+// --- opening ----------------------------------------------------------------------------------------------------------------
 
 static void reader_close(struct state_reader *reader) {
         for (size_t i = 0; i < STATE_SQL_COUNT; i++)
@@ -171,7 +171,8 @@ static bool connection_open(const char *path, int flags, int cache_kib, struct s
 static bool schema_create(struct state *state, const uint8_t log_id[static STATE_LOG_ID_SIZE], struct error *error) {
         struct state_reader *reader = &state->own;
         char settings[128];
-        snprintf(settings, sizeof settings, "PRAGMA application_id = %d; PRAGMA user_version = %d;", APPLICATION_ID, STATE_FORMAT);
+        snprintf(settings, sizeof settings, "PRAGMA application_id = %d; PRAGMA user_version = %d;", APPLICATION_ID,
+                 STATE_FORMAT);
         if (!execute(reader, "BEGIN IMMEDIATE", error))
                 return false;
         sqlite3_stmt *statement = NULL;
@@ -199,12 +200,12 @@ static bool log_check(struct state *state, const char *path, const uint8_t log_i
                 struct bytes id = state_column_bytes(statement, 0);
                 uint64_t position = state_column(statement, 1);
                 if (!bytes_equal(id, (struct bytes){(const char *)log_id, STATE_LOG_ID_SIZE}))
-                        done = error_set(error, ERROR_CONFLICT, "%s is a view of another log than this one: bring its log back, or "
-                                         "move the file away and the views are built anew", path);
+                        done = error_set(error, ERROR_CONFLICT, "%s is a view of another log than this one: bring its log back, "
+                                         "or move the file away and the views are built anew", path);
                 else if (position > log_end)
-                        done = error_set(error, ERROR_CONFLICT, "%s holds up to position %" PRIu64 ", but the log ends at %" PRIu64
-                                         ": the log has lost its end, or is an older copy; bring it back, or move the file away and "
-                                         "the views are built anew from the log as it is", path, position, log_end);
+                        done = error_set(error, ERROR_CONFLICT, "%s holds up to position %" PRIu64 ", but the log ends at "
+                                         "%" PRIu64 ": the log has lost its end, or is an older copy; bring it back, or move the "
+                                         "file away and the views are built anew from the log as it is", path, position, log_end);
         }
         sqlite3_finalize(statement);
         return done;
@@ -238,7 +239,8 @@ static bool writer_open(const char *path, const uint8_t log_id[static STATE_LOG_
                 reader_close(reader);
                 return files_remove(path, error);
         }
-        if (!execute(reader, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864", error))
+        if (!execute(reader, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864",
+                     error))
                 return false;
         return (tables > 0 || schema_create(state, log_id, error)) && log_check(state, path, log_id, log_end, error);
 }
@@ -290,7 +292,7 @@ struct state_reader *state_own_reader(struct state *state) {
         return &state->own;
 }
 
-// --- transactions --------------------------------------------------------------------------------------------------------------
+// --- transactions -----------------------------------------------------------------------------------------------------------
 
 bool state_begin(struct state *state, struct error *error) {
         ASSERT(!state->open);
@@ -303,7 +305,8 @@ bool state_commit(struct state *state, uint64_t position, struct error *error) {
         sqlite3_stmt *move = state_prepare(&state->own, STATE_SQL_MOVE, error);
         if (move)
                 state_bind(move, 1, (int64_t)position);
-        if (state_run(&state->own, move, error) && state_run(&state->own, state_prepare(&state->own, STATE_SQL_COMMIT, error), error)) {
+        if (state_run(&state->own, move, error) &&
+            state_run(&state->own, state_prepare(&state->own, STATE_SQL_COMMIT, error), error)) {
                 state->open = false;
                 return true;
         }
@@ -330,7 +333,7 @@ bool state_position(struct state_reader *reader, uint64_t *ret_position, struct 
         return true;
 }
 
-// --- families and shards -------------------------------------------------------------------------------------------------------
+// --- families and shards ----------------------------------------------------------------------------------------------------
 
 struct bytes state_family_of_stream(struct bytes stream_name) {
         size_t digits = stream_name.size;

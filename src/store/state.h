@@ -37,7 +37,7 @@ void state_reader_closep(struct state_reader **reader);
 // The reading side of the writer's own connection: sees what is not committed yet. Lives as long as the state.
 struct state_reader *state_own_reader(struct state *state);
 
-// --- transactions ------------------------------------------------------------------------------------------------------------
+// --- transactions -----------------------------------------------------------------------------------------------------------
 
 MUST_USE bool state_begin(struct state *state, struct error *error);
 // Writes the position and commits. On false nothing is written: the transaction has been rolled back.
@@ -45,7 +45,7 @@ MUST_USE bool state_commit(struct state *state, uint64_t position, struct error 
 void state_rollback(struct state *state);
 MUST_USE bool state_position(struct state_reader *reader, uint64_t *ret_position, struct error *error);
 
-// --- families and shards -----------------------------------------------------------------------------------------------------
+// --- families and shards ----------------------------------------------------------------------------------------------------
 
 // ERROR_NOT_FOUND: no record of it has been folded yet.
 MUST_USE bool state_family(struct state_reader *reader, struct bytes name, uint32_t *ret_family, struct error *error);
@@ -64,7 +64,7 @@ MUST_USE bool state_shard_each(struct state_reader *reader, state_shard_visit *v
 MUST_USE bool state_shard_find(struct state_reader *reader, uint32_t stream, struct state_shard *ret_shard, struct error *error);
 MUST_USE bool state_shard_put(struct state *state, const struct state_shard *shard, struct error *error);
 
-// --- lanes: every lane that ever had a MESSAGE or a LANE_EPOCH ---------------------------------------------------------------
+// --- lanes: every lane that ever had a MESSAGE or a LANE_EPOCH --------------------------------------------------------------
 
 struct state_lane {
         uint32_t shard;
@@ -87,7 +87,7 @@ MUST_USE bool state_lane_put(struct state *state, const struct state_lane *lane,
 // left_async = left for exactly the lanes of the shard with an unsettled MESSAGE, false for the others.
 MUST_USE bool state_lanes_leave(struct state *state, uint32_t shard, bool left, struct error *error);
 
-// --- messages that are not settled: calls and messages of topics -------------------------------------------------------------
+// --- messages that are not settled: calls and messages of topics ------------------------------------------------------------
 
 struct state_message {
         uint64_t position;                              // of its INTENT or MESSAGE: what later records refer to
@@ -124,12 +124,12 @@ MUST_USE bool state_message_insert(struct state *state, const struct state_messa
 MUST_USE bool state_message_update(struct state *state, const struct state_message *message, struct error *error);
 MUST_USE bool state_message_delete(struct state *state, uint64_t position, struct error *error);
 
-// --- identities of what is settled -------------------------------------------------------------------------------------------
+// --- identities of what is settled ------------------------------------------------------------------------------------------
 
 struct state_identity {
         uint64_t settled_at;                            // position of the record that settled it
         uint64_t answer;                                // of the record to answer a repeat from: ANSWERED; the MESSAGE;
-                                                        // the INTENT of a call that a person settled
+                                                        // the SETTLED of a call that a person settled
         uint32_t family;                                // of the communication
         struct hash128 identity, body_hash;
         uint32_t outcome;                               // ledger_state ANSWERED, CALL_SETTLED, DELIVERED, SETTLED, DISCARDED
@@ -144,7 +144,7 @@ MUST_USE bool state_identity_insert(struct state *state, const struct state_iden
 // and never shortens, the window of what comes behind). Its own transaction when none is open.
 MUST_USE bool state_expire(struct state *state, int64_t before_ms, size_t max_rows, size_t *ret_removed, struct error *error);
 
-// --- replicas and dirty keys -------------------------------------------------------------------------------------------------
+// --- replicas and dirty keys ------------------------------------------------------------------------------------------------
 
 struct state_replica {
         uint32_t family;                                // of the topic
@@ -187,12 +187,13 @@ MUST_USE bool state_dirty_get(struct state_reader *reader, uint64_t position, st
 MUST_USE bool state_dirty_put(struct state *state, const struct state_dirty *dirty, struct error *error);
 MUST_USE bool state_dirty_delete(struct state *state, uint64_t position, struct error *error);
 
-// --- accounts and faults (names and meaning: proof/ledger.h) -----------------------------------------------------------------
+// --- accounts and faults (names and meaning: proof/ledger.h) ----------------------------------------------------------------
 
 typedef bool state_account_visit(void *context, uint32_t shard, struct bytes account, int64_t count, struct error *error);
 // The accounts of a family's shards; family 0: of all shards, those of shard 0 included.
 MUST_USE bool state_accounts(struct state_reader *reader, uint32_t family, state_account_visit *visit, void *context,
                              struct error *error);
+// A count of 0 has no row.
 MUST_USE bool state_account_put(struct state *state, uint32_t shard, struct bytes account, int64_t count, struct error *error);
 
 typedef bool state_fault_visit(void *context, struct bytes kind, uint64_t count, uint64_t first_position, struct bytes first,
@@ -201,7 +202,7 @@ MUST_USE bool state_fault_each(struct state_reader *reader, state_fault_visit *v
 // Counts one more; keeps position and text of the first.
 MUST_USE bool state_fault_add(struct state *state, struct bytes kind, uint64_t position, struct bytes text, struct error *error);
 
-// --- migrations and control records ------------------------------------------------------------------------------------------
+// --- migrations and control records -----------------------------------------------------------------------------------------
 
 // The body of the communication's last MIGRATION record, and its position. ERROR_NOT_FOUND: never migrated.
 MUST_USE bool state_migration_get(struct state_reader *reader, struct bytes communication, struct arena *arena,

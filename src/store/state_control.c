@@ -2,9 +2,10 @@
 // Accounts, faults, migrations, and the control records that other folds begin from. See state.h.
 #include "store/state_priv.h"
 
-// --- accounts and faults -------------------------------------------------------------------------------------------------------
+// --- accounts and faults ----------------------------------------------------------------------------------------------------
 
-bool state_accounts(struct state_reader *reader, uint32_t family, state_account_visit *visit, void *context, struct error *error) {
+bool state_accounts(struct state_reader *reader, uint32_t family, state_account_visit *visit, void *context,
+                    struct error *error) {
         sqlite3_stmt *statement = state_prepare(reader, STATE_SQL_ACCOUNTS, error);
         if (!statement)
                 return false;
@@ -20,12 +21,13 @@ bool state_accounts(struct state_reader *reader, uint32_t family, state_account_
 }
 
 bool state_account_put(struct state *state, uint32_t shard, struct bytes account, int64_t count, struct error *error) {
-        sqlite3_stmt *statement = state_prepare(&state->own, STATE_SQL_ACCOUNT_PUT, error);
+        sqlite3_stmt *statement = state_prepare(&state->own, count ? STATE_SQL_ACCOUNT_PUT : STATE_SQL_ACCOUNT_DELETE, error);
         if (!statement)
                 return false;
         state_bind(statement, 1, shard);
         state_bind_text(statement, 2, account);
-        state_bind(statement, 3, count);
+        if (count)
+                state_bind(statement, 3, count);
         return state_run(&state->own, statement, error);
 }
 
@@ -53,7 +55,7 @@ bool state_fault_add(struct state *state, struct bytes kind, uint64_t position, 
         return state_run(&state->own, statement, error);
 }
 
-// --- migrations and control records --------------------------------------------------------------------------------------------
+// --- migrations and control records -----------------------------------------------------------------------------------------
 
 bool state_migration_get(struct state_reader *reader, struct bytes communication, struct arena *arena, struct bytes *ret_json,
                          uint64_t *ret_position, struct error *error) {
@@ -75,8 +77,8 @@ bool state_migration_each(struct state_reader *reader, state_migration_visit *vi
                 return false;
         enum state_result result;
         while ((result = state_next(reader, statement, error)) == STATE_ROW)
-                if (!visit(context, state_column_bytes(statement, 0), state_column(statement, 1), state_column_bytes(statement, 2),
-                           error)) {
+                if (!visit(context, state_column_bytes(statement, 0), state_column(statement, 1),
+                           state_column_bytes(statement, 2), error)) {
                         sqlite3_reset(statement);
                         return false;
                 }
@@ -100,8 +102,8 @@ bool state_control_each(struct state_reader *reader, state_control_visit *visit,
                 return false;
         enum state_result result;
         while ((result = state_next(reader, statement, error)) == STATE_ROW)
-                if (!visit(context, state_column(statement, 0), state_column_bytes(statement, 1), state_column_bytes(statement, 2),
-                           error)) {
+                if (!visit(context, state_column(statement, 0), state_column_bytes(statement, 1),
+                           state_column_bytes(statement, 2), error)) {
                         sqlite3_reset(statement);
                         return false;
                 }

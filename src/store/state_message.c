@@ -6,7 +6,7 @@ static bool damaged(const char *table, struct error *error) {
         return error_set(error, ERROR_CORRUPT, "state.db: a hash in table %s is not of 16 bytes", table);
 }
 
-// --- lanes ---------------------------------------------------------------------------------------------------------------------
+// --- lanes ------------------------------------------------------------------------------------------------------------------
 
 static bool lane_of(sqlite3_stmt *statement, struct state_lane *ret_lane, struct error *error) {
         struct state_lane lane = {
@@ -90,7 +90,7 @@ bool state_lanes_leave(struct state *state, uint32_t shard, bool left, struct er
                (!left || run_of_shard(state, STATE_SQL_LANES_LEAVE, shard, error));
 }
 
-// --- messages ------------------------------------------------------------------------------------------------------------------
+// --- messages ---------------------------------------------------------------------------------------------------------------
 
 static bool message_of(sqlite3_stmt *statement, struct state_message *ret_message, struct error *error) {
         struct state_message message = {
@@ -235,7 +235,7 @@ bool state_message_delete(struct state *state, uint64_t position, struct error *
         return state_run(&state->own, statement, error);
 }
 
-// --- identities ----------------------------------------------------------------------------------------------------------------
+// --- identities -------------------------------------------------------------------------------------------------------------
 
 bool state_identity_find(struct state_reader *reader, uint32_t family, const struct hash128 *identity,
                          struct state_identity *ret_identity, struct error *error) {

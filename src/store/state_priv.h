@@ -102,13 +102,14 @@
                       " EXISTS(SELECT 1 FROM dirty WHERE family = ?1 AND key = '')")                                  \
         X(DIRTY_ALL, "SELECT " DIRTY_COLUMNS " FROM dirty WHERE family = ?1 ORDER BY position")                       \
         X(DIRTY_KEY, "SELECT " DIRTY_COLUMNS " FROM dirty WHERE family = ?1 AND key = ?2 AND position <= ?3"          \
-                     " ORDER BY position")                                                                            \
+                     " ORDER BY position LIMIT ?4")                                                                   \
         X(DIRTY, "SELECT " DIRTY_COLUMNS " FROM dirty WHERE position = ?1")                                           \
         X(DIRTY_PUT, "INSERT OR REPLACE INTO dirty VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                                   \
         X(DIRTY_DELETE, "DELETE FROM dirty WHERE position = ?1")                                                      \
         X(ACCOUNTS, "SELECT shard, account, count FROM account WHERE ?1 = 0 OR shard IN"                              \
                     " (SELECT stream FROM shard WHERE family = ?1) ORDER BY shard, account")                          \
         X(ACCOUNT_PUT, "INSERT OR REPLACE INTO account VALUES(?1, ?2, ?3)")                                           \
+        X(ACCOUNT_DELETE, "DELETE FROM account WHERE shard = ?1 AND account = ?2")                                    \
         X(FAULTS, "SELECT kind, count, first_position, first FROM fault ORDER BY kind")                               \
         X(FAULT_ADD, "INSERT INTO fault VALUES(?1, 1, ?2, ?3) ON CONFLICT(kind) DO UPDATE SET count = count + 1")     \
         X(MIGRATION, "SELECT json, position FROM migration WHERE communication = ?1")                                 \

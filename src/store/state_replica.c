@@ -67,7 +67,7 @@ bool state_replica_put(struct state *state, const struct state_replica *replica,
         return state_run(&state->own, statement, error);
 }
 
-// --- dirty keys ----------------------------------------------------------------------------------------------------------------
+// --- dirty keys -------------------------------------------------------------------------------------------------------------
 
 static struct state_dirty dirty_of(sqlite3_stmt *statement) {
         return (struct state_dirty){
@@ -108,7 +108,8 @@ static bool dirty_visit(struct state_reader *reader, sqlite3_stmt *statement, st
         return result == STATE_END;
 }
 
-bool state_dirty_each(struct state_reader *reader, uint32_t family, state_dirty_visit *visit, void *context, struct error *error) {
+bool state_dirty_each(struct state_reader *reader, uint32_t family, state_dirty_visit *visit, void *context,
+                      struct error *error) {
         sqlite3_stmt *statement = state_prepare(reader, STATE_SQL_DIRTY_ALL, error);
         if (!statement)
                 return false;

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bodies behind views.h, and what the views*.c files use of each other:
+//      views.c         opening, one batch, the thread
+//      views_fold.c    what each kind of record does
+//      views_batch.c   rows that a batch touches, held in memory until its end
+//
+// A batch is one transaction. Lanes, messages and sums that it touches are read once and written once, at its end: most messages
+// are settled in the batch that admits them, or in the next, and never reach their table.
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/list.h"
+#include "base/table.h"
+#include "gateway/views.h"
+#include "log/log.h"
+#include "proof/ledger.h"
+#include "store/state.h"
+
+// A shard that the log has spoken of; stream 0: what is published by no communication. Lives as long as the views.
+struct views_shard {
+        struct state_shard row;
+        struct ledger_sums sums, stored;        // stored: what the tables hold
+        bool row_changed;
+};
+
+// The batch's, in its arena.
+struct views_lane {
+        struct list link;                       // in views->lanes_touched, in the order of first touch
+        struct state_lane row;
+        bool changed;
+};
+struct views_message {
+        struct list link;                       // in views->messages_touched, the same
+        struct state_message row;
+        bool stored;                            // the table has a row of it
+        bool settled;
+};
+
+struct views {
+        struct views_options options;
+        char *path;
+        struct state *state;
+        struct log_reader *log_reader;
+        struct table shards;                    // by stream
+        uint32_t *families;                     // by stream, 0: not asked yet
+        uint32_t families_size;
+
+        // the batch under way
+        struct arena arena;
+        struct table lanes, messages;
+        struct list lanes_touched, messages_touched;
+        bool control_seen;
+        bool stale;                             // shards could not be loaded after a failure
+
+        _Atomic uint64_t position;
+        _Atomic bool failing;
+        _Atomic bool woken;
+        pthread_t thread;
+        bool threaded;
+        pthread_mutex_t mutex;                  // of what follows
+        pthread_cond_t wake;
+        bool stopping;
+        struct error error;                     // what `failing` is about
+};
+
+// --- views_fold.c ---
+// Applies one record to the batch. False when the store fails, and then the batch must be abandoned; what is wrong with the
+// record itself is booked as a fault.
+MUST_USE bool views_apply(struct views *views, const struct log_record *entry, struct error *error);
+
+// --- views_batch.c ---
+// Any of the shards that the log knows (0 included); NULL in *ret_shard: the log knows no such stream.
+MUST_USE bool views_shard(struct views *views, uint32_t stream, struct views_shard **ret_shard, struct error *error);
+MUST_USE bool views_family(struct views *views, uint32_t stream, uint32_t *ret_family, struct error *error);
+// A new one when there is none; the table gets it if it is changed.
+MUST_USE bool views_lane(struct views *views, uint32_t shard, const struct hash128 *hash, struct views_lane **ret_lane,
+                         struct error *error);
+// NULL in *ret_message: nothing unsettled is at the position.
+MUST_USE bool views_message(struct views *views, uint64_t position, struct views_message **ret_message, struct error *error);
+void views_message_new(struct views *views, const struct state_message *row);
+// Writes everything that is held into the open transaction; the batch holds no rows afterwards.
+MUST_USE bool views_flush(struct views *views, struct error *error);
+// Forgets the rows that it holds. After a failure shards and sums must be loaded again.
+void views_batch_clear(struct views *views);
+MUST_USE bool views_shards_load(struct views *views, struct error *error);
+void views_shards_free(struct views *views);
