@@ -3,6 +3,8 @@
 //
 // One batch is one transaction: what the log has, up to a limit; then the position is published and `moved` is called. When the
 // store fails, the batch is rolled back and forgotten, and everything that memory knows is read from the tables again.
+#include "gateway/views.h"
+
 #include "gateway/views_priv.h"
 
 #include <errno.h>

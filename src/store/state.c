@@ -3,6 +3,8 @@
 //
 // WAL with synchronous=NORMAL: a power cut may take the last commits, never their consistency; the fold goes on from the position
 // that is left. SQLite's own passive checkpoint runs on the writer's thread every 1,000 frames: nobody waits for that thread.
+#include "store/state.h"
+
 #include "store/state_priv.h"
 
 #include <errno.h>
