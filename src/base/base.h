@@ -10,7 +10,7 @@
 #define MUST_USE __attribute__((warn_unused_result))
 #define PRINTF_LIKE(format_at, first_at) __attribute__((format(printf, format_at, first_at)))
 #define NORETURN __attribute__((noreturn))
-#define CLEANUP(function) __attribute__((cleanup(function)))
+#define CLEANUP(function) __attribute__((cleanup(function), unused))
 
 // Discards the result of a call marked MUST_USE; say why beside each use.
 #define IGNORE(call) do { if (call) { } } while (0)
@@ -19,9 +19,17 @@
 #define ASSERT(condition) ((condition) ? (void)0 : assert_failed(#condition, __FILE__, __LINE__, __func__))
 NORETURN void assert_failed(const char *condition, const char *file, int line, const char *function);
 
+// Where control never comes, and why: default: UNREACHABLE("a state that waits for a record");
+#define UNREACHABLE(why) assert_failed(why, __FILE__, __LINE__, __func__)
+
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
-#define MIN(a, b) ({ __auto_type a_ = (a); __auto_type b_ = (b); a_ < b_ ? a_ : b_; })
-#define MAX(a, b) ({ __auto_type a_ = (a); __auto_type b_ = (b); a_ > b_ ? a_ : b_; })
+#define MIN(a, b) CHOOSE_NUMBERED_(a, <, b, __COUNTER__)
+#define MAX(a, b) CHOOSE_NUMBERED_(a, >, b, __COUNTER__)
+// Evaluates each side once; the number makes the names unique, so that these nest without shadowing.
+#define CHOOSE_NUMBERED_(a, than, b, number) CHOOSE_(a, than, b, number)
+#define CHOOSE_(a, than, b, number) CHOOSE_NAMED_(a, than, b, left_##number, right_##number)
+#define CHOOSE_NAMED_(a, than, b, left, right) \
+        ({ __auto_type left = (a); __auto_type right = (b); left than right ? left : right; })
 
 // The struct of TYPE whose MEMBER the pointer points to.
 #define CONTAINER_OF(pointer, type, member) \

@@ -243,7 +243,7 @@ static enum record_kind kind_of(const struct shard_message *message) {
         case MESSAGE_WAITING: case MESSAGE_TRIED: case MESSAGE_PARKED: case MESSAGE_SETTLED: case MESSAGE_GONE:
         case MESSAGE_STATES_COUNT: break;
         }
-        ASSERT(!"a state that waits for a record");
+        UNREACHABLE("a state that waits for a record");
         return 0;
 }
 
@@ -318,7 +318,7 @@ static void message_recorded(struct shard *shard, struct shard_message *message,
                 return;
         case MESSAGE_CALLED: case MESSAGE_IN_DOUBT: case MESSAGE_CALLED_AGAIN: case MESSAGE_WAITING: case MESSAGE_TRIED:
         case MESSAGE_PARKED: case MESSAGE_SETTLED: case MESSAGE_GONE: case MESSAGE_STATES_COUNT:
-                ASSERT(!"a state that waits for a record");
+                UNREACHABLE("a state that waits for a record");
         }
         lane_moved(shard, lane);
 }

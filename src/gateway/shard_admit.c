@@ -74,7 +74,7 @@ static void repeat(struct shard *shard, struct shard_message *message, struct sh
         case MESSAGE_GONE: case MESSAGE_STATES_COUNT:
                 break;
         }
-        ASSERT(!"a state that a repeat can meet");
+        UNREACHABLE("a state that a repeat can meet");
 }
 
 static bool repeat_of_settled(struct shard *shard, struct shard_request *request) {

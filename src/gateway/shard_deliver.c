@@ -188,7 +188,7 @@ static enum message_state after_failure(struct shard *shard, struct shard_messag
         case CALL_DONE: case CALL_CONFLICT:
                 break;
         }
-        ASSERT(!"a failure");
+        UNREACHABLE("a failure");
         return again;
 }
 
