@@ -318,6 +318,7 @@ static struct embedded *make(const char *path, const struct log_options *options
         e->queue_bytes_max = options->queue_bytes ? options->queue_bytes : LOG_QUEUE_BYTES_MAX;
         e->group_records_max = options->group_records ? options->group_records : LOG_GROUP_RECORDS_MAX;
         e->group_bytes_max = options->group_bytes ? options->group_bytes : LOG_GROUP_BYTES_MAX;
+        e->checkpoint_pages = options->checkpoint_pages ? options->checkpoint_pages : LOG_CHECKPOINT_PAGES;
         e->lock = -1;
         e->next_position = 1;
         e->streams = must_calloc(LOG_STREAMS_MAX + 1, sizeof *e->streams);

@@ -45,8 +45,7 @@
 enum {
         EMBEDDED_APPLICATION_ID = 0x636d6c67,
         EMBEDDED_VERSION = 1,
-        EMBEDDED_CHECKPOINT_FRAMES = 1000,      // the checkpoint thread is woken
-        EMBEDDED_CHECKPOINT_FORCE = 4000,       // the writer waits for a checkpoint, so that the WAL can begin anew
+        EMBEDDED_CHECKPOINT_FORCE = 4,          // times checkpoint_pages: the writer does it itself
         EMBEDDED_GAPS_MAX = 1024,               // UNKNOWN submissions that did not land and are remembered, as ranges
         EMBEDDED_TRIM_PIECE = 512,              // records looked at in one transaction
         EMBEDDED_SNAPSHOT_PIECE = 1 << 20,      // bytes
@@ -82,7 +81,7 @@ struct embedded {
         struct log log;                         // first
         char *path, *disk;
         bool threaded;
-        size_t queue_records_max, queue_bytes_max, group_records_max, group_bytes_max;
+        size_t queue_records_max, queue_bytes_max, group_records_max, group_bytes_max, checkpoint_pages;
         int lock;                               // descriptor of the lock file, -1
         uint8_t id[LOG_ID_SIZE];
 

@@ -248,9 +248,10 @@ bool embedded_checkpoint(struct embedded *e, sqlite3 *db) {
 // After a commit: has the WAL copied when it has grown. If the checkpoint thread cannot get ahead of a busy writer the writer
 // itself does it, since the WAL begins anew only when all of it has been copied.
 static void checkpoint_when_due(struct embedded *e) {
-        if (e->writer.wal_frames < EMBEDDED_CHECKPOINT_FRAMES)
+        size_t frames = (size_t)e->writer.wal_frames;
+        if (frames < e->checkpoint_pages)
                 return;
-        if (!e->threaded || e->writer.wal_frames >= EMBEDDED_CHECKPOINT_FORCE) {
+        if (!e->threaded || frames >= e->checkpoint_pages * EMBEDDED_CHECKPOINT_FORCE) {
                 embedded_checkpoint(e, e->writer.db);
                 e->writer.wal_frames = 0;       // asked for again after the next commit, if it is still long
                 return;

@@ -20,7 +20,6 @@
 #include "base/error.h"
 #include "base/list.h"
 
-struct clock;
 struct log;
 struct log_reader;
 
@@ -35,17 +34,18 @@ enum {
         LOG_QUEUE_BYTES_MAX = 64 << 20,
         LOG_GROUP_RECORDS_MAX = 4096,           // default bound of what shares one transaction and one fsync
         LOG_GROUP_BYTES_MAX = 4 << 20,
+        LOG_CHECKPOINT_PAGES = 1000,            // default
         LOG_SNAPSHOT_MAX = 1 << 30,             // bytes of one snapshot
         LOG_ID_SIZE = 16,
 };
 
 // Zero-initialised is the default everywhere.
 struct log_options {
-        const struct clock *clock;              // for the times in log_stats only; NULL: the system's
         const char *disk;                       // name of the disk layer (tests, simulation); NULL: the operating system's files
         bool threaded;
         size_t queue_records, queue_bytes;      // 0: LOG_QUEUE_…
         size_t group_records, group_bytes;      // 0: LOG_GROUP_…; a submission larger than that is a group of its own
+        size_t checkpoint_pages;                // written between two checkpoints; 0: LOG_CHECKPOINT_PAGES
 };
 
 // Opens or creates the log at the path. Shuts out every other process first (ERROR_CONFLICT when one is at it), then recovers:
