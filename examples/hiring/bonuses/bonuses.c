@@ -2,6 +2,7 @@
 // bonuses: the program: options, routes, start and end. Accruals are in accruals.c, ratings in ratings.c.
 #include "bonuses/bonuses.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/arguments.h"
@@ -62,5 +63,7 @@ int main(int argc, char **argv)
         bonuses.accruals = accruals_open(&bonuses);
         server_run(port, routes, &bonuses, NULL);
         database_close(bonuses.database);
+        free(bonuses.accruals);
+        free(bonuses.ratings);
         return 0;
 }

@@ -37,6 +37,8 @@ bool world_prepare(struct load *load);                   // registers managers a
 void world_act(struct load *load, enum act act, uint64_t dice);
 int64_t world_repeat_failed(struct load *load, int64_t seconds);   // completions without a yes; returns how many are left
 
+void world_close(struct world *world);
+
 // log.c: what was asked and told, one JSON object a line, each written as soon as it is known.
 struct log *log_open(const char *path);
 void log_close(struct log *log);
@@ -44,6 +46,6 @@ __attribute__((format(printf, 5, 6)))
 void log_told(struct log *log, const char *kind, int64_t sent_us, const struct reply *reply, const char *format, ...);
 
 // stats.c: latencies, rates, pauses.
-struct stats *stats_open(void);
+struct stats *stats_open(void);                          // free() it
 void stats_add(struct stats *stats, enum act act, bool good, int64_t us);
 void stats_print(struct stats *stats, bool json, bool last);   // since the last call, or of the whole run; one thread

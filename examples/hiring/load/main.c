@@ -7,6 +7,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/arguments.h"
 #include "common/clock.h"
@@ -147,11 +148,14 @@ int main(int argc, char **argv)
         load.stats = stats_open();
         if (!world_prepare(&load))
                 die("the managers and tasks could not be registered");
+        free(load.stats);
         load.stats = stats_open();
         run(&load);
         int64_t left = world_repeat_failed(&load, load.options.settle_seconds);
         stats_print(load.stats, load.options.json, true);
         log_close(load.log);
+        world_close(load.world);
+        free(load.stats);
         if (left)
                 fprintf(stderr, "hiring-load: %lld completions are left without a yes\n", (long long)left);
         return left ? 1 : 0;

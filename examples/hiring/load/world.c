@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -43,6 +44,13 @@ struct world *world_open(void)
         world->managers = must_allocate(ROWS_LIMIT * sizeof(*world->managers));
         pthread_mutex_init(&world->lock, NULL);
         return world;
+}
+
+void world_close(struct world *world)
+{
+        free(world->tasks);
+        free(world->managers);
+        free(world);
 }
 
 // One request, timed and counted; the caller logs and frees the reply. A card that is not there yet is a good answer, too.

@@ -2,6 +2,8 @@
 // tasks: the program: options, routes, start and end.
 #include "tasks/tasks.h"
 
+#include <stdlib.h>
+
 #include "common/arguments.h"
 #include "common/client.h"
 
@@ -51,5 +53,8 @@ int main(int argc, char **argv)
         server_run(port, routes, &tasks, health);
         pushes_stop(&tasks);
         database_close(tasks.database);
+        free(tasks.pushes);
+        free(tasks.completions);
+        free(tasks.catalogue);
         return 0;
 }
