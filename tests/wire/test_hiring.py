@@ -4,6 +4,7 @@ import contextlib
 import http.server
 import json
 import pathlib
+import re
 import sqlite3
 import subprocess
 import sys
@@ -79,6 +80,15 @@ def test_a_run_without_faults_is_clean(platform):
     assert result["figures"]["cards viewed"] > 50
 
 
+def test_the_runner_prints_the_verdict_last_and_survives_crashes(build):
+    runner = pathlib.Path(__file__).parents[2] / "examples/hiring/run-direct"
+    done = subprocess.run([runner, "--build", build, "--seconds", "3", "--rate", "300", "--crashes", "4"],
+                          stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout
+    assert re.fullmatch(r"verdict: \d+ accepted, 0 lost, 0 doubled, 0 reordered, \d+ repeats recognised by the provider",
+                        done.stdout.splitlines()[-1])
+
+
 @pytest.mark.parametrize("plant, counted, about", [
     ("lost", "lost", "accrual"),
     ("double", "doubled", "accrual"),
@@ -142,6 +152,15 @@ def test_a_provider_that_recognises_nothing_accrues_a_repeat_again_and_the_audit
     assert code == 1
     assert result["doubled"] > 20 and result["lost"] == result["wrong"] == 0
     assert result["figures"]["repeats recognised"] == 0
+
+
+def test_answers_that_come_after_the_callers_patience_are_recognised_when_repeated(platform):
+    platform.options["tasks"] += ["--call-timeout-ms", "200"]
+    platform.start()
+    platform.faults("bonuses", hang_percent=3, hang_ms=400, for_ms=60000)
+    code, result = run_load(platform, count=600)
+    assert (code, result["findings"]) == (0, [])
+    assert result["figures"]["repeats recognised"] > 2
 
 
 def test_refusals_that_were_asked_for_delay_and_lose_nothing(platform):

@@ -31,6 +31,15 @@ struct ratings {
         sqlite3_stmt *get, *put, *mark_dropped, *mark_created;
 };
 
+// Kept for the auditor: a table that is not read need not be up to date.
+static void note_source(struct bonuses *bonuses, bool by_call)
+{
+        database_begin(bonuses->database);
+        database_run(bonuses->database, by_call ? "INSERT OR REPLACE INTO settings VALUES('rating_source', 'call')"
+                                                : "INSERT OR REPLACE INTO settings VALUES('rating_source', 'table')");
+        database_commit(bonuses->database);
+}
+
 // The statements outlive a drop of the table: SQLite prepares them anew when it is there again.
 struct ratings *ratings_open(struct bonuses *bonuses)
 {
@@ -47,15 +56,9 @@ struct ratings *ratings_open(struct bonuses *bonuses)
         sqlite3_reset(dropped);
         if (!ratings->table)
                 database_run(database, "DROP TABLE ratings");
+        if (bonuses->source != RATING_ASK)
+                note_source(bonuses, bonuses->source == RATING_CALL);
         return ratings;
-}
-
-static void note_source(struct bonuses *bonuses, bool by_call)
-{
-        database_begin(bonuses->database);
-        database_run(bonuses->database, by_call ? "INSERT OR REPLACE INTO settings VALUES('rating_source', 'call')"
-                                                : "INSERT OR REPLACE INTO settings VALUES('rating_source', 'table')");
-        database_commit(bonuses->database);
 }
 
 static bool ask(struct bonuses *bonuses, bool *ret_by_call)
