@@ -16,9 +16,12 @@ enum schema_draft { SCHEMA_DRAFT_2020_12, SCHEMA_DRAFT_7 };     // without $sche
 enum {
         SCHEMA_BYTES_MAX = 4 << 20,
         SCHEMA_NODES_MAX = 200000,      // values and keys of the schema document
-        SCHEMA_DEPTH_MAX = 256,         // of evaluation: subschemas within each other, $ref included
+        SCHEMA_DEPTH_MAX = 1000,        // of evaluation: subschemas within each other, $ref included (about 1 MB of stack)
+        SCHEMA_STEPS_MIN = 1000000,     // subschemas evaluated for one instance, …
+        SCHEMA_STEPS_PER_NODE = 256,    // … and for each of its values and keys
         SCHEMA_PATTERN_BYTES_MAX = 4096,
         SCHEMA_PATTERN_STEPS_MAX = 1000000,
+        SCHEMA_PATTERN_HEAP_MAX = 4 << 20,
         SCHEMA_FAILURES_MAX = 100,
 };
 
@@ -64,6 +67,6 @@ MUST_USE bool schema_validate(const struct schema *schema, struct bytes source, 
 
 // Appends the instance's text with `default`s filled in: for each object that `properties` describes (through $ref and allOf), a
 // member that is absent and whose schema has a default is added behind the others, in the order of the schema. Nested objects are
-// filled too; an object that is itself absent is only created if it has a default, which is filled in turn. Nothing inside anyOf,
-// oneOf, not, if. Returns false, and appends nothing, when there is nothing to fill.
+// filled too, in arrays as well; a default is inserted as it is written. Nothing is filled by what stands inside anyOf, oneOf, not,
+// if. Returns false, and appends nothing, when there is nothing to fill.
 bool schema_fill_defaults(const struct schema *schema, const struct json *instance, struct buffer *buffer);
