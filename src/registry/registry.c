@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "json/utf8.h"
 #include "registry/registry_priv.h"
 #include "schema/schema.h"
 
@@ -111,9 +112,9 @@ bool registry_canonical(const struct registry *registry, struct bytes text, stru
 bool registry_check_subject(struct bytes name, struct error *error) {
         if (name.size == 0 || name.size > REGISTRY_SUBJECT_MAX)
                 return error_set(error, ERROR_INVALID, "a subject's name has 1 to %d bytes", REGISTRY_SUBJECT_MAX);
-        for (size_t at = 0; at < name.size; at++)
-                if ((unsigned char)name.data[at] < 0x20 || name.data[at] == 0x7f)
-                        return error_set(error, ERROR_INVALID, "a subject's name has no control characters");
+        for (const char *at = name.data, *end = name.data + name.size; at < end; at += utf8_sequence(at, end))
+                if (utf8_sequence(at, end) == 0 || (unsigned char)*at < 0x20 || *at == 0x7f)
+                        return error_set(error, ERROR_INVALID, "a subject's name is UTF-8 without control characters");
         if (bytes_starts_with(name, BYTES(":.")) || bytes_starts_with(name, BYTES(":*:")))
                 return error_set(error, ERROR_INVALID, "contexts of schemas (':.context:subject') are not supported");
         if (bytes_equal(name, BYTES("__GLOBAL")) || bytes_equal(name, BYTES("__EMPTY")))

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// The registry's REST API: what is read. The answer is written at once.
+#include "api/registry_rest_priv.h"
+
+#include "json/writer.h"
+
+static bool find_id(struct registry_exchange *exchange, uint32_t *ret_id) {
+        struct bytes text = exchange->segments[2];
+        uint64_t id;
+        if (!bytes_to_u64(text, &id) || id == 0 || id > registry_ids(exchange->rest->registry)) {
+                rest_fail(exchange, REGISTRY_ERROR_NO_SCHEMA, "Schema %.*s not found", BYTES_PRINT(text));
+                return false;
+        }
+        *ret_id = (uint32_t)id;
+        return true;
+}
+
+static void write_version(struct json_writer *writer, const struct registry_exchange *exchange, struct bytes subject,
+                          const struct registry_version *version) {
+        json_begin_object(writer);
+        json_member_bytes(writer, "subject", subject);
+        json_member_u64(writer, "version", version->version);
+        json_member_u64(writer, "id", version->id);
+        json_member_text(writer, "schemaType", "JSON");
+        json_member_bytes(writer, "schema", registry_schema_text(exchange->rest->registry, version->id));
+        json_end_object(writer);
+}
+
+void rest_get_root(struct registry_exchange *exchange) {
+        buffer_append(&exchange->answer, BYTES("{}"));
+        rest_send(exchange, 200);
+}
+
+void rest_get_types(struct registry_exchange *exchange) {
+        buffer_append(&exchange->answer, BYTES("[\"JSON\"]"));
+        rest_send(exchange, 200);
+}
+
+void rest_get_contexts(struct registry_exchange *exchange) {
+        buffer_append(&exchange->answer, BYTES("[\".\"]"));             // the default one
+        rest_send(exchange, 200);
+}
+
+void rest_get_subjects(struct registry_exchange *exchange) {
+        struct json_writer writer = {.buffer = &exchange->answer};
+        struct registry_subject subject;
+        uint64_t seen = 0;
+        json_begin_array(&writer);
+        for (size_t at = 0; registry_subject_at(exchange->rest->registry, at, &subject); at++)
+                if (subject.count > 0 && rest_visible(exchange, subject.live == 0) &&
+                    bytes_starts_with(subject.name, exchange->prefix) && rest_page(exchange, &seen))
+                        json_string(&writer, subject.name);
+        json_end_array(&writer);
+        rest_reply(exchange, &writer);
+}
+
+void rest_get_versions(struct registry_exchange *exchange) {
+        struct registry_subject subject;
+        if (!rest_find_subject(exchange, &subject))
+                return;
+        struct json_writer writer = {.buffer = &exchange->answer};
+        uint64_t seen = 0;
+        json_begin_array(&writer);
+        for (size_t at = 0; at < subject.count; at++)
+                if (rest_visible(exchange, subject.versions[at].deleted) && rest_page(exchange, &seen))
+                        json_u64(&writer, subject.versions[at].version);
+        json_end_array(&writer);
+        rest_reply(exchange, &writer);
+}
+
+void rest_get_version(struct registry_exchange *exchange) {
+        struct registry_subject subject;
+        struct registry_version version;
+        if (!rest_find_version(exchange, &subject, &version))
+                return;
+        struct json_writer writer = {.buffer = &exchange->answer};
+        write_version(&writer, exchange, subject.name, &version);
+        rest_reply(exchange, &writer);
+}
+
+void rest_get_version_schema(struct registry_exchange *exchange) {
+        struct registry_subject subject;
+        struct registry_version version;
+        if (!rest_find_version(exchange, &subject, &version))
+                return;
+        buffer_append(&exchange->answer, registry_schema_text(exchange->rest->registry, version.id));
+        rest_send(exchange, 200);
+}
+
+// Schemas that refer to this one: references are not supported, so there are none.
+void rest_get_referenced_by(struct registry_exchange *exchange) {
+        struct registry_subject subject;
+        struct registry_version version;
+        if (!rest_find_version(exchange, &subject, &version))
+                return;
+        buffer_append(&exchange->answer, BYTES("[]"));
+        rest_send(exchange, 200);
+}
+
+void rest_get_schemas(struct registry_exchange *exchange) {
+        struct json_writer writer = {.buffer = &exchange->answer};
+        struct registry_subject subject;
+        uint64_t seen = 0;
+        json_begin_array(&writer);
+        for (size_t at = 0; registry_subject_at(exchange->rest->registry, at, &subject); at++) {
+                if (!bytes_starts_with(subject.name, exchange->prefix))
+                        continue;
+                const struct registry_version *last = NULL;
+                for (size_t each = 0; each < subject.count; each++) {
+                        if (!rest_visible(exchange, subject.versions[each].deleted))
+                                continue;
+                        last = &subject.versions[each];
+                        if (!(exchange->flags & Q_LATEST) && rest_page(exchange, &seen))
+                                write_version(&writer, exchange, subject.name, last);
+                }
+                if ((exchange->flags & Q_LATEST) && last && rest_page(exchange, &seen))
+                        write_version(&writer, exchange, subject.name, last);
+        }
+        json_end_array(&writer);
+        rest_reply(exchange, &writer);
+}
+
+void rest_get_id(struct registry_exchange *exchange) {
+        uint32_t id;
+        if (!find_id(exchange, &id))
+                return;
+        struct json_writer writer = {.buffer = &exchange->answer};
+        json_begin_object(&writer);
+        json_member_bytes(&writer, "schema", registry_schema_text(exchange->rest->registry, id));
+        json_member_text(&writer, "schemaType", "JSON");
+        if (exchange->flags & Q_MAX_ID)
+                json_member_u64(&writer, "maxId", registry_ids(exchange->rest->registry));
+        json_end_object(&writer);
+        rest_reply(exchange, &writer);
+}
+
+void rest_get_id_schema(struct registry_exchange *exchange) {
+        uint32_t id;
+        if (!find_id(exchange, &id))
+                return;
+        buffer_append(&exchange->answer, registry_schema_text(exchange->rest->registry, id));
+        rest_send(exchange, 200);
+}
+
+// Where an id is used: the versions, or only the subjects.
+static void write_uses(struct registry_exchange *exchange, bool versions) {
+        struct registry_subject subject;
+        uint32_t id;
+        if (!find_id(exchange, &id))
+                return;
+        struct json_writer writer = {.buffer = &exchange->answer};
+        uint64_t seen = 0;
+        json_begin_array(&writer);
+        for (size_t at = 0; registry_subject_at(exchange->rest->registry, at, &subject); at++) {
+                bool named = false;
+                if (exchange->subject.size > 0 && !bytes_equal(exchange->subject, subject.name))
+                        continue;
+                for (size_t each = 0; each < subject.count && !named; each++) {
+                        const struct registry_version *version = &subject.versions[each];
+                        if (version->id != id || !rest_visible(exchange, version->deleted) || !rest_page(exchange, &seen))
+                                continue;
+                        if (!versions) {
+                                json_string(&writer, subject.name);
+                                named = true;
+                                continue;
+                        }
+                        json_begin_object(&writer);
+                        json_member_bytes(&writer, "subject", subject.name);
+                        json_member_u64(&writer, "version", version->version);
+                        json_end_object(&writer);
+                }
+        }
+        json_end_array(&writer);
+        rest_reply(exchange, &writer);
+}
+
+void rest_get_id_versions(struct registry_exchange *exchange) {
+        write_uses(exchange, true);
+}
+
+void rest_get_id_subjects(struct registry_exchange *exchange) {
+        write_uses(exchange, false);
+}
+
+void rest_lookup(struct registry_exchange *exchange) {
+        struct bytes schema;
+        struct registry_subject subject;
+        struct registry_version version;
+        struct error error;
+        if (!rest_parse_schema(exchange, &schema) || !rest_find_subject(exchange, &subject))
+                return;
+        if (!registry_lookup(exchange->rest->registry, subject.name, schema, exchange->flags & Q_DELETED, &version, &error)) {
+                if (error.code == ERROR_NOT_FOUND)
+                        rest_fail(exchange, REGISTRY_ERROR_NO_SCHEMA, "Schema not found");
+                else
+                        rest_fail_with(exchange, REGISTRY_ERROR_SCHEMA, &error);
+                return;
+        }
+        struct json_writer writer = {.buffer = &exchange->answer};
+        write_version(&writer, exchange, subject.name, &version);
+        rest_reply(exchange, &writer);
+}
