@@ -37,7 +37,7 @@ struct state_reader;
 struct views;
 
 enum {
-        VIEWS_BATCH_RECORDS = 1000,             // of one transaction; never waits for more to come
+        VIEWS_BATCH_RECORDS = 4000,             // of one transaction; never waits for more to come
         VIEWS_BATCH_BYTES = 4 << 20,            // the same, headers and bodies
         VIEWS_LAG_MAX = 100000,                 // records behind at which admission of new messages is refused
         VIEWS_EXPIRE_ROWS = 1000,               // identities removed at once, then something else gets its turn

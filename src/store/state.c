@@ -2,7 +2,9 @@
 // The file state.db: opening, its format, statements, transactions; families and shards. See state.h.
 //
 // WAL with synchronous=NORMAL: a power cut may take the last commits, never their consistency; the fold goes on from the position
-// that is left. SQLite's own passive checkpoint runs on the writer's thread every 1,000 frames: nobody waits for that thread.
+// that is left. SQLite's own passive checkpoint runs on the writer's thread, which nobody waits for, every 8,000 frames:
+// identities are random, so a batch touches as many pages as records, and rarer checkpoints write each of them once for several
+// batches (measured: 40 µs a message, 118 with 1,000 frames and batches of 1,000).
 #include "store/state.h"
 
 #include "store/state_priv.h"
@@ -241,7 +243,8 @@ static bool writer_open(const char *path, const uint8_t log_id[static STATE_LOG_
                 reader_close(reader);
                 return files_remove(path, error);
         }
-        if (!execute(reader, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864",
+        if (!execute(reader, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864;"
+                     " PRAGMA wal_autocheckpoint = 8000",
                      error))
                 return false;
         return (tables > 0 || schema_create(state, log_id, error)) && log_check(state, path, log_id, log_end, error);
