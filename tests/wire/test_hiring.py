@@ -5,6 +5,7 @@ import http.server
 import json
 import pathlib
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -169,6 +170,74 @@ def test_refusals_that_were_asked_for_delay_and_lose_nothing(platform):
     code, result = run_load(platform, count=600, connections=32)
     assert (code, result["findings"]) == (0, [])
     assert result["figures"]["calls refused by bonuses"] > 50
+
+
+# --- the auditor, on a good run whose databases are changed afterwards
+
+@pytest.fixture(scope="module")
+def good_run(build, tmp_path_factory):
+    with Platform(build, tmp_path_factory.mktemp("good")) as platform:
+        platform.start()
+        code, _ = run_load(platform)
+        assert code == 0
+        yield platform
+
+
+LAST_RATED = "(SELECT max(task_id) FROM rating_history)"
+CHANGED = "(SELECT manager_id FROM manager_history WHERE version=2 AND body IS NOT NULL LIMIT 1)"
+
+
+@pytest.mark.parametrize("service, sql, found", [
+    ("bonuses", "DELETE FROM accruals WHERE accrual_id=7",
+     {("lost", "accrual"), ("wrong", "account")}),
+    ("tasks", "UPDATE completions SET state='unaccepted', order_no=NULL WHERE completion_id="
+     "(SELECT max(completion_id) FROM completions)", {("lost", "completion")}),
+    ("staff", "DELETE FROM manager_history WHERE body IS NULL", {("lost", "manager write"), ("lost", "manager state")}),
+    ("staff", f"UPDATE managers SET version=1 WHERE manager_id={CHANGED}", {("lost", "manager state")}),
+    ("tasks", f"UPDATE rating_history SET rating=rating+1 WHERE task_id={LAST_RATED} AND rating_version=1",
+     {("lost", "rating change")}),
+    ("bonuses", "UPDATE ratings SET rating_version=rating_version-1 WHERE task_id=(SELECT max(task_id) FROM ratings)",
+     {("lost", "rating")}),
+    ("portal", "DELETE FROM cards WHERE task_id=3", {("lost", "card")}),
+    ("portal", "UPDATE cards SET manager_id=manager_id+1 WHERE task_id=3", {("wrong", "card")}),
+    ("portal", "UPDATE views SET title='[C] Other' WHERE view_id=3", {("wrong", "view")}),
+    ("portal", "UPDATE views SET manager=replace(manager, 'Name', 'Nome') WHERE view_id=3", {("wrong", "manager shown")}),
+    ("portal", "UPDATE views SET began_us=began_us-60000000, ended_us=ended_us-60000000 WHERE view_id=3",
+     {("wrong", "manager shown")}),
+    ("bonuses", "INSERT INTO accruals SELECT 1000000, task_id, 999999, manager_id, 0, 0, 0, 'table', 0, 'x', 'x', 0"
+     " FROM accruals LIMIT 1", {("wrong", "accrual"), ("wrong", "call"), ("wrong", "amount")}),
+    ("bonuses", "INSERT INTO calls SELECT 1000000, identity, task_id, candidate_id, manager_id, body_hash, at_us, 'done',"
+     " accrual_id FROM calls LIMIT 1", {("doubled", "call")}),
+    ("bonuses", "INSERT INTO calls SELECT 1000000, 'other', task_id, candidate_id, manager_id, body_hash, at_us, 'recognised',"
+     " accrual_id FROM calls LIMIT 1", {("wrong", "recognition")}),
+    ("bonuses", "UPDATE accruals SET manager_id=manager_id+1 WHERE accrual_id=7", {("wrong", "manager"), ("wrong", "account")}),
+    ("bonuses", "UPDATE accruals SET rating_version=1000 WHERE accrual_id=7", {("wrong", "rating")}),
+    ("bonuses", "UPDATE accruals SET rating_source='call', rating_version=0, rating=0, amount=1000 WHERE accrual_id="
+     "(SELECT max(accrual_id) FROM accruals WHERE rating_version>0)", {("wrong", "freshness"), ("wrong", "account")}),
+])
+def test_the_auditor_finds_what_was_changed_afterwards(good_run, tmp_path, service, sql, found):
+    for name in ("staff", "tasks", "bonuses", "portal"):
+        shutil.copy(good_run.database(name), tmp_path)
+    changed = Platform(good_run.programs + "/../..", tmp_path)
+    changed.log = good_run.log
+    with contextlib.closing(sqlite3.connect(changed.database(service))) as database, database:
+        assert database.execute(sql).rowcount > 0
+    code, result = changed.audit()
+    assert code == 1
+    assert found <= findings(result), result["findings"]
+    assert {kind for kind, _ in findings(result)} - {"wrong"} == {kind for kind, _ in found} - {"wrong"}
+
+
+def test_the_auditor_limits_ages_as_it_is_told(good_run, tmp_path):
+    for name in ("staff", "tasks", "bonuses", "portal"):
+        shutil.copy(good_run.database(name), tmp_path)
+    changed = Platform(good_run.programs + "/../..", tmp_path)
+    changed.log = good_run.log
+    with contextlib.closing(sqlite3.connect(changed.database("bonuses"))) as database, database:
+        database.execute("UPDATE accruals SET rating_version=0, rating=0, amount=1000, rating_read_us=rating_read_us+60000000"
+                         " WHERE accrual_id=(SELECT max(accrual_id) FROM accruals WHERE rating_version>0)")
+    assert ("wrong", "freshness") not in findings(changed.audit()[1])
+    assert ("wrong", "freshness") in findings(changed.audit("--rating-freshness-ms", "30000")[1])
 
 
 # --- each service

@@ -111,7 +111,7 @@ static void *run(void *context)
         return NULL;
 }
 
-struct pushes *pushes_start(struct tasks *tasks)
+void pushes_start(struct tasks *tasks)
 {
         struct pushes *pushes = must_allocate(sizeof(*pushes));
         tasks->pushes = pushes;
@@ -127,7 +127,6 @@ struct pushes *pushes_start(struct tasks *tasks)
         pthread_cond_init(&pushes->wake, NULL);
         if (pthread_create(&pushes->thread, NULL, run, tasks) != 0)
                 die("cannot start a thread");
-        return pushes;
 }
 
 void pushes_add(struct tasks *tasks, bool rating, int64_t task_id)

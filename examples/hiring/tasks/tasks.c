@@ -49,7 +49,7 @@ int main(int argc, char **argv)
         tasks.database = database_open(path, "");
         tasks.catalogue = catalogue_open(&tasks);
         tasks.completions = completions_open(&tasks);
-        tasks.pushes = pushes_start(&tasks);
+        pushes_start(&tasks);
         server_run(port, routes, &tasks, health);
         pushes_stop(&tasks);
         database_close(tasks.database);

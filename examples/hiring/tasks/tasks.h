@@ -31,7 +31,7 @@ void list_ratings(void *service, struct request *request, struct answer *answer)
 struct completions *completions_open(struct tasks *tasks);
 void post_completion(void *service, struct request *request, struct answer *answer);
 
-struct pushes *pushes_start(struct tasks *tasks);
+void pushes_start(struct tasks *tasks);                                // sets tasks->pushes
 void pushes_add(struct tasks *tasks, bool rating, int64_t task_id);   // in a transaction; nothing if no URL for it is set
 void pushes_wake(struct tasks *tasks);                                // after its commit
 int64_t pushes_waiting(struct tasks *tasks);
