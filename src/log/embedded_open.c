@@ -8,7 +8,8 @@ static const char SCHEMA[] =
         "CREATE TABLE meta(id INTEGER PRIMARY KEY CHECK(id = 1), log_id BLOB NOT NULL, opened INTEGER NOT NULL,"
         " last_position INTEGER NOT NULL);"
         "INSERT INTO meta VALUES(1, randomblob(16), 0, 0);"
-        "CREATE TABLE stream(stream INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, kind INTEGER NOT NULL, base INTEGER NOT NULL);"
+        "CREATE TABLE stream(stream INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, kind INTEGER NOT NULL,"
+        " base INTEGER NOT NULL);"
         "CREATE TABLE record(position INTEGER PRIMARY KEY, stream INTEGER NOT NULL, offset INTEGER NOT NULL,"
         " checksum INTEGER NOT NULL, header BLOB NOT NULL, body BLOB NOT NULL);"
         "CREATE UNIQUE INDEX record_by_offset ON record(stream, offset) WHERE offset >= 0;"
@@ -39,7 +40,7 @@ bool embedded_connect(const struct embedded *e, sqlite3 **ret_db, struct error *
 static bool rewrite_file(sqlite3_vfs *vfs, const char *name, struct error *error) {
         sqlite3_file *file = must_calloc(1, (size_t)vfs->szOsFile);
         CLEANUP(free_pointer) sqlite3_file *freed = file;
-        CLEANUP(free_pointer) char *piece = must_malloc(EMBEDDED_SNAPSHOT_PIECE);
+        CLEANUP(free_pointer) char *piece = must_malloc(EMBEDDED_REWRITE_PIECE);
         int flags = 0;
         int result = vfs->xOpen(vfs, name, file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_WAL, &flags);
         if (result != SQLITE_OK || !file->pMethods)
@@ -47,7 +48,7 @@ static bool rewrite_file(sqlite3_vfs *vfs, const char *name, struct error *error
         sqlite3_int64 size = 0, at = 0;
         result = file->pMethods->xFileSize(file, &size);
         while (result == SQLITE_OK && at < size) {
-                int now = (int)MIN(size - at, (sqlite3_int64)EMBEDDED_SNAPSHOT_PIECE);
+                int now = (int)MIN(size - at, (sqlite3_int64)EMBEDDED_REWRITE_PIECE);
                 result = file->pMethods->xRead(file, piece, now, at);
                 if (result == SQLITE_OK)
                         result = file->pMethods->xWrite(file, piece, now, at);
@@ -139,7 +140,8 @@ static bool load(struct embedded *e, struct error *error) {
 // Recovers with fresh connections. On failure whatever was opened stays for embedded_disconnect.
 static bool recover(struct embedded *e, struct error *error) {
         static const char settings[] = "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                                       "PRAGMA cache_size = -2048; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = memory;"
+                                       "PRAGMA cache_size = -2048; PRAGMA journal_size_limit = 67108864;"
+                                       "PRAGMA temp_store = memory;"
                                        "PRAGMA trusted_schema = off; PRAGMA wal_autocheckpoint = 0";
         if (!rewrite_wal(e, error) || !embedded_connect(e, &e->writer.db, error) || !sql_run(e->writer.db, settings, error) ||
             !commit_recovery(e->writer.db, error) || !load(e, error) || !embedded_writer_prepare(e, error))

@@ -7,16 +7,16 @@
 //      meta(id = 1, log_id BLOB of 16, opened: recoveries so far, last_position: at least the highest that was trimmed)
 //      stream(stream INTEGER PRIMARY KEY, name UNIQUE, kind, base: offset after the highest that was trimmed)
 //      record(position INTEGER PRIMARY KEY, stream, offset, checksum, header BLOB, body BLOB)
-//              checksum: the low 32 bits of XXH3 over position, stream, offset (64 bits each, little-endian), seeding XXH3 over the
-//              header, seeding XXH3 over the body
+//              checksum: the low 32 bits of XXH3 over position, stream, offset (64 bits each, little-endian), seeding XXH3 over
+//              the header, seeding XXH3 over the body
 //      record_by_offset: unique index record(stream, offset) where offset >= 0
 //      snapshot(name PRIMARY KEY, generation, position, size, checksum: XXH3 of the body)
 //      snapshot_piece(id INTEGER PRIMARY KEY: generation << 20 | number of the piece, body BLOB of up to 1 MiB)
 // All records go to the end of one B-tree, and to the end of each stream's part of a slim index.
 //
 // Threads. `mutex` guards what is marked so. The writer thread alone uses the writer connection and what is marked the writer's;
-// the checkpoint thread has a connection of its own; so has each reader. log_reopen and log_close use the writer's things on their
-// caller's thread, when both threads are idle. Without threads log_step is the writer.
+// the checkpoint thread has a connection of its own; so has each reader. log_reopen and log_close use the writer's things on
+// their caller's thread, when both threads are idle. Without threads log_step is the writer.
 //
 // States: OPEN → BROKEN (the device failed) → OPEN (log_reopen). In BROKEN the writer fails what is queued and does nothing else.
 //
@@ -25,14 +25,14 @@
 // After a failed fsync Linux takes the pages for clean: a later fsync succeeds without writing them. So recovery
 //      1. reads the whole WAL and writes each byte back where it was, then fsyncs: what is read from now on is on the disk;
 //         bytes of earlier DURABLE transactions are equal on disk and in cache, so writing them cannot harm them;
-//      2. opens, and commits a transaction of its own (meta.opened + 1). Either SQLite read the frames in doubt as valid: then this
-//         one is chained behind them and its fsync makes both durable; or it did not (or other connections kept the WAL index, which
-//         ends before them): then this one overwrites the first of them, which breaks the chain of all that follow;
+//      2. opens, and commits a transaction of its own (meta.opened + 1). Either SQLite read the frames in doubt as valid: then
+//         this one is chained behind them and its fsync makes both durable; or it did not (or other connections kept the WAL
+//         index, which ends before them): then this one overwrites the first of them, which breaks the chain of all others;
 //      3. only then looks whether the record at the first position in doubt is there.
-// A crash before the end of 2 leaves the question open, and nobody has been told. Until 1 and 2 have succeeded nothing else may be
-// written and no checkpoint may run: one would copy pages from frames that are not durable. Pages of a checkpoint whose fsync
-// failed are no problem: the WAL that they came from is kept, and the next checkpoint writes them anew.
-// Positions of a group in doubt are never given to others by this struct log, so the position identifies the submission (ticket).
+// A crash before the end of 2 leaves the question open, and nobody has been told. Until 1 and 2 have succeeded nothing else may
+// be written and no checkpoint may run: one would copy pages from frames that are not durable. Pages of a checkpoint whose
+// fsync failed are no problem: the WAL that they came from is kept, and the next checkpoint writes them anew. Positions of a
+// group in doubt are never given to others by this struct log, so the position identifies the submission (ticket).
 #pragma once
 
 #include <pthread.h>
@@ -49,6 +49,7 @@ enum {
         EMBEDDED_GAPS_MAX = 1024,               // UNKNOWN submissions that did not land and are remembered, as ranges
         EMBEDDED_TRIM_PIECE = 512,              // records looked at in one transaction
         EMBEDDED_SNAPSHOT_PIECE = 1 << 20,      // bytes
+        EMBEDDED_REWRITE_PIECE = 1 << 16,       // bytes; SQLite's own files take less than 128 KiB in a call
         EMBEDDED_SNAPSHOT_COLLECT = 16,         // pieces removed in one transaction
         EMBEDDED_WORK_PAUSE_US = 5000,          // between two pieces of work, so that appends hardly notice
         EMBEDDED_TAIL_RECORDS = 1024,           // verified when opening
@@ -94,7 +95,7 @@ struct embedded {
         struct list queue;                      // struct log_batch
         struct list trims, snapshots;
         struct table streams_by_name;
-        struct embedded_stream **streams;       // [stream], 1 … stream_count; entries never change, so the writer reads them freely
+        struct embedded_stream **streams;       // [stream], 1 … stream_count; entries never change
         uint32_t stream_count;
         uint64_t last_position;
         struct embedded_gap gaps[EMBEDDED_GAPS_MAX];
@@ -126,7 +127,8 @@ bool embedded_reopen(struct log *log, struct error *error);
 
 // embedded_stream.c
 void embedded_stream_add(struct embedded *e, struct bytes name, enum log_stream_kind kind);     // mutex held
-bool embedded_stream_get(struct log *log, struct bytes name, enum log_stream_kind kind, uint32_t *ret_stream, struct error *error);
+bool embedded_stream_get(struct log *log, struct bytes name, enum log_stream_kind kind, uint32_t *ret_stream,
+                         struct error *error);
 uint32_t embedded_stream_count(struct log *log);
 bool embedded_stream_info(struct log *log, uint32_t stream, struct log_stream_info *ret_info, struct error *error);
 MUST_USE bool embedded_streams_load(struct embedded *e, struct error *error);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The writer of the embedded log: takes whatever is queued, up to the bounds of a group, and commits it as one transaction with one
-// fsync; between groups it does a piece of other work. And the checkpoint thread, which copies the WAL into the file. Both sleep
-// while the log is broken.
+// The writer of the embedded log: takes whatever is queued, up to the bounds of a group, and commits it as one transaction with
+// one fsync; between groups it does a piece of other work. And the checkpoint thread, which copies the WAL into the file. Both
+// sleep while the log is broken.
 #include "log/embedded_priv.h"
 
 #include <time.h>
@@ -53,8 +53,8 @@ static void take_group(struct embedded *e, struct list *group) {
         }
 }
 
-// Ends submissions: figures first, then the callbacks, after which a batch may be gone. The outcome of those that are still pending
-// is the given one; the error is theirs.
+// Ends submissions: figures first, then the callbacks, after which a batch may be gone. The outcome of those that are still
+// pending is the given one; the error is theirs.
 static void complete_group(struct embedded *e, struct list *group, enum log_outcome outcome, const struct error *error) {
         pthread_mutex_lock(&e->mutex);
         LIST_FOR_EACH(element, group) {

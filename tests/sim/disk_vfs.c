@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files live in a list of the disk until they are deleted and closed. One mutex guards everything. Locks follow SQLite's five levels
-// per file, shared memory has its eight slots; both are among connections of this process only.
+// Files live in a list of the disk until they are deleted and closed. One mutex guards everything. Locks follow SQLite's five
+// levels per file, shared memory has its eight slots; both are among connections of this process only.
 #include "sim/disk_vfs.h"
 
 #include <pthread.h>
@@ -12,7 +12,7 @@
 #include "base/bytes.h"
 #include "base/list.h"
 
-enum { SECTOR = 512, SHM_SLOTS = 8, SHM_REGIONS = 64 };
+enum { SECTOR = 512, TRANSFER_MAX = 0x1ffff /* as the system's VFS: more is cut */, SHM_SLOTS = 8, SHM_REGIONS = 64 };
 
 struct image {
         char *data;
@@ -168,7 +168,8 @@ static bool faulty(struct disk *disk, enum disk_operation operation) {
         return true;
 }
 
-// --- files -----------------------------------------------------------------------------------------------------------------------
+// --- files
+// -----------------------------------------------------------------------------------------------------------------------
 
 static struct disk_file *find(struct disk *disk, const char *name) {
         LIST_FOR_EACH(element, &disk->files) {
@@ -220,6 +221,7 @@ static int vfs_close(sqlite3_file *base) {
 
 static int vfs_read(sqlite3_file *base, void *data, int size, sqlite3_int64 at) {
         struct handle *handle = (struct handle *)base;
+        ASSERT(size <= TRANSFER_MAX);
         lock(handle->disk);
         if (faulty(handle->disk, DISK_READ))
                 return unlock(handle->disk, SQLITE_IOERR_READ);
@@ -244,6 +246,7 @@ static int vfs_write(sqlite3_file *base, const void *data, int size, sqlite3_int
         struct handle *handle = (struct handle *)base;
         struct disk *disk = handle->disk;
         struct disk_file *file = handle->file;
+        ASSERT(size <= TRANSFER_MAX);
         lock(disk);
         size_t end = (size_t)at + (size_t)size, grows = end > file->seen.size ? end - file->seen.size : 0;
         bool fails = faulty(disk, DISK_WRITE), full = disk->used + grows > disk->capacity;
@@ -297,7 +300,8 @@ static int vfs_size(sqlite3_file *base, sqlite3_int64 *ret_size) {
         return unlock(handle->disk, SQLITE_OK);
 }
 
-// --- locks -----------------------------------------------------------------------------------------------------------------------
+// --- locks
+// -----------------------------------------------------------------------------------------------------------------------
 
 static int vfs_lock(sqlite3_file *base, int level) {
         struct handle *handle = (struct handle *)base;
@@ -433,7 +437,8 @@ static const sqlite3_io_methods methods = {
         .xShmMap = vfs_shm_map, .xShmLock = vfs_shm_lock, .xShmBarrier = vfs_shm_barrier, .xShmUnmap = vfs_shm_unmap,
 };
 
-// --- the directory ---------------------------------------------------------------------------------------------------------------
+// --- the directory
+// ---------------------------------------------------------------------------------------------------------------
 
 static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int flags, int *ret_flags) {
         struct disk *disk = vfs->pAppData;

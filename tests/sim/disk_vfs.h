@@ -2,11 +2,11 @@
 // A disk for tests and simulation: a SQLite VFS that keeps files in memory, forgets at a power cut what was not synced, and fails
 // as told. Everything it decides comes from its seed.
 //
-// A file is what programs see (the page cache) and what is on the platter. A write changes the first and is remembered as pending; a
-// successful sync brings the pending ones to the platter. At a power cut each pending write reaches the platter whole, in part
-// (some of its 512-byte sectors), or not at all, in any order. A failed sync leaves what programs see as it is and forgets the
-// pending writes, after each of them reached the platter or did not: as Linux does, a later sync succeeds without them. A file that
-// was never synced may vanish in a power cut.
+// A file is what programs see (the page cache) and what is on the platter. A write changes the first and is remembered as
+// pending; a successful sync brings the pending ones to the platter. At a power cut each pending write reaches the platter
+// whole, in part (some of its 512-byte sectors), or not at all, in any order. A failed sync leaves what programs see as it is
+// and forgets the pending writes, after each of them reached the platter or did not: as Linux does, a later sync succeeds
+// without them. A file that was never synced may vanish in a power cut.
 //
 // While the power is off every operation fails and changes nothing, so a program under test can be closed in the usual way.
 // Any thread may use it; with threads a run is no longer decided by the seed alone.

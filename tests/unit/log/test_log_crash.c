@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The log on a disk that loses what was not synced, fails, and fills up: random runs from a seed against a plain model of what was
-// promised. What is checked after every recovery and at the end:
+// The log on a disk that loses what was not synced, fails, and fills up: random runs from a seed against a plain model of what
+// was promised. What is checked after every recovery and at the end:
 //      every DURABLE submission, and every UNKNOWN one that was said to have landed, is there whole, at the positions told;
 //      every FAILED one, and every UNKNOWN one that was said not to have landed, is not;
 //      what nobody was told about is there whole or not at all, and stays as it was first seen;
@@ -124,7 +124,8 @@ static void scan_record(struct run *run, const struct log_record *record, uint64
         *newest = number;
         if (submission->position == 0)
                 submission->position = record->position - index;
-        if (submission->position + index != record->position || (submission->position > run->trimmed && index != submission->found))
+        if (submission->position + index != record->position ||
+            (submission->position > run->trimmed && index != submission->found))
                 violate(run, "record %zu of submission %zu is at position %llu", index, number,
                         (unsigned long long)record->position);
         submission->found++;
@@ -146,7 +147,8 @@ static void judge(struct run *run) {
                 bool trimmed = submission->position != 0 && submission->position <= run->trimmed;
                 bool whole = submission->found == submission->batch.count;
                 if (submission->found > 0 && !whole && !trimmed)
-                        violate(run, "submission %zu is there in part: %zu of %zu", i, submission->found, submission->batch.count);
+                        violate(run, "submission %zu is there in part: %zu of %zu", i, submission->found,
+                                submission->batch.count);
                 if (submission->promise == PRESENT && !whole && !trimmed)
                         violate(run, "submission %zu was promised and is not there", i);
                 if (submission->promise == ABSENT && submission->found > 0)
@@ -344,7 +346,18 @@ static void act(struct run *run) {
         }
 }
 
-// The violation, or an empty text.
+// A last power cut and comparison, then everything is freed. run->violation says what was wrong, if anything was.
+static void finish(struct run *run) {
+        if (run->log && !run->violation[0])
+                cut(run);
+        if (run->log)
+                stop(run);
+        for (size_t i = 0; i < SUBMISSIONS_MAX; i++)
+                free(run->submissions[i].filler);
+        disk_heal(run->disk);
+        disk_free(run->disk);
+}
+
 static void simulate(struct run *run, uint64_t seed, bool ignore_syncs) {
         memset(run, 0, sizeof *run);
         run->random = seed;
@@ -367,14 +380,7 @@ static void simulate(struct run *run, uint64_t seed, bool ignore_syncs) {
                 if (run->log && !disk_powered(run->disk))
                         cut(run);
         }
-        if (run->log && !run->violation[0])
-                cut(run);
-        if (run->log)
-                stop(run);
-        for (size_t i = 0; i < SUBMISSIONS_MAX; i++)
-                free(run->submissions[i].filler);
-        disk_heal(run->disk);
-        disk_free(run->disk);
+        finish(run);
 }
 
 static void keeps_its_promises(void **state) {
@@ -393,7 +399,8 @@ static void keeps_its_promises(void **state) {
                 cuts += run->cut;
                 reopened += run->reopened;
         }
-        print_message("%u unknown, %u of them landed, %u failed, %u cuts, %u reopened\n", unknown, landed, failed, cuts, reopened);
+        print_message("%u unknown, %u of them landed, %u failed, %u cuts, %u reopened\n", unknown, landed, failed, cuts,
+                      reopened);
         if (!first)     // the runs are worth something
                 assert_true(unknown > RUNS / 4 && landed > RUNS / 40 && failed > RUNS && cuts > RUNS && reopened > RUNS / 4);
         free(run);
@@ -411,7 +418,40 @@ static void a_missing_sync_is_noticed(void **state) {
         assert_true(noticed > MUTATED_RUNS / 2);
 }
 
+// One fault of each kind at every place where it can be, until none fires any more: while opening, and afterwards.
+static void every_single_failure_is_survived(void **state) {
+        IGNORE(state != NULL);
+        struct run *run = must_calloc(1, sizeof *run);
+        for (unsigned i = 0; i < 2 * DISK_OPERATIONS; i++) {
+                bool opening = i % 2, fired = true;
+                for (uint64_t after = 0; fired; after++) {
+                        memset(run, 0, sizeof *run);
+                        run->disk = disk_new("crash", after);
+                        if (opening)
+                                disk_fail(run->disk, (enum disk_operation)(i / 2), after, false);
+                        start(run);
+                        if (!opening)
+                                disk_fail(run->disk, (enum disk_operation)(i / 2), after, false);
+                        for (int round = 0; round < 8 && run->log && !run->violation[0]; round++) {
+                                submit(run);
+                                begin_work(run);
+                                while (log_step(run->log))
+                                        ;
+                                if (log_broken(run->log))
+                                        reopen(run);
+                                else
+                                        synchronise_offsets(run);
+                        }
+                        fired = disk_failed(run->disk) > 0;
+                        finish(run);
+                        if (run->violation[0])
+                                fail_msg("operation %u after %llu: %s", i, (unsigned long long)after, run->violation);
+                }
+        }
+        free(run);
+}
+
 int main(void) {
-        const struct CMUnitTest tests[] = {cmocka_unit_test(keeps_its_promises), cmocka_unit_test(a_missing_sync_is_noticed)};
+        const struct CMUnitTest tests[] = {cmocka_unit_test(every_single_failure_is_survived), cmocka_unit_test(keeps_its_promises), cmocka_unit_test(a_missing_sync_is_noticed)};
         return cmocka_run_group_tests_name("log-crash", tests, NULL, NULL);
 }

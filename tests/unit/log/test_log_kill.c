@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A process that appends with several threads is killed with -9 at a random instant, again and again: every append that it was told
-// of, and reported through a pipe, is there when the log is opened anew, and each thread's offsets are without gap.
+// A process that appends with several threads is killed with -9 at a random instant, again and again: every append that it was
+// told of, and reported through a pipe, is there when the log is opened anew, and each thread's offsets are without gap.
 #include "log/log.h"
 
 #include <pthread.h>
