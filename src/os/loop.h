@@ -16,7 +16,8 @@
 struct loop;
 
 MUST_USE bool loop_new(struct clock *clock, struct loop **ret_loop, struct error *error);
-void loop_free(struct loop *loop);                              // NULL is fine; what is still registered is forgotten
+// NULL is fine. Runs what was posted and deferred, so that owners can free it; watches and timers are forgotten.
+void loop_free(struct loop *loop);
 void loop_run(struct loop *loop);                               // the caller's thread becomes the loop's, until loop_stop
 void loop_stop(struct loop *loop);                              // any thread; the turn under way is finished
 bool loop_is_here(const struct loop *loop);                     // any thread: is this the loop's thread?
