@@ -79,7 +79,8 @@ static void echo(struct http_exchange *exchange) {
         buffer_print(&out, "%.*s %.*s path=%.*s query=%.*s\n", BYTES_PRINT(exchange->method), BYTES_PRINT(exchange->target),
                      BYTES_PRINT(exchange->path), BYTES_PRINT(exchange->query));
         for (size_t i = 0; i < exchange->header_count; i++)
-                buffer_print(&out, "%.*s: %.*s\n", BYTES_PRINT(exchange->headers[i].name), BYTES_PRINT(exchange->headers[i].value));
+                buffer_print(&out, "%.*s: %.*s\n", BYTES_PRINT(exchange->headers[i].name),
+                             BYTES_PRINT(exchange->headers[i].value));
         buffer_append_byte(&out, '\n');
         buffer_append(&out, exchange->body);
         http_answer(exchange, 200, NULL, 0, buffer_bytes(&out));
@@ -92,8 +93,9 @@ static void stats(struct http_exchange *exchange) {
         http_server_stats(program.server, &server);
         if (program.upstream)
                 http_upstream_stats(program.upstream, &upstream);
-        char *text = arena_print(exchange->arena, "accepted=%lu requests=%lu refused=%lu connections=%u exchanges=%u calls=%lu "
-                                 "repeated=%lu connects=%lu pool=%u idle=%u ok=%lu not-sent=%lu broken=%lu timeout=%lu malformed=%lu\n",
+        char *text = arena_print(exchange->arena, "accepted=%lu requests=%lu refused=%lu connections=%u exchanges=%u "
+                                 "calls=%lu repeated=%lu connects=%lu pool=%u idle=%u ok=%lu not-sent=%lu broken=%lu timeout=%lu "
+                                 "malformed=%lu\n",
                                  server.accepted, server.requests, server.refused, server.connections, server.exchanges,
                                  upstream.calls, upstream.repeated, upstream.connects, upstream.connections, upstream.idle,
                                  program.outcomes[HTTP_CALL_OK], program.outcomes[HTTP_CALL_NOT_SENT],
@@ -120,13 +122,14 @@ static void forwarded(void *user, const struct http_forwarded *what) {
 }
 
 static void handle(void *user, struct http_exchange *exchange) {
+        struct http_header type = {BYTES("Content-Type"), BYTES("text/plain")};
         (void)user;
         if (bytes_equal(exchange->path, BYTES("/stats")))
                 stats(exchange);
         else if (program.upstream)
                 http_forward(exchange, program.upstream, &program.forward, forwarded, NULL);
         else if (bytes_equal(exchange->path, BYTES("/plain")))
-                http_answer(exchange, 200, &(struct http_header){BYTES("Content-Type"), BYTES("text/plain")}, 1, BYTES("plain\n"));
+                http_answer(exchange, 200, &type, 1, BYTES("plain\n"));
         else if (bytes_equal(exchange->path, BYTES("/big")))
                 big(exchange);
         else if (bytes_equal(exchange->path, BYTES("/later")))
