@@ -1,0 +1,882 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proof/ledger.h"
+
+#define MS 1000000ull
+
+struct world_figures world_figures;
+
+enum {
+        RECORDS_MAX = 20000, EVENTS_MAX = 4096, APPENDS_MAX = 512, CALLS_MAX = 512, TRIES = 8,
+        PROVIDER_LONGEST_MS = 60, SETTLE_MS = 80, GATEWAY_TIMEOUT_MS = 30,
+};
+
+// ---- the judge's view of a message ----
+
+struct message {
+        int lane, number;
+        struct hash128 identity, body_hash;
+        bool answered;                  // its caller was told: accepted
+        bool bare;                      // was forwarded without a record
+        bool poison;                    // the provider refuses it for good
+        int done;                       // executions with effect
+        int tries;
+        bool given_up;
+        struct request *request;        // at the gateway
+};
+
+struct request {
+        struct shard_request shard;     // first: the shard's part
+        struct world *world;
+        struct message *message;
+        bool caller_gone, other_body;
+};
+
+struct lane_caller {
+        int next;                       // message
+        bool waiting;
+};
+
+// ---- the log ----
+
+struct stored {
+        struct record record;
+        uint64_t position;
+        int64_t offset;
+};
+
+struct submission {
+        struct shard_append *append;    // NULL: nobody waits
+        struct stored stored;
+        enum { SUBMITTED, TOLD_UNKNOWN } state;
+        bool landed;
+};
+
+// A fold of the log of the simulation's own: what recovery and the views' look-ups read.
+struct fold_message {
+        struct record record;           // INTENT or MESSAGE
+        uint64_t position, settled_at, answer;
+        enum ledger_state state;
+        bool was_indeterminate, released;
+        uint32_t attempts;
+        int64_t changed_ms;
+};
+
+struct fold_lane {
+        uint64_t last_sequence;
+        bool left_async;
+};
+
+struct fold {
+        uint64_t position;
+        enum lane_mode mode;
+        uint32_t epoch;
+        struct fold_message messages[RECORDS_MAX / 8];
+        size_t count;
+        struct fold_lane lanes[LANES_MAX];
+        struct ledger_sums sums;
+};
+
+// ---- calls at the provider ----
+
+struct call {
+        bool used;
+        struct shard_message *message;  // NULL: nobody waits (a zombie, or forwarded)
+        struct request *forwarded;
+        struct message *of;
+        uint64_t execute_at, answer_at, give_up_at;
+        enum call_result result;
+        bool executed, dies;
+};
+
+struct world {
+        uint64_t random;
+        uint64_t now_ns;
+        int64_t wall_offset_ms;
+        uint64_t wake_ns;
+        struct shard *shard;
+        struct shard_options options;
+        int lanes, per_lane;
+        struct message messages[LANES_MAX * MESSAGES_MAX];
+        struct lane_caller callers[LANES_MAX];
+        uint64_t caller_at[LANES_MAX];
+
+        struct stored records[RECORDS_MAX];
+        size_t record_count;
+        uint64_t next_position;
+        int64_t durable_offset, submitted_offset;
+        struct submission appends[APPENDS_MAX];
+        size_t append_count;
+        uint64_t append_at;
+        uint64_t broken_until, full_until;
+
+        struct fold *views, *truth;
+        uint64_t views_at;
+
+        struct call calls[CALLS_MAX];
+        uint64_t provider_down_until;
+        uint64_t person_at, migration_at, crash_at, fault_at;
+        int crashes, legs;
+        enum lane_mode target;
+        bool quiet;                     // faults are over
+        bool recognises;
+        bool stepped_back;
+        char *why;
+        size_t why_size;
+        bool failed;
+        bool verbose;
+};
+
+static uint64_t draw(struct world *world) {
+        world->random ^= world->random << 13, world->random ^= world->random >> 7, world->random ^= world->random << 17;
+        return world->random * 0x2545F4914F6CDD1Du;
+}
+
+static uint64_t below(struct world *world, uint64_t bound) {
+        return (draw(world) >> 16) % bound;
+}
+
+static bool chance(struct world *world, unsigned percent) {
+        return below(world, 100) < percent;
+}
+
+static void wrong(struct world *world, int property, const struct message *message, const char *what) {
+        if (world->failed)
+                return;
+        world->failed = true;
+        snprintf(world->why, world->why_size, "property %d: %s (lane %d, message %d, at %.3f ms)", property, what,
+                 message ? message->lane : -1, message ? message->number : -1, (double)world->now_ns / 1e6);
+}
+
+#define SAY(world, ...) do { if ((world)->verbose) { printf("%10.3f ms  ", (double)(world)->now_ns / 1e6); \
+        printf(__VA_ARGS__); putchar('\n'); } } while (0)
+
+static int64_t wall_ms(struct world *world) {
+        return (int64_t)(world->now_ns / MS) + world->wall_offset_ms;
+}
+
+static struct message *message_of(struct world *world, const struct hash128 *identity) {
+        for (int i = 0; i < world->lanes * world->per_lane; i++)
+                if (hash128_equal(&world->messages[i].identity, identity))
+                        return &world->messages[i];
+        return NULL;
+}
+
+static int lane_of(const struct hash128 *hash) {
+        return hash->bytes[0];
+}
+
+// ---- the fold ----
+
+static struct fold_message *fold_find(struct fold *fold, uint64_t position) {
+        for (size_t i = fold->count; i-- > 0;)
+                if (fold->messages[i].position == position)
+                        return &fold->messages[i];
+        return NULL;
+}
+
+static bool fold_lane_unsettled(const struct fold *fold, int lane) {
+        for (size_t i = 0; i < fold->count; i++)
+                if (lane_of(&fold->messages[i].record.lane) == lane && ledger_message_unsettled(fold->messages[i].state))
+                        return true;
+        return false;
+}
+
+static void fold_epoch(struct world *world, struct fold *fold, const struct record *record) {
+        if (record->epoch != fold->epoch + 1)
+                wrong(world, 5, NULL, "epochs do not grow by one");
+        if (fold->mode == LANE_ASYNC && record->mode == LANE_RECORD)
+                for (int lane = 0; lane < world->lanes; lane++)
+                        fold->lanes[lane].left_async = fold_lane_unsettled(fold, lane);
+        if (record->mode == LANE_ASYNC)
+                for (int lane = 0; lane < world->lanes; lane++)
+                        fold->lanes[lane].left_async = false;
+        fold->mode = record->mode;
+        fold->epoch = record->epoch;
+}
+
+static enum lane_mode fold_mode(const struct fold *fold, int lane) {
+        return fold->lanes[lane].left_async ? LANE_ASYNC : fold->mode;
+}
+
+static void fold_admission(struct world *world, struct fold *fold, const struct stored *stored) {
+        const struct record *record = &stored->record;
+        int lane = lane_of(&record->lane);
+        struct message *message = message_of(world, &record->identity);
+        for (size_t i = 0; i < fold->count; i++)
+                if (hash128_equal(&fold->messages[i].record.identity, &record->identity) && !fold->messages[i].released)
+                        wrong(world, 5, message, "admitted twice");
+        if (record->kind == RECORD_MESSAGE) {
+                if (record->sequence != ++fold->lanes[lane].last_sequence)
+                        wrong(world, 5, message, "a gap or turn-back in the lane's sequence");
+                if (fold_mode(fold, lane) != LANE_ASYNC)
+                        wrong(world, 5, message, "a MESSAGE in a lane that is not async");
+        } else if (fold_mode(fold, lane) != LANE_RECORD) {
+                wrong(world, 5, message, "an INTENT in a lane that is not in record mode");
+        }
+        if (record->epoch != fold->epoch)
+                wrong(world, 5, message, "admitted under another epoch than its lane's");
+        ASSERT(fold->count < ARRAY_SIZE(fold->messages));
+        struct fold_message *folded = &fold->messages[fold->count++];
+        *folded = (struct fold_message){.record = *record, .position = stored->position, .changed_ms = record->time_ms};
+        struct error error;
+        if (!ledger_step(&folded->state, record, &fold->sums, &error))
+                wrong(world, 5, message, error.text);
+}
+
+// What the log says was done must have been done, and the other way round.
+static void fold_truth(struct world *world, const struct fold *fold, const struct record *record, struct message *message) {
+        if (fold != world->truth || !message)
+                return;
+        bool says_done = record->kind == RECORD_ANSWERED || record->kind == RECORD_DELIVERED || record->kind == RECORD_SETTLED;
+        if (says_done && !message->done)
+                wrong(world, 1, message, "the log says done, and it was not");
+        if (record->kind == RECORD_REFUSED && message->done && !message->bare)
+                wrong(world, 1, message, "the log says not done, and it was");
+}
+
+static void fold_outcome(struct world *world, struct fold *fold, const struct stored *stored) {
+        const struct record *record = &stored->record;
+        struct message *message = message_of(world, &record->identity);
+        struct fold_message *folded = fold_find(fold, record->reference);
+        if (!folded) {
+                wrong(world, 5, message, "an outcome of nothing");
+                return;
+        }
+        struct error error;
+        if (!ledger_step(&folded->state, record, &fold->sums, &error)) {
+                wrong(world, 5, message, error.text);
+                return;
+        }
+        folded->changed_ms = record->time_ms;
+        folded->attempts = MAX(folded->attempts, record->attempt);
+        folded->was_indeterminate |= record->kind == RECORD_INDETERMINATE;
+        if (record->kind == RECORD_REFUSED)
+                folded->released = true;
+        if (!ledger_unsettled(folded->state)) {
+                folded->settled_at = stored->position;
+                folded->answer = record->kind == RECORD_ANSWERED ? stored->position : folded->position;
+        }
+        fold_truth(world, fold, record, message);
+}
+
+static void fold_apply(struct world *world, struct fold *fold, const struct stored *stored) {
+        const struct record *record = &stored->record;
+        fold->position = stored->position;
+        if (record->kind == RECORD_EPOCH)
+                fold_epoch(world, fold, record);
+        else if (record->kind == RECORD_LANE_EPOCH)
+                fold->lanes[lane_of(&record->lane)].left_async = false;
+        else if (record->kind == RECORD_INTENT || record->kind == RECORD_MESSAGE)
+                fold_admission(world, fold, stored);
+        else if (record->kind != RECORD_REPEAT)
+                fold_outcome(world, fold, stored);
+}
+
+// ---- the log ----
+
+static void land(struct world *world, struct stored stored) {
+        ASSERT(world->record_count < RECORDS_MAX);
+        stored.position = ++world->next_position;
+        if (stored.offset >= 0)
+                world->durable_offset++;
+        world->records[world->record_count++] = stored;
+        world_figures.records++;
+        fold_apply(world, world->truth, &stored);
+        if (world->verbose)
+                SAY(world, "log %llu: %s lane %d message %d mode %d", (unsigned long long)stored.position,
+                    record_kind_name(stored.record.kind), lane_of(&stored.record.lane), stored.record.identity.bytes[1],
+                    stored.record.mode);
+}
+
+static void op_append(void *user, struct shard_append *append, const struct record *record, struct bytes body, int64_t offset) {
+        struct world *world = user;
+        (void)body;
+        ASSERT(world->append_count < APPENDS_MAX);
+        if (offset >= 0)
+                world->submitted_offset = offset + 1;
+        world->appends[world->append_count++] = (struct submission){.append = append, .stored = {.record = *record, .offset = offset}};
+        if (world->append_count == 1)
+                world->append_at = world->now_ns + 100000 + below(world, 2 * MS);
+}
+
+static int64_t op_next_offset(void *user) {
+        return ((struct world *)user)->submitted_offset;
+}
+
+static struct submission take_first(struct world *world) {
+        struct submission first = world->appends[0];
+        memmove(world->appends, world->appends + 1, --world->append_count * sizeof *world->appends);
+        world->append_at = world->append_count ? world->now_ns + (chance(world, 70) ? 0 : below(world, 2 * MS)) : 0;
+        return first;
+}
+
+static void tell(struct world *world, struct submission *submission, enum append_result result) {
+        if (!world->append_count)
+                world->submitted_offset = world->durable_offset;
+        if (submission->append)
+                shard_appended(world->shard, submission->append, result, result == APPEND_DURABLE ? world->next_position : 0);
+}
+
+static void log_event(struct world *world) {
+        if (world->now_ns < world->broken_until) {
+                world->append_at = world->broken_until;
+                return;
+        }
+        struct submission first = take_first(world);
+        bool offset_fits = first.stored.offset < 0 || first.stored.offset == world->durable_offset;
+        if (first.state == TOLD_UNKNOWN) {
+                if (first.landed && first.append)
+                        shard_appended(world->shard, first.append, APPEND_DURABLE, first.stored.position);
+                else if (first.append)
+                        tell(world, &first, APPEND_FAILED);
+                return;
+        }
+        if (!offset_fits || world->now_ns < world->full_until) {
+                world_figures.failed_appends++;
+                SAY(world, "log: %s failed", record_kind_name(first.stored.record.kind));
+                tell(world, &first, APPEND_FAILED);
+                return;
+        }
+        if (!world->quiet && chance(world, 1)) {                // the device fails: unknown, and what is behind waits for the reopening
+                world_figures.unknown_appends++;
+                first.landed = chance(world, 50);
+                if (first.landed) {
+                        land(world, first.stored);
+                        first.stored.position = world->next_position;
+                }
+                first.state = TOLD_UNKNOWN;
+                memmove(world->appends + 1, world->appends, world->append_count++ * sizeof *world->appends);
+                world->appends[0] = first;
+                world->broken_until = world->now_ns + 5 * MS + below(world, 40 * MS);
+                world->append_at = world->broken_until;
+                SAY(world, "log: %s unknown, landed %d", record_kind_name(first.stored.record.kind), first.landed);
+                if (first.append)
+                        shard_appended(world->shard, first.append, APPEND_UNKNOWN, 0);
+                return;
+        }
+        land(world, first.stored);
+        tell(world, &first, APPEND_DURABLE);
+}
+
+static void views_event(struct world *world) {
+        size_t steps = 1 + below(world, 20);
+        while (steps-- && world->views->position < world->next_position)
+                fold_apply(world, world->views, &world->records[world->views->position]);       // position = index + 1
+        world->views_at = world->now_ns + below(world, 5 * MS);
+        shard_views_passed(world->shard, world->views->position);
+}
+
+static bool op_settled(void *user, const struct hash128 *identity, struct shard_settled *ret) {
+        struct world *world = user;
+        struct fold *fold = world->views;
+        for (size_t i = 0; i < fold->count; i++) {
+                struct fold_message *folded = &fold->messages[i];
+                if (!hash128_equal(&folded->record.identity, identity) || ledger_unsettled(folded->state) || folded->released)
+                        continue;
+                *ret = (struct shard_settled){folded->record.body_hash, folded->state == LEDGER_ANSWERED, folded->answer};
+                return true;
+        }
+        return false;
+}
+
+static bool op_lane(void *user, const struct hash128 *lane, struct shard_lane_view *ret) {
+        struct world *world = user;
+        struct fold_lane *folded = &world->views->lanes[lane_of(lane)];
+        *ret = (struct shard_lane_view){folded->last_sequence, folded->left_async};
+        return true;
+}
+
+// ---- the provider ----
+
+static void execute(struct world *world, struct call *call) {
+        struct message *message = call->of;
+        call->executed = true;
+        if (message->poison)
+                return;
+        if (world->recognises && message->done)
+                return;
+        message->done++;
+        world_figures.executions++;
+        SAY(world, "provider executes lane %d message %d", message->lane, message->number);
+        if (message->done > 1 && !message->bare)
+                wrong(world, 2, message, "executed twice");
+        for (int before = 0; before < message->number; before++) {
+                struct message *earlier = &world->messages[message->lane * world->per_lane + before];
+                if (earlier->answered && !earlier->done && !earlier->poison)
+                        wrong(world, 3, message, "executed before an earlier message that was accepted");
+        }
+}
+
+static struct call *new_call(struct world *world, struct message *of) {
+        for (size_t i = 0; i < CALLS_MAX; i++)
+                if (!world->calls[i].used) {
+                        struct call *call = &world->calls[i];
+                        *call = (struct call){.used = true, .of = of};
+                        uint64_t takes = chance(world, 90) ? below(world, 3 * MS) : below(world, PROVIDER_LONGEST_MS * MS);
+                        call->execute_at = world->now_ns + takes;
+                        call->answer_at = call->execute_at + below(world, MS);
+                        call->give_up_at = world->now_ns + GATEWAY_TIMEOUT_MS * MS;
+                        call->result = of->poison ? CALL_REFUSED : CALL_DONE;
+                        bool down = world->now_ns < world->provider_down_until;
+                        if (down || (!world->quiet && chance(world, 4))) {
+                                call->result = CALL_NOT_DONE;
+                                call->executed = true;          // it never will be
+                        } else if (!world->quiet && chance(world, 3)) {
+                                call->give_up_at = world->now_ns + below(world, 3 * MS);        // the connection breaks
+                        }
+                        return call;
+                }
+        ASSERT(!"CALLS_MAX");
+        return NULL;
+}
+
+static void op_call(void *user, struct shard_message *message, enum shard_call kind, struct shard_request *request) {
+        struct world *world = user;
+        struct message *of = NULL;
+        for (size_t i = 0; i < world->truth->count; i++)
+                if (world->truth->messages[i].position == shard_message_position(message))
+                        of = message_of(world, &world->truth->messages[i].record.identity);
+        if (!of && request)
+                of = ((struct request *)request)->message;      // called without a record: a planted error
+        ASSERT(of);
+        (void)kind;
+        new_call(world, of)->message = message;
+}
+
+static void op_forward(void *user, struct shard_request *shard_request) {
+        struct world *world = user;
+        struct request *request = (struct request *)shard_request;
+        request->message->bare = true;
+        new_call(world, request->message)->forwarded = request;
+}
+
+static void finish(struct world *world, struct request *request, bool accepted) {
+        struct message *message = request->message;
+        if (!request->caller_gone) {
+                message->request = NULL;
+                if (request->other_body && accepted)
+                        wrong(world, 1, message, "a repeat with another body was accepted");
+                message->answered |= accepted && !request->other_body;
+                world->caller_at[message->lane] = world->now_ns + below(world, 4 * MS);
+                if (accepted || message->tries >= TRIES) {
+                        message->given_up = !accepted;
+                        world->callers[message->lane].next++;
+                }
+        }
+        free(request);
+}
+
+static struct call *current_call;
+
+static void op_answer(void *user, struct shard_request *shard_request, enum shard_answer answer, uint64_t position) {
+        struct world *world = user;
+        (void)position;
+        struct request *request = (struct request *)shard_request;
+        bool accepted = answer == SHARD_ACCEPTED || answer == SHARD_STORED ||
+                        (answer == SHARD_RESPONSE && current_call && current_call->result == CALL_DONE);
+        SAY(world, "answer %d to lane %d message %d", answer, request->message->lane, request->message->number);
+        finish(world, request, accepted);
+}
+
+static void call_event(struct world *world, struct call *call) {
+        if (!call->executed && world->now_ns >= call->execute_at && !call->dies)
+                execute(world, call);
+        bool waits = call->message || call->forwarded;
+        bool gives_up = waits && world->now_ns >= call->give_up_at;
+        if (gives_up)
+                call->result = call->result == CALL_NOT_DONE ? CALL_NOT_DONE : CALL_UNKNOWN;
+        if (waits && (gives_up || world->now_ns >= call->answer_at)) {
+                struct shard_message *message = TAKE(call->message);
+                struct request *forwarded = TAKE(call->forwarded);
+                struct call outcome = *call;
+                call->dies = gives_up && !call->executed && chance(world, 50);
+                call->used = !call->executed && !call->dies;            // a zombie executes later
+                if (forwarded) {
+                        finish(world, forwarded, outcome.result == CALL_DONE);
+                } else {
+                        current_call = &outcome;
+                        shard_called(world->shard, message, &(struct call_outcome){.result = outcome.result});
+                        current_call = NULL;
+                }
+                return;
+        }
+        if (!waits && (call->executed || call->dies))
+                call->used = false;
+}
+
+// ---- callers ----
+
+static void caller_event(struct world *world, int lane) {
+        struct lane_caller *caller = &world->callers[lane];
+        world->caller_at[lane] = UINT64_MAX;
+        if (caller->next >= world->per_lane)
+                return;
+        struct message *message = &world->messages[lane * world->per_lane + caller->next];
+        if (message->request) {                                 // it waits no longer
+                message->request->caller_gone = true;
+                message->request = NULL;
+                if (message->tries >= TRIES) {
+                        message->given_up = true;
+                        caller->next++;
+                }
+                world->caller_at[lane] = world->now_ns + below(world, 4 * MS);
+                return;
+        }
+        struct request *request = calloc(1, sizeof *request);
+        *request = (struct request){.world = world, .message = message,
+                                    .shard = {.identity = message->identity, .body_hash = message->body_hash}};
+        request->shard.lane.bytes[0] = (uint8_t)lane;
+        request->shard.lane.bytes[15] = 1;
+        if (message->tries > 0 && chance(world, 3)) {
+                request->other_body = true;
+                request->shard.body_hash.bytes[8] ^= 1;
+        }
+        message->tries++;
+        if (message->tries > 1)
+                world_figures.repeats++;
+        message->request = request;
+        world->caller_at[lane] = world->now_ns + (world->quiet ? 500 : 5 + below(world, 60)) * MS;
+        SAY(world, "caller sends lane %d message %d, try %d", lane, message->number, message->tries);
+        shard_request(world->shard, &request->shard);
+}
+
+// ---- person, migration, kill -9 ----
+
+static void person_event(struct world *world) {
+        world->person_at = world->now_ns + 5 * MS + below(world, 40 * MS);
+        struct fold *fold = world->views;
+        for (size_t i = 0; i < fold->count; i++) {
+                struct fold_message *folded = &fold->messages[i];
+                struct message *message = message_of(world, &folded->record.identity);
+                bool call = folded->state == LEDGER_CALL_INDETERMINATE || folded->state == LEDGER_OPEN;
+                if (folded->state != LEDGER_PARKED && !call)
+                        continue;
+                if (call && world->recognises)
+                        continue;                               // commute's or the caller's own doing
+                enum record_kind decision = message->done ? RECORD_SETTLED : message->poison ? RECORD_DISCARDED : RECORD_RETRY;
+                struct error error;
+                if (shard_decide(world->shard, folded->position, decision, &error)) {
+                        world_figures.decided++;
+                        SAY(world, "person: %s of lane %d message %d", record_kind_name(decision), message->lane, message->number);
+                        return;
+                }
+        }
+}
+
+static void migration_event(struct world *world) {
+        world->migration_at = world->now_ns + 2 * MS + below(world, 30 * MS);
+        struct shard_state state;
+        shard_state(world->shard, &state);
+        if (state.changing)
+                return;
+        if (world->stepped_back) {                              // the step begins again
+                world->stepped_back = false;
+                world_figures.steps_back++;
+        }
+        if (state.mode == world->target && !state.lanes_left_async) {
+                // every plain call of before must have ended before the step is done
+                if (world->legs > 0 && (world->quiet || chance(world, 40))) {
+                        world->legs--;
+                        world->target = world->target == LANE_ASYNC ? LANE_PLAIN : LANE_ASYNC;
+                }
+                return;
+        }
+        if (!world->quiet && world->target == LANE_PLAIN && state.lanes_left_async && chance(world, 3))
+                world->target = LANE_ASYNC;                     // a person turns the switch back
+        enum lane_mode next = state.mode == LANE_RECORD ? world->target : LANE_RECORD;
+        if (next == LANE_PLAIN && state.lanes_left_async)
+                return;
+        if (next == LANE_ASYNC)
+                for (size_t i = 0; i < CALLS_MAX; i++)
+                        if (world->calls[i].used && world->calls[i].forwarded)
+                                return;                         // calls without a record are under way
+        struct error error;
+        if (shard_switch(world->shard, next, &error)) {
+                world_figures.switches++;
+                SAY(world, "switch to %d", next);
+        }
+}
+
+static uint64_t op_now(void *user) {
+        return ((struct world *)user)->now_ns;
+}
+static int64_t op_wall(void *user) {
+        return wall_ms(user);
+}
+static uint64_t op_random(void *user) {
+        return draw(user);
+}
+static bool op_event(void *user, struct shard_request *request, int64_t offset, struct record *record, struct bytes *ret_body) {
+        (void)user, (void)request, (void)offset, (void)record;
+        *ret_body = (struct bytes){0};
+        return true;
+}
+static void op_forgotten(void *user, const struct hash128 *identity) {
+        (void)user, (void)identity;
+}
+static void op_wake_at(void *user, uint64_t when_ns) {
+        struct world *world = user;
+        world->wake_ns = MIN(world->wake_ns, MAX(when_ns, world->now_ns));
+}
+static void op_stepped_back(void *user) {
+        ((struct world *)user)->stepped_back = true;
+}
+static void op_decided(void *user, uint64_t position, bool done, const char *why) {
+        (void)user, (void)position, (void)done, (void)why;
+}
+
+static const struct shard_ops ops = {
+        .now_ns = op_now, .wall_ms = op_wall, .random = op_random, .append = op_append, .next_offset = op_next_offset,
+        .event = op_event, .call = op_call, .forward = op_forward, .answer = op_answer, .settled = op_settled, .lane = op_lane,
+        .forgotten = op_forgotten, .wake_at = op_wake_at, .stepped_back = op_stepped_back, .decided = op_decided,
+};
+
+static void start_shard(struct world *world) {
+        while (world->views->position < world->next_position)
+                fold_apply(world, world->views, &world->records[world->views->position]);
+        struct fold *fold = world->views;
+        world->shard = shard_new(&world->options, &ops, world);
+        shard_restore(world->shard, fold->mode, fold->epoch);
+        shard_views_passed(world->shard, fold->position);
+        for (int lane = 0; lane < world->lanes; lane++)
+                if (fold->lanes[lane].left_async) {
+                        struct hash128 hash = {.bytes = {[0] = (uint8_t)lane, [15] = 1}};
+                        shard_restore_left_async(world->shard, &hash);
+                }
+        static const int states[] = {
+                [LEDGER_OPEN] = UNSETTLED_OPEN, [LEDGER_CALL_INDETERMINATE] = UNSETTLED_INDETERMINATE_CALL,
+                [LEDGER_WAITING] = UNSETTLED_WAITING, [LEDGER_TRYING] = UNSETTLED_TRYING,
+                [LEDGER_INDETERMINATE] = UNSETTLED_INDETERMINATE, [LEDGER_PARKED] = UNSETTLED_PARKED,
+        };
+        for (size_t i = 0; i < fold->count; i++) {
+                struct fold_message *folded = &fold->messages[i];
+                if (!ledger_unsettled(folded->state))
+                        continue;
+                struct shard_unsettled unsettled = {
+                        .position = folded->position, .identity = folded->record.identity, .body_hash = folded->record.body_hash,
+                        .lane = folded->record.lane, .sequence = folded->record.sequence, .attempts = folded->attempts,
+                        .was_indeterminate = folded->was_indeterminate, .changed_ms = folded->changed_ms,
+                };
+                unsettled.state = (__typeof__(unsettled.state))states[folded->state];
+                shard_restore_message(world->shard, &unsettled);
+        }
+        shard_start(world->shard);
+}
+
+// kill -9: memory and connections are gone; of the appends under way a prefix has landed; calls at the provider go on alone.
+static void crash(struct world *world) {
+        world_figures.crashes++;
+        SAY(world, "kill -9");
+        bool landing = true;
+        for (size_t i = 0; i < world->append_count; i++) {
+                struct submission *submission = &world->appends[i];
+                landing = landing && chance(world, 60) && world->now_ns >= world->full_until && world->now_ns >= world->broken_until &&
+                          (submission->stored.offset < 0 || submission->stored.offset == world->durable_offset);
+                if (submission->state == SUBMITTED && landing)
+                        land(world, submission->stored);
+        }
+        world->append_count = 0;
+        world->broken_until = 0;
+        world->submitted_offset = world->durable_offset;
+        for (size_t i = 0; i < CALLS_MAX; i++) {
+                struct call *call = &world->calls[i];
+                if (!call->used)
+                        continue;
+                call->message = NULL;
+                call->forwarded = NULL;                         // its request is freed with its message's, below
+                call->dies = !call->executed && chance(world, 50);
+        }
+        shard_free(world->shard);
+        for (int i = 0; i < world->lanes * world->per_lane; i++) {
+                struct message *message = &world->messages[i];
+                if (!message->request)
+                        continue;
+                message->request = NULL;                        // the caller sees a broken connection, and tries again
+                if (message->tries >= TRIES) {
+                        message->given_up = true;
+                        world->callers[message->lane].next++;
+                }
+                world->caller_at[message->lane] = world->now_ns + below(world, 10 * MS);
+        }
+        world->now_ns += MS + below(world, 20 * MS);
+        world->stepped_back = false;
+        start_shard(world);
+}
+
+static void fault_event(struct world *world) {
+        world->fault_at = world->now_ns + 20 * MS + below(world, 200 * MS);
+        if (chance(world, 40))
+                world->provider_down_until = world->now_ns + below(world, 80 * MS);
+        else if (chance(world, 40))
+                world->full_until = world->now_ns + below(world, 40 * MS);
+}
+
+// ---- the run ----
+
+static uint64_t next_event(struct world *world) {
+        uint64_t next = MIN(world->wake_ns, world->views_at);
+        if (world->append_count)
+                next = MIN(next, world->append_at);
+        for (int lane = 0; lane < world->lanes; lane++)
+                next = MIN(next, world->caller_at[lane]);
+        for (size_t i = 0; i < CALLS_MAX; i++) {
+                const struct call *call = &world->calls[i];
+                if (!call->used)
+                        continue;
+                if (!call->executed)
+                        next = MIN(next, call->execute_at);
+                if (call->message || call->forwarded)
+                        next = MIN(next, MIN(call->answer_at, call->give_up_at));
+        }
+        next = MIN(next, MIN(world->person_at, world->migration_at));
+        if (!world->quiet)
+                next = MIN(next, MIN(world->crash_at, world->fault_at));
+        return MAX(next, world->now_ns);
+}
+
+static void events(struct world *world) {
+        if (!world->quiet && world->now_ns >= world->crash_at) {
+                world->crash_at = --world->crashes > 0 ? world->now_ns + below(world, 300 * MS) : UINT64_MAX;
+                crash(world);
+                return;
+        }
+        if (world->append_count && world->now_ns >= world->append_at)
+                log_event(world);
+        for (size_t i = 0; i < CALLS_MAX && !world->failed; i++) {
+                struct call *call = &world->calls[i];
+                bool waits = call->message || call->forwarded;
+                if (call->used && ((!call->executed && world->now_ns >= call->execute_at) || call->dies || (!waits && call->executed) ||
+                                   (waits && world->now_ns >= MIN(call->answer_at, call->give_up_at))))
+                        call_event(world, call);
+        }
+        for (int lane = 0; lane < world->lanes; lane++)
+                if (world->now_ns >= world->caller_at[lane])
+                        caller_event(world, lane);
+        if (world->now_ns >= world->views_at)
+                views_event(world);
+        if (world->now_ns >= world->wake_ns) {
+                world->wake_ns = UINT64_MAX;
+                shard_tick(world->shard);
+        }
+        if (world->now_ns >= world->person_at)
+                person_event(world);
+        if (world->now_ns >= world->migration_at)
+                migration_event(world);
+        if (!world->quiet && world->now_ns >= world->fault_at)
+                fault_event(world);
+        shard_check(world->shard);
+}
+
+static bool callers_done(const struct world *world) {
+        for (int lane = 0; lane < world->lanes; lane++)
+                if (world->callers[lane].next < world->per_lane)
+                        return false;
+        return true;
+}
+
+static bool at_rest(struct world *world) {
+        struct shard_state state;
+        shard_state(world->shard, &state);
+        for (size_t i = 0; i < CALLS_MAX; i++)
+                if (world->calls[i].used)
+                        return false;
+        if (!callers_done(world) || world->append_count || state.changing || state.waiting || state.parked || state.calls_open ||
+            state.in_flight || world->legs || state.mode != world->target || state.lanes_left_async)
+                return false;
+        return world->views->position == world->next_position &&
+               (state.calls_indeterminate == 0 || (world->recognises && state.mode != LANE_ASYNC));
+}
+
+static void judge(struct world *world) {
+        struct error error;
+        for (int i = 0; i < world->lanes * world->per_lane; i++) {
+                struct message *message = &world->messages[i];
+                if (message->answered && !message->done && !message->poison)
+                        wrong(world, 1, message, "accepted, and never executed");
+        }
+        if (!ledger_check(&world->truth->sums, &error))
+                wrong(world, 5, NULL, error.text);
+}
+
+static void set_up(struct world *world) {
+        world->recognises = chance(world, 50);
+        world->lanes = 1 + (int)below(world, LANES_MAX);
+        world->per_lane = 3 + (int)below(world, 20);
+        for (int lane = 0; lane < world->lanes; lane++) {
+                world->caller_at[lane] = below(world, 5 * MS);
+                for (int number = 0; number < world->per_lane; number++) {
+                        struct message *message = &world->messages[lane * world->per_lane + number];
+                        *message = (struct message){.lane = lane, .number = number, .poison = chance(world, 2)};
+                        message->identity.bytes[0] = (uint8_t)lane, message->identity.bytes[1] = (uint8_t)number;
+                        message->identity.bytes[15] = 7, message->body_hash.bytes[0] = 9;
+                }
+        }
+        world->options = (struct shard_options){
+                .stream = 1, .recognises = world->recognises, .deadline_ns = 25 * MS, .settle_ms = SETTLE_MS,
+                .max_backlog = 1000, .max_in_flight = 1 + below(world, 8), .retry_first_ns = MS, .retry_longest_ns = 20 * MS,
+        };
+        world->wake_ns = UINT64_MAX;
+        world->wall_offset_ms = 1700000000000;
+        world->target = chance(world, 50) ? LANE_ASYNC : LANE_PLAIN;
+        world->views->mode = world->truth->mode = LANE_PLAIN;
+        world->legs = 1 + (int)below(world, 4);
+        world->crashes = (int)below(world, 4);
+        world->crash_at = world->crashes ? below(world, 200 * MS) : UINT64_MAX;
+        world->fault_at = below(world, 200 * MS);
+        world->person_at = 20 * MS;
+        world->migration_at = below(world, 60 * MS);
+}
+
+bool world_run(const struct world_options *options, char *ret_why, size_t size) {
+        struct world *world = calloc(1, sizeof *world);
+        world->views = calloc(1, sizeof *world->views);
+        world->truth = calloc(1, sizeof *world->truth);
+        world->random = options->seed * 0x9E3779B97F4A7C15u + 1;
+        world->verbose = options->verbose;
+        world->why = ret_why;
+        world->why_size = size;
+        for (int i = 0; i < 8; i++)
+                draw(world);
+        set_up(world);
+        start_shard(world);
+        uint64_t quiet_after = 1500 * MS, end = 30000 * MS;
+        while (!world->failed && world->now_ns < end && !at_rest(world)) {
+                world->now_ns = next_event(world);
+                if (world->now_ns >= quiet_after && !world->quiet) {
+                        world->quiet = true;
+                        world->provider_down_until = world->full_until = 0;
+                }
+                events(world);
+        }
+        if (!world->failed && !at_rest(world)) {
+                struct shard_state state;
+                shard_state(world->shard, &state);
+                char text[200];
+                snprintf(text, sizeof text, "does not come to rest: mode %d (target %d), left async %zu, waiting %zu, parked %zu, open %zu, "
+                         "indeterminate %zu, appends %zu", state.mode, world->target, state.lanes_left_async, state.waiting,
+                         state.parked, state.calls_open, state.calls_indeterminate, world->append_count);
+                wrong(world, 4, NULL, text);
+        }
+        if (!world->failed)
+                judge(world);
+        struct shard_state state;
+        shard_state(world->shard, &state);
+        world_figures.runs++;
+        world_figures.messages += (uint64_t)(world->lanes * world->per_lane);
+        world_figures.fences += state.fences;
+        world_figures.overruns += state.fence_overruns;
+        world_figures.parked += (uint64_t)world->truth->sums.count[LEDGER_SETTLED];
+        world_figures.in_doubt += (uint64_t)(world->truth->sums.count[LEDGER_CALL_INDETERMINATE] +
+                                             world->truth->sums.count[LEDGER_CALL_SETTLED]);
+        bool fine = !world->failed;
+        shard_free(world->shard);
+        free(world->views);
+        free(world->truth);
+        free(world);
+        return fine;
+}
