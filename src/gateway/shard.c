@@ -294,6 +294,7 @@ static void message_recorded(struct shard *shard, struct shard_message *message,
                 break;
         case MESSAGE_ATTEMPTING:
                 message_move(shard, message, MESSAGE_TRIED);
+                message->attempt_ms = shard->ops->wall_ms(shard->user);         // the record may have taken its time
                 shard->ops->call(shard->user, message, SHARD_DELIVERY, NULL);
                 return;
         case MESSAGE_RETURNING:
@@ -393,8 +394,12 @@ void lane_time(struct shard *shard, struct lane *lane) {
 }
 
 static void resend(struct shard *shard, uint64_t now) {
-        if (!shard->resend_ns || now < shard->resend_ns)
+        if (!shard->resend_ns)
                 return;
+        if (now < shard->resend_ns) {
+                shard->ops->wake_at(shard->user, shard->resend_ns);
+                return;
+        }
         shard->resend_ns = 0;
         struct list due;
         list_init(&due);
@@ -424,7 +429,7 @@ void shard_tick(struct shard *shard) {
                 }
                 if (lane->wake_ns)
                         next = MIN(next, lane->wake_ns);
-                if (lane->fence_until_ns)
+                if (lane->fence_until_ns > now)         // else it ends when the EPOCH under way has
                         next = MIN(next, lane->fence_until_ns);
         }
         if (next != UINT64_MAX)
@@ -494,7 +499,7 @@ void shard_restore_message(struct shard *shard, const struct shard_unsettled *un
         message->sequence = unsettled->sequence;
         message->attempts = unsettled->attempts;
         message->was_indeterminate = unsettled->was_indeterminate;
-        message->last_attempt_ms = unsettled->changed_ms;
+        message->doubt_ms = unsettled->changed_ms;
         message_durable(shard, message, unsettled->position);
         list_append(async ? &lane->messages : &lane->calls, &message->link);
         lane->backlog += async;
@@ -503,13 +508,13 @@ void shard_restore_message(struct shard *shard, const struct shard_unsettled *un
                 message->state = MESSAGE_DOUBTING;
                 message->by_recovery = true;
                 // It may have been sent at any time until now: `settle` counts from the restart.
-                message->last_attempt_ms = shard->ops->wall_ms(shard->user);
+                message->doubt_ms = shard->ops->wall_ms(shard->user);
                 break;
         case UNSETTLED_INDETERMINATE_CALL:
                 message->state = MESSAGE_IN_DOUBT;
                 break;
         case UNSETTLED_TRYING:
-                message->last_attempt_ms = shard->ops->wall_ms(shard->user);
+                message->doubt_ms = shard->ops->wall_ms(shard->user);
                 message->state = shard->options.recognises || MUTATED(RECOVER_WAITING) ? MESSAGE_WAITING : MESSAGE_PARKING;
                 message->by_recovery = message->state == MESSAGE_PARKING;
                 break;

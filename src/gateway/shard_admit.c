@@ -218,7 +218,7 @@ void admit_durable(struct shard *shard, struct shard_message *message, uint64_t 
         message_durable(shard, message, position);
         shard->state.admitted++;
         if (!message->async) {
-                message->last_attempt_ms = shard->ops->wall_ms(shard->user);
+                message->attempt_ms = shard->ops->wall_ms(shard->user);
                 message_move(shard, message, MESSAGE_CALLED);
                 shard->ops->call(shard->user, message, SHARD_CALL, message->request);
                 return;

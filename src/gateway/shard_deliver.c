@@ -29,7 +29,7 @@ void lane_ready(struct shard *shard, struct lane *lane) {
 static void start(struct shard *shard, struct lane *lane) {
         struct shard_message *message = lane_next(lane);
         message->attempts++;
-        message->last_attempt_ms = shard->ops->wall_ms(shard->user);
+        message->attempt_ms = shard->ops->wall_ms(shard->user);
         shard->state.in_flight++;
         if (!shard->options.recognises && !MUTATED(NO_ATTEMPT)) {
                 message_move(shard, message, MESSAGE_ATTEMPTING);
@@ -68,7 +68,7 @@ void shard_deliver(struct shard *shard) {
 void call_again(struct shard *shard, struct shard_message *message, struct shard_request *request) {
         message->request = request;
         message->attempts++;
-        message->last_attempt_ms = shard->ops->wall_ms(shard->user);
+        message->attempt_ms = shard->ops->wall_ms(shard->user);
         message_move(shard, message, MESSAGE_CALLED_AGAIN);
         shard->ops->call(shard->user, message, SHARD_CALL_AGAIN, request);
 }
@@ -210,6 +210,8 @@ static void delivered(struct shard *shard, struct shard_message *message, const 
 }
 
 void shard_called(struct shard *shard, struct shard_message *message, const struct call_outcome *outcome) {
+        if (outcome->result == CALL_UNKNOWN)
+                message->doubt_ms = message->attempt_ms;
         if (message->state == MESSAGE_CALLED)
                 called(shard, message, outcome);
         else if (message->state == MESSAGE_CALLED_AGAIN)

@@ -7,7 +7,7 @@ static bool may_decide(const struct shard *shard, const struct shard_message *me
         if (message->state != MESSAGE_PARKED && message->state != MESSAGE_IN_DOUBT)
                 return error_set(error, ERROR_CONFLICT, "the message at %llu is neither parked nor indeterminate",
                                  (unsigned long long)message->position);
-        int64_t passed = shard->ops->wall_ms(shard->user) - message->last_attempt_ms;
+        int64_t passed = shard->ops->wall_ms(shard->user) - message->doubt_ms;
         if (passed < (int64_t)shard->options.settle_ms && !MUTATED(SETTLE_EARLY))
                 return error_set(error, ERROR_CONFLICT,
                                  "the provider may still be executing it: `settle` (%llu ms) has not passed since the last "

@@ -88,7 +88,8 @@ struct shard_message {
         uint64_t answer_position;       // of its ANSWERED record; once settled and answered synchronously
         uint64_t last_position;         // of its last record
         uint64_t sequence;              // of a MESSAGE
-        int64_t last_attempt_ms;        // wall clock; 0: none was made
+        int64_t attempt_ms;             // wall clock: when the last attempt was sent
+        int64_t doubt_ms;               // … the last one of which nobody knows; 0: none. `settle` counts from it
         uint64_t first_refused_ns;      // 0: not refused
         uint32_t attempts;
         uint16_t status;                // of the last response

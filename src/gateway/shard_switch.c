@@ -3,7 +3,7 @@
 //
 // To async there is no fence: the lanes admit nothing while the EPOCH record is under way, from then on arrivals are appended,
 // and delivery of a lane begins when its older calls have their outcome. To sync it goes lane by lane: EPOCH(RECORD) opens every
-// lane without an unsettled message at once; a lane left behind is opened by its LANE_EPOCH when its backlog is gone, and if
+// lane with nothing unsettled at once (an indeterminate older call counts: its repeat may have been accepted); a lane left behind is opened by its LANE_EPOCH when its backlog is gone, and if
 // arrivals keep it from getting there, it is fenced: arrivals wait, at most `deadline`, then it goes on as async and is tried
 // again later. A lane with a parked or indeterminate message, or a long backlog, stays async.
 #include "gateway/shard_priv.h"
@@ -54,7 +54,7 @@ void shard_step_back(struct shard *shard) {
 static void leave_lanes_behind(struct shard *shard) {
         size_t at = 0;
         for (struct lane *lane; (lane = table_next(&shard->lanes, &at));)
-                if (!list_empty(&lane->messages) && !lane->left_async) {
+                if ((!list_empty(&lane->messages) || !list_empty(&lane->calls)) && !lane->left_async) {
                         lane->left_async = true;
                         shard->state.lanes_left_async++;
                 }
@@ -132,7 +132,9 @@ void switch_appended(struct shard *shard, enum append_result result, uint64_t po
 // ---- lanes that a switch to sync has left behind ----
 
 static void open_lane(struct shard *shard, struct lane *lane) {
-        lane->opening = true;
+        lane->opening = true;           // holds the lane from now on, however long the append takes
+        lane->fence_until_ns = 0;
+        lane_time(shard, lane);
         lane->append = (struct shard_append){APPEND_OF_LANE, lane};
         struct record record = {
                 .kind = RECORD_LANE_EPOCH,
@@ -160,7 +162,6 @@ void lane_opened(struct shard *shard, struct lane *lane, enum append_result resu
         }
         lane->opening = lane->unknown = false;
         lane->append.of = APPEND_IDLE;
-        lane->fence_until_ns = 0;
         if (result == APPEND_DURABLE) {
                 lane->last_position = MAX(lane->last_position, position);
                 if (lane->left_async)
@@ -169,7 +170,6 @@ void lane_opened(struct shard *shard, struct lane *lane, enum append_result resu
         } else {
                 lane->fence_again_ns = shard_now(shard) + FENCE_PAUSE_DEADLINES * shard->options.deadline_ns;
         }
-        lane_time(shard, lane);
         lane_release_arrivals(shard, lane);
         if (result == APPEND_DURABLE)
                 lane_moved(shard, lane);
@@ -189,15 +189,14 @@ static bool may_fence(const struct lane *lane, uint64_t now) {
         return true;
 }
 
-static bool overran(struct shard *shard, struct lane *lane, uint64_t now) {
-        if (!lane->fence_until_ns || lane->fence_until_ns > now || lane->opening)
-                return false;
+static void overran(struct shard *shard, struct lane *lane, uint64_t now) {
+        if (!lane->fence_until_ns || lane->fence_until_ns > now)
+                return;
         lane->fence_until_ns = 0;
         lane->fence_again_ns = now + FENCE_PAUSE_DEADLINES * shard->options.deadline_ns;
         shard->state.fence_overruns++;
         lane_time(shard, lane);
         lane_release_arrivals(shard, lane);
-        return true;
 }
 
 // Fences what may be fenced, ends fences that overran, opens what is drained, and says when to look again.

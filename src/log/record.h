@@ -67,7 +67,8 @@ enum record_kind {
 };
 
 // Modes of a lane. What an EPOCH record says holds for every lane of the shard, except: with LANE_RECORD, lanes that have an
-// unsettled MESSAGE at that position stay LANE_ASYNC until their own LANE_EPOCH (the switch async -> sync goes lane by lane).
+// unsettled MESSAGE, or an INTENT without an outcome, at that position stay LANE_ASYNC until their own LANE_EPOCH (the switch
+// async -> sync goes lane by lane). The INTENT counts because a repeat of an indeterminate call is accepted in an async lane.
 enum lane_mode {
         LANE_PLAIN = 1,         // sync, nothing is written
         LANE_RECORD = 2,        // sync, each call has INTENT and outcome

@@ -31,6 +31,7 @@ struct message {
 
 struct request {
         struct shard_request shard;     // first: the shard's part
+        struct list link;               // of all requests at the gateway
         struct world *world;
         struct message *message;
         bool caller_gone, other_body;
@@ -97,13 +98,14 @@ struct world {
         uint64_t random;
         uint64_t now_ns;
         int64_t wall_offset_ms;
-        uint64_t wake_ns;
+        uint64_t wake_ns, last_ns, events_now;
         struct shard *shard;
         struct shard_options options;
         int lanes, per_lane;
         struct message messages[LANES_MAX * MESSAGES_MAX];
         struct lane_caller callers[LANES_MAX];
         uint64_t caller_at[LANES_MAX];
+        struct list requests;
 
         struct stored records[RECORDS_MAX];
         size_t record_count;
@@ -181,7 +183,7 @@ static struct fold_message *fold_find(struct fold *fold, uint64_t position) {
 
 static bool fold_lane_unsettled(const struct fold *fold, int lane) {
         for (size_t i = 0; i < fold->count; i++)
-                if (lane_of(&fold->messages[i].record.lane) == lane && ledger_message_unsettled(fold->messages[i].state))
+                if (lane_of(&fold->messages[i].record.lane) == lane && ledger_unsettled(fold->messages[i].state))
                         return true;
         return false;
 }
@@ -459,16 +461,25 @@ static void finish(struct world *world, struct request *request, bool accepted) 
         struct message *message = request->message;
         if (!request->caller_gone) {
                 message->request = NULL;
-                if (request->other_body && accepted)
+                if (request->other_body && accepted && !message->bare)
                         wrong(world, 1, message, "a repeat with another body was accepted");
-                message->answered |= accepted && !request->other_body;
+                message->answered |= accepted;
                 world->caller_at[message->lane] = world->now_ns + below(world, 4 * MS);
-                if (accepted || message->tries >= TRIES) {
+                bool confused = accepted && !request->other_body && chance(world, 5);  // sends it again with another body
+                if (!confused && (accepted || message->answered || message->tries >= TRIES)) {
                         message->given_up = !accepted;
                         world->callers[message->lane].next++;
                 }
         }
+        list_remove(&request->link);
         free(request);
+}
+
+// The gateway is gone, and with it every request at it.
+static void drop_requests(struct world *world) {
+        LIST_FOR_EACH_SAFE(link, &world->requests)
+                free(CONTAINER_OF(link, struct request, link));
+        list_init(&world->requests);
 }
 
 static struct call *current_call;
@@ -530,9 +541,10 @@ static void caller_event(struct world *world, int lane) {
         struct request *request = calloc(1, sizeof *request);
         *request = (struct request){.world = world, .message = message,
                                     .shard = {.identity = message->identity, .body_hash = message->body_hash}};
+        list_append(&world->requests, &request->link);
         request->shard.lane.bytes[0] = (uint8_t)lane;
         request->shard.lane.bytes[15] = 1;
-        if (message->tries > 0 && chance(world, 3)) {
+        if (message->answered) {
                 request->other_body = true;
                 request->shard.body_hash.bytes[8] ^= 1;
         }
@@ -556,7 +568,7 @@ static void person_event(struct world *world) {
                 bool call = folded->state == LEDGER_CALL_INDETERMINATE || folded->state == LEDGER_OPEN;
                 if (folded->state != LEDGER_PARKED && !call)
                         continue;
-                if (call && world->recognises)
+                if (call && world->recognises && !message->poison)
                         continue;                               // commute's or the caller's own doing
                 enum record_kind decision = message->done ? RECORD_SETTLED : message->poison ? RECORD_DISCARDED : RECORD_RETRY;
                 struct error error;
@@ -688,10 +700,11 @@ static void crash(struct world *world) {
                 if (!call->used)
                         continue;
                 call->message = NULL;
-                call->forwarded = NULL;                         // its request is freed with its message's, below
+                call->forwarded = NULL;
                 call->dies = !call->executed && chance(world, 50);
         }
         shard_free(world->shard);
+        drop_requests(world);
         for (int i = 0; i < world->lanes * world->per_lane; i++) {
                 struct message *message = &world->messages[i];
                 if (!message->request)
@@ -719,6 +732,11 @@ static void fault_event(struct world *world) {
 // ---- the run ----
 
 static uint64_t next_event(struct world *world) {
+        // every event moves something: many at one instant mean that nothing does
+        if (world->now_ns != world->last_ns)
+                world->last_ns = world->now_ns, world->events_now = 0;
+        if (++world->events_now > 10000)
+                wrong(world, 4, NULL, "the owner is busy with nothing");
         uint64_t next = MIN(world->wake_ns, world->views_at);
         if (world->append_count)
                 next = MIN(next, world->append_at);
@@ -820,6 +838,7 @@ static void set_up(struct world *world) {
                 .stream = 1, .recognises = world->recognises, .deadline_ns = 25 * MS, .settle_ms = SETTLE_MS,
                 .max_backlog = 1000, .max_in_flight = 1 + below(world, 8), .retry_first_ns = MS, .retry_longest_ns = 20 * MS,
         };
+        list_init(&world->requests);
         world->wake_ns = UINT64_MAX;
         world->wall_offset_ms = 1700000000000;
         world->target = chance(world, 50) ? LANE_ASYNC : LANE_PLAIN;
@@ -875,6 +894,7 @@ bool world_run(const struct world_options *options, char *ret_why, size_t size) 
                                              world->truth->sums.count[LEDGER_CALL_SETTLED]);
         bool fine = !world->failed;
         shard_free(world->shard);
+        drop_requests(world);
         free(world->views);
         free(world->truth);
         free(world);
