@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// The gateway: the data plane's HTTP handler, the owners of all shards, and the commands that migrations and people give them.
+//
+// Paths on the data plane:
+//      /COMM-040/…                     a communication: what its target says, anything else is 404 or 405
+//      /staff/…                        a service: everything is forwarded; its captured writes are recorded
+//      GET /receipts/{position}        what has become of an accepted message
+//      GET /modes/COMM-060             {"communication":…,"mode":"pull"}: for services that switch reads in their own code
+//
+// Threads. The handler runs on any of the data plane's loops. All shards have one owner: the first loop. Steady sync calls are
+// forwarded where they came in; everything else is posted to the owner. Commands are posted to the owner and come back to the
+// loop that gave them. gateway_new to gateway_start run before the loops do.
+//
+// Memory: the gateway owns its routes, shards and upstreams; options are copied, what they point to outlives the gateway.
+#pragma once
+
+#include "gateway/shard.h"
+#include "http/server.h"
+#include "model/model.h"
+
+struct gateway;
+struct log;
+struct registry;
+struct views;
+struct random_source;
+
+struct gateway_options {
+        const struct model *model;              // referenced
+        struct log *log;
+        struct registry *registry;              // schemas by id
+        const char *state_path;                 // of state.db, whose views stand at the log's end
+        struct loop *const *loops;              // of the data plane; loops[0] is the owner's
+        size_t loop_count;
+        struct hash_key hash_key;               // of this log: identities, lanes, bodies
+        uint32_t config_number;                 // of the CONFIG record in force; stamped on records as `mapping`
+};
+
+// Restores every shard from the views. ERROR_CORRUPT, ERROR_IO. The log's records EPOCH(initial mode) are appended for shards
+// that the log does not know yet (it waits for them).
+MUST_USE bool gateway_new(const struct gateway_options *options, struct gateway **ret_gateway, struct error *error);
+// Starts deliveries. On the owner's loop, or before it runs.
+void gateway_start(struct gateway *gateway);
+// Stops deliveries from starting. On the owner's loop; HTTP servers have been drained before.
+void gateway_stop(struct gateway *gateway);
+void gateway_free(struct gateway *gateway);             // NULL is allowed; after the loops have ended
+
+// The handler of the data plane's HTTP servers; user is the gateway.
+void gateway_handle(void *user, struct http_exchange *exchange);
+
+// The views hold up to this position (views_options.moved). Any thread.
+void gateway_views_moved(struct gateway *gateway, uint64_t position);
+
+// The schema that events of this kind are written with from now on: id in the registry, 0: none. Any thread.
+void gateway_event_schema(struct gateway *gateway, size_t event_index, uint32_t schema_id);
+
+// ---- figures: any thread ----
+
+enum { GATEWAY_LATENCY_BUCKETS = 160 };                 // eight an octave from 1 µs: bucket b holds up to 2^(b/8) µs
+
+// Counted on the data plane since the process started.
+struct gateway_counters {
+        uint64_t requests, done, refused, failed;       // answered 2xx and 3xx, 4xx, 5xx
+        uint64_t accepted;                              // of done: receipts (202)
+        uint64_t plain_under_way;                       // forwarded without a record, not answered yet
+        uint64_t latency[GATEWAY_LATENCY_BUCKETS];      // from the whole request to the answer
+        uint64_t longest_ns;
+};
+void gateway_counters(const struct gateway *gateway, size_t communication, struct gateway_counters *ret);
+// The latency in µs below or at which the share (0 … 1) of the calls are; 0 when there were none.
+uint64_t gateway_latency_quantile(const uint64_t latency[static GATEWAY_LATENCY_BUCKETS], double share);
+
+// ---- commands ----
+
+// What a shadow gate knows: each call made with records is wrapped and unwrapped, and compared with itself.
+struct gateway_shadow {
+        bool on;
+        uint64_t since_ms, compared, differing;         // wall clock, Unix milliseconds; since it was switched on
+        char first_difference[400];                     // "" none: "body /task_id: the call has 17, the delivery would have 4"
+};
+
+enum gateway_order {
+        GATEWAY_STATE,                  // fills state and shadow
+        GATEWAY_SWITCH,                 // shard_switch of every shard to `mode`; poll STATE for the end of it
+        GATEWAY_SHADOW,                 // switches the shadow on (evidence from zero) or off, as `on` says
+        GATEWAY_DECIDE,                 // shard_decide(position, decision), and waits for its record
+        GATEWAY_PAUSE,                  // stops (on) or resumes deliveries of the communication
+};
+
+// What all shards of a communication come to.
+struct gateway_state {
+        size_t shards, plain, record, async;    // shards by mode
+        bool changing;                          // an EPOCH record of one of them is under way
+        uint64_t epoch;                         // the highest
+        uint64_t steps_back, changes_failed;    // since the process started
+        size_t lanes_left_async, calls_open, calls_indeterminate, waiting, in_flight, parked, held;
+        bool provider_fails, paused;
+        uint16_t last_failure;
+        uint64_t fences, fence_overruns, longest_hold_ns, admitted, delivered, repeats;
+};
+
+// An order and its result. The caller's until given, the gateway's until done is called on `loop`, then the caller's again.
+struct gateway_command {
+        enum gateway_order order;
+        size_t communication;                   // index in the model
+        struct loop *loop;                      // where done runs
+        void (*done)(struct gateway_command *command);
+        void *user;
+
+        enum lane_mode mode;
+        bool on;
+        uint64_t position;
+        enum record_kind decision;
+
+        bool ok;                                // else error says why
+        struct error error;
+        struct gateway_state state;             // after the order, in every case
+        struct gateway_shadow shadow;
+
+        struct loop_task task;                  // the gateway's
+        struct list link;                       // the gateway's
+};
+void gateway_order(struct gateway *gateway, struct gateway_command *command);
