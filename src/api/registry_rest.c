@@ -16,6 +16,7 @@ static const struct {
 } queries[] = {
         {"deleted", Q_DELETED, QUERY_FLAG},
         {"deletedOnly", Q_DELETED_ONLY, QUERY_FLAG},
+        {"deleted_only", Q_DELETED_ONLY, QUERY_FLAG},   // Confluent's Python client spells it so
         {"permanent", Q_PERMANENT, QUERY_FLAG},
         {"normalize", Q_NORMALIZE, QUERY_FLAG},         // schemas are compared in canonical form in any case
         {"fetchMaxId", Q_MAX_ID, QUERY_FLAG},
@@ -152,6 +153,11 @@ static bool read_query(struct registry_exchange *exchange, size_t kind, struct b
         return false;
 }
 
+// Clients spell out defaults of parameters that this registry does not have.
+static bool asks_nothing(struct bytes value) {
+        return value.size == 0 || bytes_equal_ignore_case(value, BYTES("false"));
+}
+
 static bool read_queries(struct registry_exchange *exchange, unsigned allowed) {
         struct named_value *values;
         size_t count;
@@ -164,7 +170,10 @@ static bool read_queries(struct registry_exchange *exchange, unsigned allowed) {
                 size_t kind = 0;
                 while (kind < ARRAY_SIZE(queries) && !bytes_equal(values[at].name, bytes_of(queries[kind].name)))
                         kind++;
-                if (kind == ARRAY_SIZE(queries) || !(queries[kind].query & allowed)) {
+                bool known = kind < ARRAY_SIZE(queries) && (queries[kind].query & allowed);
+                if (!known && asks_nothing(values[at].value))
+                        continue;
+                if (!known) {
                         rest_fail(exchange, REGISTRY_ERROR_BAD_REQUEST, "query parameter '%.*s' is not supported here",
                                   BYTES_PRINT(values[at].name));
                         return false;

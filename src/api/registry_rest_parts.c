@@ -50,7 +50,7 @@ void rest_fail_with(struct registry_exchange *exchange, enum registry_error inva
         rest_fail(exchange, code, "%s%s", code == REGISTRY_ERROR_SCHEMA ? "Invalid schema: " : "", error->text);
 }
 
-void fail_subject(struct registry_exchange *exchange, struct bytes name) {
+static void fail_subject(struct registry_exchange *exchange, struct bytes name) {
         rest_fail(exchange, REGISTRY_ERROR_NO_SUBJECT, "Subject '%.*s' not found.", BYTES_PRINT(name));
 }
 

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each test is a conversation: requests in order, each with the status and the body that must come back.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "api/registry_rest.h"
+
+struct step {
+        const char *request;            // "METHOD path?query"
+        const char *body;               // sent; NULL: none
+        int status;
+        const char *answer;             // the whole body; "~part": contains it
+};
+
+struct server {
+        struct registry_rest rest;
+        unsigned answered;
+        bool hold;                      // appends do not end by themselves
+};
+
+static void append(void *user, struct bytes body) {
+        struct server *server = user;
+        assert_true(body.size > 0);
+        if (!server->hold)
+                registry_appended(server->rest.changes, NULL);
+}
+
+static int start(void **state) {
+        static struct server server;
+        server = (struct server){.rest.registry = registry_new(NULL)};
+        server.rest.changes = registry_changes_new(server.rest.registry, append, &server);
+        *state = &server;
+        return 0;
+}
+
+static int stop(void **state) {
+        struct server *server = *state;
+        registry_changes_free(server->rest.changes);
+        registry_free(server->rest.registry);
+        return 0;
+}
+
+static void count_answer(struct registry_exchange *exchange) {
+        ((struct server *)exchange->user)->answered++;
+}
+
+static void ask(struct server *server, struct registry_exchange *exchange, const char *request, const char *body) {
+        const char *space = strchr(request, ' '), *query = strchr(request, '?');
+        *exchange = (struct registry_exchange){
+                .method = {request, (size_t)(space - request)},
+                .path = {space + 1, query ? (size_t)(query - space - 1) : strlen(space + 1)},
+                .query = bytes_of(query ? query + 1 : NULL),
+                .body = bytes_of(body),
+                .answered = count_answer,
+                .user = server,
+        };
+        registry_rest_handle(&server->rest, exchange);
+}
+
+static void check_answer(const struct registry_exchange *exchange, const struct step *step) {
+        struct bytes answer = buffer_bytes(&exchange->answer), expected = bytes_of(step->answer);
+        bool part = expected.data[0] == '~';
+        bool good = part ? answer.size && memmem(answer.data, answer.size, expected.data + 1, expected.size - 1)
+                         : bytes_equal(answer, expected);
+        if (exchange->status != step->status || !good)
+                fail_msg("%s %s: %d %.*s, and not %d %s", step->request, step->body ? step->body : "", exchange->status,
+                         BYTES_PRINT(answer), step->status, step->answer);
+}
+
+static void talk(struct server *server, const struct step *steps, size_t count) {
+        for (size_t at = 0; at < count; at++) {
+                struct registry_exchange exchange;
+                unsigned before = server->answered;
+                ask(server, &exchange, steps[at].request, steps[at].body);
+                assert_int_equal(server->answered, before + 1);
+                check_answer(&exchange, &steps[at]);
+                registry_exchange_clear(&exchange);
+        }
+}
+#define TALK(state, ...) \
+        talk(*(state), (const struct step[]){__VA_ARGS__}, ARRAY_SIZE(((const struct step[]){__VA_ARGS__})))
+
+#define JSON_SCHEMA(text) "{\"schemaType\":\"JSON\",\"schema\":\"" text "\"}"
+#define ONE JSON_SCHEMA("{\\\"const\\\":1}")
+#define ONE_SPACED JSON_SCHEMA("{ \\\"const\\\" : 1.0 }")
+#define TWO JSON_SCHEMA("{\\\"const\\\":2}")
+#define ONE_READ(subject, version) \
+        "{\"subject\":\"" subject "\",\"version\":" version ",\"id\":1,\"schemaType\":\"JSON\",\"schema\":\"{\\\"const\\\":1}\"}"
+
+static void schemas_are_registered_and_read(void **state) {
+        TALK(state, {"GET /", NULL, 200, "{}"}, {"GET /subjects", NULL, 200, "[]"},
+             {"POST /subjects/a-value/versions", ONE, 200, "{\"id\":1}"},
+             {"POST /subjects/a-value/versions?normalize=False", ONE_SPACED, 200, "{\"id\":1}"},
+             {"POST /subjects/a-value/versions", TWO, 200, "{\"id\":2}"}, {"POST /subjects/b/versions", TWO, 200, "{\"id\":2}"},
+             {"GET /subjects", NULL, 200, "[\"a-value\",\"b\"]"}, {"GET /subjects/?subjectPrefix=a", NULL, 200, "[\"a-value\"]"},
+             {"GET /subjects?offset=1&limit=1", NULL, 200, "[\"b\"]"},
+             {"GET /subjects/a-value/versions", NULL, 200, "[1,2]"},
+             {"GET /subjects/a-value/versions/1", NULL, 200, ONE_READ("a-value", "1")},
+             {"GET /subjects/a-value/versions/latest", NULL, 200, "~\"version\":2,\"id\":2"},
+             {"GET /subjects/a-value/versions/-1", NULL, 200, "~\"version\":2,\"id\":2"},
+             {"GET /subjects/a-value/versions/1/schema", NULL, 200, "{\"const\":1}"},
+             {"GET /subjects/a-value/versions/1/referencedby", NULL, 200, "[]"},
+             {"GET /schemas/ids/1", NULL, 200, "{\"schema\":\"{\\\"const\\\":1}\",\"schemaType\":\"JSON\"}"},
+             {"GET /schemas/ids/1?fetchMaxId=true&subject=a-value", NULL, 200, "~\"maxId\":2"},
+             {"GET /schemas/ids/2/schema", NULL, 200, "{\"const\":2}"},
+             {"GET /schemas/ids/2/versions", NULL, 200,
+              "[{\"subject\":\"a-value\",\"version\":2},{\"subject\":\"b\",\"version\":1}]"},
+             {"GET /schemas/ids/2/subjects", NULL, 200, "[\"a-value\",\"b\"]"},
+             {"GET /schemas/types", NULL, 200, "[\"JSON\"]"}, {"GET /contexts", NULL, 200, "[\".\"]"},
+             {"GET /schemas?latestOnly=true&subjectPrefix=a", NULL, 200, "~[{\"subject\":\"a-value\",\"version\":2"},
+             {"GET /schemas", NULL, 200, "~" ONE_READ("a-value", "1") ",{"});
+}
+
+static void schemas_are_looked_up(void **state) {
+        TALK(state, {"POST /subjects/a", ONE, 404, "{\"error_code\":40401,\"message\":\"Subject 'a' not found.\"}"},
+             {"POST /subjects/a/versions", ONE, 200, "{\"id\":1}"}, {"POST /subjects/a", ONE_SPACED, 200, ONE_READ("a", "1")},
+             {"POST /subjects/a?normalize=true&deleted=false", ONE, 200, ONE_READ("a", "1")},
+             {"POST /subjects/a", TWO, 404, "{\"error_code\":40403,\"message\":\"Schema not found\"}"},
+             {"POST /subjects/a", JSON_SCHEMA("{"), 422, "~\"error_code\":42201,"});
+}
+
+static void what_is_not_there_has_confluents_codes(void **state) {
+        TALK(state, {"GET /subjects/a/versions", NULL, 404, "~40401"}, {"GET /subjects/a/versions/1", NULL, 404, "~40401"},
+             {"DELETE /subjects/a", NULL, 404, "~40401"}, {"GET /schemas/ids/1", NULL, 404, "~40403"},
+             {"GET /schemas/ids/x", NULL, 404, "~40403"}, {"POST /subjects/a/versions", ONE, 200, "{\"id\":1}"},
+             {"GET /subjects/a/versions/2", NULL, 404, "{\"error_code\":40402,\"message\":\"Version 2 not found.\"}"},
+             {"GET /subjects/a/versions/0", NULL, 422, "~42202"}, {"GET /subjects/a/versions/x", NULL, 422, "~42202"},
+             {"GET /subjects/a/versions/2147483648", NULL, 422, "~42202"},
+             {"GET /subjects/__GLOBAL/versions", NULL, 422, "~42208"}, {"GET /subjects/%0a/versions", NULL, 422, "~42208"},
+             {"GET /nothing", NULL, 404, "{\"error_code\":404,\"message\":\"HTTP 404 Not Found\"}"},
+             {"PATCH /subjects", NULL, 405, "{\"error_code\":405,\"message\":\"HTTP 405 Method Not Allowed\"}"},
+             {"GET /subjects/%zz", NULL, 400, "~\"error_code\":400"}, {"GET /1/2/3/4/5/6/7/8/9", NULL, 400, "~400"},
+             {"GET /subjects?deleted_only=false&offset=0&limit=-1&color=False&shape=", NULL, 200, "[\"a\"]"},
+             {"GET /subjects?color=red", NULL, 400, "~'color' is not supported"},
+             {"GET /subjects?deleted=maybe", NULL, 400, "~'deleted' cannot be 'maybe'"});
+}
+
+static void names_of_subjects_are_decoded(void **state) {
+        TALK(state, {"POST /subjects/a%2Fb%20c/versions", ONE, 200, "{\"id\":1}"}, {"GET /subjects", NULL, 200, "[\"a/b c\"]"},
+             {"GET /subjects/a%2fb%20c/versions/1", NULL, 200, ONE_READ("a/b c", "1")});
+}
+
+static void what_is_not_supported_is_refused_by_name(void **state) {
+        TALK(state, {"POST /subjects/a/versions", "{\"schema\":\"{}\"}", 422, "~schema type AVRO is not supported"},
+             {"POST /subjects/a/versions", "{\"schemaType\":\"PROTOBUF\",\"schema\":\"\"}", 422, "~42201"},
+             {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\"}", 422, "~42201"},
+             {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\",\"schema\":{}}", 422, "~\"error_code\":422"},
+             {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\",\"schema\":\"{}\",\"references\":[{}]}", 422,
+              "~\\\"references\\\" is not supported"},
+             {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\",\"schema\":\"{}\",\"id\":7}", 422,
+              "~\\\"id\\\" is not supported"},
+             {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\",\"schema\":\"{}\",\"x\":1}", 422, "~Unrecognized field: x"},
+             {"POST /subjects/a/versions", JSON_SCHEMA("{\\\"unevaluatedProperties\\\":false}"), 422, "~unevaluatedProperties"},
+             {"POST /subjects/a/versions", "{", 400, "~\"error_code\":400"}, {"POST /subjects/a/versions", "[]", 400, "~400"},
+             {"POST /subjects/a/versions", NULL, 400, "~400"},
+             {"GET /subjects", NULL, 200, "[]"},
+             {"POST /subjects/a/versions",
+              "{\"schemaType\":\"JSON\",\"schema\":\"{}\",\"references\":[],\"metadata\":null,\"id\":-1,\"version\":0}", 200,
+              "{\"id\":1}"},
+             {"DELETE /subjects/a?permanent=true", NULL, 422, "~\"error_code\":42205,"},
+             {"POST /compatibility/subjects/a/versions/latest?verbose=true", ONE, 422, "~42205"});
+}
+
+static void deletion_is_soft(void **state) {
+        TALK(state, {"POST /subjects/a/versions", ONE, 200, "{\"id\":1}"}, {"POST /subjects/a/versions", TWO, 200, "{\"id\":2}"},
+             {"POST /subjects/a/versions", JSON_SCHEMA("true"), 200, "{\"id\":3}"},
+             {"DELETE /subjects/a/versions/1", NULL, 200, "1"},
+             {"DELETE /subjects/a/versions/1", NULL, 404, "~40406"}, {"DELETE /subjects/a/versions/9", NULL, 404, "~40402"},
+             {"DELETE /subjects/a/versions/latest", NULL, 200, "3"}, {"GET /subjects/a/versions", NULL, 200, "[2]"},
+             {"GET /subjects/a/versions?deleted=true", NULL, 200, "[1,2,3]"},
+             {"GET /subjects/a/versions?deletedOnly=true", NULL, 200, "[1,3]"},
+             {"GET /subjects/a/versions/1", NULL, 404, "~40402"},
+             {"GET /subjects/a/versions/1?deleted=true", NULL, 200, ONE_READ("a", "1")},
+             {"GET /schemas/ids/1/versions", NULL, 200, "[]"},
+             {"GET /schemas/ids/1/versions?deleted=true", NULL, 200, "[{\"subject\":\"a\",\"version\":1}]"},
+             {"POST /subjects/a", ONE, 404, "~40403"}, {"POST /subjects/a?deleted=true", ONE, 200, ONE_READ("a", "1")},
+             {"DELETE /subjects/a", NULL, 200, "[2]"}, {"DELETE /subjects/a", NULL, 404, "~40404"},
+             {"GET /subjects", NULL, 200, "[]"}, {"GET /subjects?deleted=true", NULL, 200, "[\"a\"]"},
+             {"GET /subjects/a/versions/latest", NULL, 404, "~40401"}, {"GET /schemas/ids/1", NULL, 200, "~const"},
+             {"POST /subjects/a/versions", ONE, 200, "{\"id\":1}"}, {"GET /subjects/a/versions", NULL, 200, "[4]"});
+}
+
+static void the_only_level_is_none_and_the_only_mode_readwrite(void **state) {
+        TALK(state, {"GET /config", NULL, 200, "{\"compatibilityLevel\":\"NONE\"}"},
+             {"PUT /config", "{\"compatibility\":\"none\"}", 200, "{\"compatibility\":\"NONE\"}"},
+             {"PUT /config", "{\"compatibility\":\"BACKWARD\"}", 422, "~BACKWARD is not supported yet"},
+             {"PUT /config/a", "{\"compatibility\":\"FULL_TRANSITIVE\"}", 422, "~42203"},
+             {"PUT /config", "{\"compatibility\":\"SOME\"}", 422, "~Invalid compatibility level"},
+             {"PUT /config", "{\"compatibility\":\"NONE\",\"alias\":\"b\"}", 422, "~\\\"alias\\\" is not supported"},
+             {"PUT /config", "{}", 422, "~\"error_code\":422,"}, {"GET /config/a", NULL, 404, "~40408"},
+             {"GET /config/a?defaultToGlobal=true", NULL, 200, "{\"compatibilityLevel\":\"NONE\"}"},
+             {"PUT /config/a", "{\"compatibility\":\"NONE\"}", 200, "{\"compatibility\":\"NONE\"}"},
+             {"GET /config/a", NULL, 200, "{\"compatibilityLevel\":\"NONE\"}"}, {"GET /subjects", NULL, 200, "[]"},
+             {"GET /subjects/a/versions", NULL, 404, "~40401"},
+             {"DELETE /config/a", NULL, 200, "{\"compatibility\":\"NONE\"}"}, {"DELETE /config/a", NULL, 404, "~40408"},
+             {"DELETE /config", NULL, 200, "{\"compatibility\":\"NONE\"}"},
+             {"GET /mode", NULL, 200, "{\"mode\":\"READWRITE\"}"}, {"GET /mode/a", NULL, 404, "~40409"},
+             {"PUT /mode", "{\"mode\":\"READWRITE\"}", 200, "{\"mode\":\"READWRITE\"}"},
+             {"PUT /mode", "{\"mode\":\"READONLY\"}", 422, "~42204"});
+}
+
+static void an_answer_waits_until_the_record_is_durable(void **state) {
+        struct server *server = *state;
+        struct registry_exchange first, second, read;
+        server->hold = true;
+        ask(server, &first, "POST /subjects/a/versions", ONE);
+        ask(server, &second, "POST /subjects/a/versions", TWO);
+        assert_int_equal(server->answered, 0);
+        ask(server, &read, "GET /subjects", NULL);
+        check_answer(&read, &(struct step){"GET /subjects", NULL, 200, "[]"});
+        registry_exchange_clear(&read);
+        struct error error;
+        IGNORE(error_set(&error, ERROR_FULL, "append: no space left on device"));
+        registry_appended(server->rest.changes, &error);
+        check_answer(&first, &(struct step){"first", ONE, 503,
+                                            "{\"error_code\":50301,\"message\":\"append: no space left on device\"}"});
+        registry_appended(server->rest.changes, NULL);
+        check_answer(&second, &(struct step){"second", TWO, 200, "{\"id\":1}"});
+        registry_exchange_clear(&first);
+        registry_exchange_clear(&second);
+}
+
+static void types_of_bodies_are_checked_and_chosen(void **state) {
+        static const struct {
+                const char *content, *accept;
+                int status;
+                const char *out;
+        } cases[] = {
+                {"application/vnd.schemaregistry.v1+json", "", 200, "application/vnd.schemaregistry.v1+json"},
+                {"application/json; charset=utf-8", "*/*", 200, "application/vnd.schemaregistry.v1+json"},
+                {"application/json", "application/json", 200, "application/json"},
+                {"", "application/json, application/vnd.schemaregistry.v1+json", 200, "application/vnd.schemaregistry.v1+json"},
+                {"text/plain", "", 415, "application/vnd.schemaregistry.v1+json"},
+                {"application/x-www-form-urlencoded", "application/json", 415, "application/json"},
+        };
+        struct server *server = *state;
+        for (size_t at = 0; at < ARRAY_SIZE(cases); at++) {
+                struct registry_exchange exchange = {
+                        .method = BYTES("POST"), .path = BYTES("/subjects/a/versions"), .body = BYTES(ONE),
+                        .content_type = bytes_of(cases[at].content), .accept = bytes_of(cases[at].accept),
+                        .answered = count_answer, .user = server,
+                };
+                registry_rest_handle(&server->rest, &exchange);
+                assert_int_equal(exchange.status, cases[at].status);
+                assert_string_equal(exchange.content_type_out, cases[at].out);
+                registry_exchange_clear(&exchange);
+        }
+}
+
+int main(void) {
+        static const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(schemas_are_registered_and_read, start, stop),
+                cmocka_unit_test_setup_teardown(schemas_are_looked_up, start, stop),
+                cmocka_unit_test_setup_teardown(what_is_not_there_has_confluents_codes, start, stop),
+                cmocka_unit_test_setup_teardown(names_of_subjects_are_decoded, start, stop),
+                cmocka_unit_test_setup_teardown(what_is_not_supported_is_refused_by_name, start, stop),
+                cmocka_unit_test_setup_teardown(deletion_is_soft, start, stop),
+                cmocka_unit_test_setup_teardown(the_only_level_is_none_and_the_only_mode_readwrite, start, stop),
+                cmocka_unit_test_setup_teardown(an_answer_waits_until_the_record_is_durable, start, stop),
+                cmocka_unit_test_setup_teardown(types_of_bodies_are_checked_and_chosen, start, stop),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "registry/registry.h"
+
+#define SCHEMA_A "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"}}}"
+#define SCHEMA_A_SPACED "{ \"properties\": {\"a\": {\"type\": \"integer\"}},\n \"type\": \"object\" }"
+#define SCHEMA_B "{\"type\":\"object\",\"properties\":{\"b\":{\"type\":\"string\"}}}"
+
+static struct bytes text_of(const char *text) {
+        return bytes_of(text);
+}
+
+static struct registry_version must_register(struct registry *registry, const char *subject, const char *schema) {
+        struct registry_prepared prepared;
+        struct error error;
+        if (!registry_prepare_register(registry, text_of(subject), text_of(schema), &prepared, &error))
+                fail_msg("%s", error.text);
+        if (prepared.body.size > 0 && !registry_apply(registry, buffer_bytes(&prepared.body), &error))
+                fail_msg("%s", error.text);
+        buffer_free(&prepared.body);
+        return prepared.registered;
+}
+
+static void must_delete(struct registry *registry, const char *subject, uint32_t version) {
+        struct registry_prepared prepared;
+        assert_true(registry_prepare_delete(registry, text_of(subject), version, &prepared, NULL));
+        assert_true(registry_apply(registry, buffer_bytes(&prepared.body), NULL));
+        buffer_free(&prepared.body);
+}
+
+static void must_configure(struct registry *registry, const char *subject, enum registry_level level) {
+        struct registry_prepared prepared;
+        assert_true(registry_prepare_compatibility(registry, text_of(subject), level, &prepared, NULL));
+        if (prepared.body.size > 0)
+                assert_true(registry_apply(registry, buffer_bytes(&prepared.body), NULL));
+        buffer_free(&prepared.body);
+}
+
+static void assert_version(struct registry_version version, uint32_t number, uint32_t id) {
+        assert_int_equal(version.version, number);
+        assert_int_equal(version.id, id);
+}
+
+static void ids_are_global_and_versions_per_subject(void **state) {
+        (void)state;
+        CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
+        assert_version(must_register(registry, "one", SCHEMA_A), 1, 1);
+        assert_version(must_register(registry, "one", SCHEMA_B), 2, 2);
+        assert_version(must_register(registry, "two", SCHEMA_B), 1, 2);
+        assert_version(must_register(registry, "two", SCHEMA_A_SPACED), 2, 1);
+        assert_int_equal(registry_ids(registry), 2);
+        assert_non_null(registry_schema(registry, 1));
+        assert_null(registry_schema(registry, 0));
+        assert_null(registry_schema(registry, 3));
+        assert_true(bytes_equal(registry_schema_text(registry, 1), BYTES(SCHEMA_A)));
+        assert_int_equal(registry_schema_text(registry, 3).size, 0);
+}
+
+static void what_is_registered_already_is_not_appended(void **state) {
+        (void)state;
+        CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
+        must_register(registry, "one", SCHEMA_A);
+        must_register(registry, "one", SCHEMA_B);
+        struct registry_prepared prepared;
+        assert_true(registry_prepare_register(registry, BYTES("one"), BYTES(SCHEMA_A_SPACED), &prepared, NULL));
+        assert_int_equal(prepared.body.size, 0);
+        assert_version(prepared.registered, 1, 1);
+}
+
+static void bodies_are_as_documented(void **state) {
+        (void)state;
+        CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
+        struct registry_prepared prepared;
+        assert_true(registry_prepare_register(registry, BYTES("s\"\xd0\xb6"), BYTES("{\"type\":\"null\"}"), &prepared, NULL));
+        CLEANUP(free_pointer) char *body = buffer_take_text(&prepared.body);
+        assert_string_equal(body, "{\"format\":1,\"change\":\"register\",\"subject\":\"s\\\"\xd0\xb6\",\"version\":1,\"id\":1,"
+                                  "\"type\":\"JSON\",\"schema\":\"{\\\"type\\\":\\\"null\\\"}\"}");
+        assert_true(registry_apply(registry, bytes_of(body), NULL));
+        assert_true(registry_prepare_delete(registry, BYTES("s\"\xd0\xb6"), 1, &prepared, NULL));
+        CLEANUP(free_pointer) char *one = buffer_take_text(&prepared.body);
+        assert_string_equal(one, "{\"format\":1,\"change\":\"delete\",\"subject\":\"s\\\"\xd0\xb6\",\"version\":1}");
+        assert_true(registry_prepare_delete(registry, BYTES("s\"\xd0\xb6"), 0, &prepared, NULL));
+        CLEANUP(free_pointer) char *all = buffer_take_text(&prepared.body);
+        assert_string_equal(all, "{\"format\":1,\"change\":\"delete\",\"subject\":\"s\\\"\xd0\xb6\"}");
+        assert_true(registry_prepare_compatibility(registry, BYTES("x"), REGISTRY_LEVEL_NONE, &prepared, NULL));
+        CLEANUP(free_pointer) char *level = buffer_take_text(&prepared.body);
+        assert_string_equal(level, "{\"format\":1,\"change\":\"compatibility\",\"subject\":\"x\",\"level\":\"NONE\"}");
+        must_configure(registry, "", REGISTRY_LEVEL_NONE);
+        assert_true(registry_prepare_compatibility(registry, BYTES(""), REGISTRY_LEVEL_UNSET, &prepared, NULL));
+        CLEANUP(free_pointer) char *unset = buffer_take_text(&prepared.body);
+        assert_string_equal(unset, "{\"format\":1,\"change\":\"compatibility\",\"level\":null}");
+}
+
+static void deleted_versions_keep_number_and_schema(void **state) {
+        (void)state;
+        CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
+        struct registry_version version;
+        must_register(registry, "one", SCHEMA_A);
+        must_register(registry, "one", SCHEMA_B);
+        must_delete(registry, "one", 2);
+        assert_false(registry_version(registry, BYTES("one"), 2, &version));
+        assert_true(registry_version(registry, BYTES("one"), 0, &version));
+        assert_version(version, 1, 1);
+        assert_non_null(registry_schema(registry, 2));
+        assert_version(must_register(registry, "one", SCHEMA_B), 3, 2);
+        must_delete(registry, "one", 0);
+        assert_false(registry_version(registry, BYTES("one"), 0, &version));
+        struct registry_prepared prepared;
+        struct error error;
+        assert_false(registry_prepare_delete(registry, BYTES("one"), 0, &prepared, &error));
+        assert_int_equal(error.code, ERROR_NOT_FOUND);
+        assert_false(registry_prepare_delete(registry, BYTES("one"), 1, &prepared, &error));
+        assert_int_equal(error.code, ERROR_NOT_FOUND);
+        struct registry_subject subject;
+        assert_true(registry_subject(registry, BYTES("one"), &subject));
+        assert_int_equal(subject.count, 3);
+        assert_int_equal(subject.live, 0);
+}
+
+static void subjects_come_in_byte_order(void **state) {
+        (void)state;
+        CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
+        static const char *const names[] = {"m", "a", "z", "ab", "B"}, *const sorted[] = {"B", "a", "ab", "m", "z"};
+        for (size_t at = 0; at < ARRAY_SIZE(names); at++)
+                must_register(registry, names[at], SCHEMA_A);
+        struct registry_subject subject;
+        for (size_t at = 0; at < ARRAY_SIZE(sorted); at++) {
+                assert_true(registry_subject_at(registry, at, &subject));
+                assert_true(bytes_equal(subject.name, bytes_of(sorted[at])));
+        }
+        assert_false(registry_subject_at(registry, ARRAY_SIZE(sorted), &subject));
+}
+
+static void lookup_finds_the_canonical_schema(void **state) {
+        (void)state;
+        CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
+        struct registry_version version;
+        struct error error;
+        must_register(registry, "one", SCHEMA_A);
+        must_register(registry, "two", SCHEMA_B);
+        assert_true(registry_lookup(registry, BYTES("one"), BYTES(SCHEMA_A_SPACED), false, &version, &error));
+        assert_version(version, 1, 1);
+        assert_false(registry_lookup(registry, BYTES("one"), BYTES(SCHEMA_B), false, &version, &error));
+        assert_int_equal(error.code, ERROR_NOT_FOUND);
+        assert_false(registry_lookup(registry, BYTES("one"), BYTES("{"), false, &version, &error));
+        assert_int_equal(error.code, ERROR_INVALID);
+        must_delete(registry, "one", 1);
+        assert_false(registry_lookup(registry, BYTES("one"), BYTES(SCHEMA_A), false, &version, &error));
+        assert_true(registry_lookup(registry, BYTES("one"), BYTES(SCHEMA_A), true, &version, &error));
+        assert_true(version.deleted);
+}
+
+static void a_keyword_that_is_not_supported_is_named(void **state) {
+        (void)state;
+        CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
+        struct registry_prepared prepared;
+        struct error error;
+        struct bytes schema = BYTES("{\"properties\":{\"a\":{\"unevaluatedProperties\":false}}}");
+        assert_false(registry_prepare_register(registry, BYTES("one"), schema, &prepared, &error));
+        assert_int_equal(error.code, ERROR_UNSUPPORTED);
+        assert_non_null(strstr(error.text, "unevaluatedProperties"));
+        assert_non_null(strstr(error.text, "/properties/a"));
+}
+
+static void names_of_subjects_are_checked(void **state) {
+        (void)state;
+        char longest[REGISTRY_SUBJECT_MAX + 2];
+        memset(longest, 'x', sizeof longest);
+        assert_true(registry_check_subject((struct bytes){longest, REGISTRY_SUBJECT_MAX}, NULL));
+        static const char *const wrong[] = {"", "a\nb", "a\x7f", ":.ctx:a", ":*:a", "__GLOBAL", "__EMPTY", "a\xff",
+                                            "\xed\xa0\x80"};
+        struct error error;
+        assert_false(registry_check_subject((struct bytes){longest, REGISTRY_SUBJECT_MAX + 1}, &error));
+        for (size_t at = 0; at < ARRAY_SIZE(wrong); at++) {
+                assert_false(registry_check_subject(bytes_of(wrong[at]), &error));
+                assert_int_equal(error.code, ERROR_INVALID);
+        }
+}
+
+static void assert_limit(struct registry *registry, const char *subject, const char *schema) {
+        struct registry_prepared prepared;
+        struct error error;
+        assert_false(registry_prepare_register(registry, text_of(subject), text_of(schema), &prepared, &error));
+        assert_int_equal(error.code, ERROR_LIMIT);
+}
+
+static void limits_hold(void **state) {
+        (void)state;
+        static const struct registry_options options = {.schema_max = 60, .subjects_max = 2, .versions_max = 2, .ids_max = 3};
+        CLEANUP(registry_freep) struct registry *registry = registry_new(&options);
+        must_register(registry, "one", "{\"const\":1}");
+        must_register(registry, "one", "{\"const\":2}");
+        assert_limit(registry, "one", "{\"const\":3}");                 // versions
+        must_register(registry, "one", "{\"const\":1.0}");              // is there already
+        must_register(registry, "two", "{\"const\":3}");
+        assert_limit(registry, "three", "{\"const\":1}");               // subjects
+        assert_limit(registry, "two", "{\"const\":4}");                 // ids
+        must_register(registry, "two", "{\"const\":2}");
+        assert_limit(registry, "two", "{\"const\":1}                                                  ");  // 61 bytes
+        struct registry_prepared prepared;
+        struct error error;
+        assert_false(registry_prepare_compatibility(registry, BYTES("three"), REGISTRY_LEVEL_NONE, &prepared, &error));
+        assert_int_equal(error.code, ERROR_LIMIT);
+}
+
+static void compatibility_is_kept_and_only_none_is_taken(void **state) {
+        (void)state;
+        CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
+        struct registry_prepared prepared;
+        struct error error;
+        assert_int_equal(registry_compatibility(registry, BYTES("")), REGISTRY_LEVEL_NONE);
+        assert_int_equal(registry_compatibility(registry, BYTES("one")), REGISTRY_LEVEL_UNSET);
+        must_configure(registry, "one", REGISTRY_LEVEL_NONE);
+        assert_int_equal(registry_compatibility(registry, BYTES("one")), REGISTRY_LEVEL_NONE);
+        must_configure(registry, "one", REGISTRY_LEVEL_UNSET);
+        assert_int_equal(registry_compatibility(registry, BYTES("one")), REGISTRY_LEVEL_UNSET);
+        for (enum registry_level level = REGISTRY_LEVEL_BACKWARD; level <= REGISTRY_LEVEL_FULL_TRANSITIVE; level++) {
+                assert_false(registry_prepare_compatibility(registry, BYTES("one"), level, &prepared, &error));
+                assert_int_equal(error.code, ERROR_UNSUPPORTED);
+                assert_non_null(strstr(error.text, registry_level_name(level)));
+                enum registry_level same;
+                assert_true(registry_level_of(bytes_of(registry_level_name(level)), &same));
+                assert_int_equal(same, level);
+        }
+        enum registry_level level;
+        assert_false(registry_level_of(BYTES("none"), &level));
+        assert_false(registry_level_of(BYTES(""), &level));
+}
+
+#define REGISTER(rest) "{\"format\":1,\"change\":\"register\",\"subject\":" rest
+
+static void damaged_bodies_are_corrupt_and_change_nothing(void **state) {
+        (void)state;
+        static const char *const bodies[] = {
+                "", "[]", "{}", "7",
+                "{\"format\":2,\"change\":\"delete\",\"subject\":\"one\"}",
+                "{\"format\":1,\"change\":\"rename\",\"subject\":\"one\"}",
+                "{\"format\":1,\"change\":\"delete\",\"subject\":\"two\"}",
+                "{\"format\":1,\"change\":\"delete\",\"subject\":\"one\",\"version\":2}",
+                "{\"format\":1,\"change\":\"delete\",\"subject\":\"one\",\"version\":0}",
+                "{\"format\":1,\"change\":\"delete\",\"subject\":\"one\",\"id\":1}",
+                "{\"format\":1,\"change\":\"compatibility\",\"subject\":\"one\",\"level\":\"SOME\"}",
+                "{\"format\":1,\"change\":\"compatibility\",\"subject\":\"one\"}",
+                REGISTER("\"one\",\"version\":3,\"id\":2,\"type\":\"JSON\",\"schema\":\"true\"}"),
+                REGISTER("\"one\",\"version\":2,\"id\":3,\"type\":\"JSON\",\"schema\":\"true\"}"),
+                REGISTER("\"one\",\"version\":2,\"id\":1,\"type\":\"JSON\",\"schema\":\"true\"}"),
+                REGISTER("\"one\",\"version\":2,\"id\":2,\"type\":\"AVRO\",\"schema\":\"true\"}"),
+                REGISTER("\"\",\"version\":2,\"id\":2,\"type\":\"JSON\",\"schema\":\"true\"}"),
+                REGISTER("\"one\",\"version\":2,\"id\":2,\"type\":\"JSON\"}"),
+        };
+        CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
+        must_register(registry, "one", SCHEMA_A);
+        CLEANUP(buffer_free) struct buffer before = {0};
+        registry_snapshot(registry, &before);
+        for (size_t at = 0; at < ARRAY_SIZE(bodies); at++) {
+                struct error error;
+                CLEANUP(buffer_free) struct buffer after = {0};
+                if (registry_apply(registry, bytes_of(bodies[at]), &error))
+                        fail_msg("taken: %s", bodies[at]);
+                assert_int_equal(error.code, ERROR_CORRUPT);
+                registry_snapshot(registry, &after);
+                assert_true(bytes_equal(buffer_bytes(&before), buffer_bytes(&after)));
+        }
+}
+
+static void a_snapshot_holds_everything(void **state) {
+        (void)state;
+        CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
+        must_register(registry, "one", SCHEMA_B);
+        must_register(registry, "two", SCHEMA_A);
+        must_register(registry, "two", SCHEMA_B);
+        must_delete(registry, "two", 1);
+        must_configure(registry, "three", REGISTRY_LEVEL_NONE);
+        must_configure(registry, "", REGISTRY_LEVEL_NONE);
+        CLEANUP(buffer_free) struct buffer first = {0}, second = {0};
+        registry_snapshot(registry, &first);
+        CLEANUP(registry_freep) struct registry *restored = registry_new(NULL);
+        struct error error;
+        if (!registry_restore(restored, buffer_bytes(&first), &error))
+                fail_msg("%s", error.text);
+        registry_snapshot(restored, &second);
+        assert_true(bytes_equal(buffer_bytes(&first), buffer_bytes(&second)));
+        assert_version(must_register(restored, "two", "{\"const\":1}"), 3, 3);
+        struct registry_version version;
+        assert_false(registry_version(restored, BYTES("two"), 1, &version));
+        CLEANUP(registry_freep) struct registry *broken = registry_new(NULL);
+        first.size /= 2;
+        assert_false(registry_restore(broken, buffer_bytes(&first), &error));
+        assert_int_equal(error.code, ERROR_CORRUPT);
+}
+
+// A reader sees each id up to registry_ids, whole, while schemas are added (more than one block of them).
+struct reading {
+        const struct registry *registry;
+        _Atomic bool stop;
+        size_t read;
+};
+
+static void *read_all(void *argument) {
+        struct reading *reading = argument;
+        for (bool last = false; !last;) {
+                last = atomic_load(&reading->stop);
+                uint32_t ids = registry_ids(reading->registry);
+                for (uint32_t id = 1; id <= ids; id += 17) {
+                        ASSERT(registry_schema(reading->registry, id));
+                        ASSERT(registry_schema_text(reading->registry, id).size > 8);
+                        reading->read++;
+                }
+        }
+        return NULL;
+}
+
+static void readers_need_no_lock(void **state) {
+        (void)state;
+        CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
+        struct reading reading = {.registry = registry};
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, read_all, &reading), 0);
+        for (int number = 0; number < 2100; number++) {
+                char schema[40], subject[20];
+                snprintf(schema, sizeof schema, "{\"const\":%d}", number);
+                snprintf(subject, sizeof subject, "s%d", number % 7);
+                assert_version(must_register(registry, subject, schema), (uint32_t)number / 7 + 1, (uint32_t)number + 1);
+        }
+        atomic_store(&reading.stop, true);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_true(reading.read > 100);
+}
+
+int main(void) {
+        static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(ids_are_global_and_versions_per_subject),
+                cmocka_unit_test(what_is_registered_already_is_not_appended),
+                cmocka_unit_test(bodies_are_as_documented),
+                cmocka_unit_test(deleted_versions_keep_number_and_schema),
+                cmocka_unit_test(subjects_come_in_byte_order),
+                cmocka_unit_test(lookup_finds_the_canonical_schema),
+                cmocka_unit_test(a_keyword_that_is_not_supported_is_named),
+                cmocka_unit_test(names_of_subjects_are_checked),
+                cmocka_unit_test(limits_hold),
+                cmocka_unit_test(compatibility_is_kept_and_only_none_is_taken),
+                cmocka_unit_test(damaged_bodies_are_corrupt_and_change_nothing),
+                cmocka_unit_test(a_snapshot_holds_everything),
+                cmocka_unit_test(readers_need_no_lock),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
