@@ -16,7 +16,7 @@
 
 #include "sim/disk_vfs.h"
 
-enum { STREAMS = 4, SUBMISSIONS_MAX = 512, BATCH_MAX = 5, ACTIONS = 40, RUNS = 1000, MUTATED_RUNS = 100 };
+enum { STREAMS = 4, SUBMISSIONS_MAX = 512, BATCH_MAX = 5, ACTIONS = 40, RUNS = 600, MUTATED_RUNS = 100 };
 
 enum promise { MAYBE, PRESENT, ABSENT };
 
