@@ -9,8 +9,8 @@
 #include "common/clock.h"
 #include "common/memory.h"
 
-#define CHECKPOINT_EVERY_US 500000
-#define WAL_LIMIT_BYTES (16 * 1024 * 1024)   // above it the rest is checkpointed under the lock, so that the WAL starts anew
+#define CHECKPOINT_EVERY_US 1000000
+#define WAL_LIMIT_BYTES (64 * 1024 * 1024)   // above it the rest is checkpointed under the lock, so that the WAL starts anew
 #define STATEMENTS_LIMIT 32
 
 struct database {
@@ -37,8 +37,10 @@ static sqlite3 *connect_to(const char *path)
         sqlite3 *connection = NULL;
         int code = sqlite3_open_v2(path, &connection, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
         check(connection, code, path);
-        code = sqlite3_exec(connection, "PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-                            "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-4096;",
+        // Small pages: a transaction here changes a few rows, and every changed page goes to the WAL as a whole.
+        code = sqlite3_exec(connection, "PRAGMA busy_timeout=5000; PRAGMA page_size=1024; PRAGMA journal_mode=WAL;"
+                            "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0;"
+                            "PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-4096;",
                             NULL, NULL, NULL);
         check(connection, code, path);
         return connection;
