@@ -4,7 +4,7 @@
 // WAL with synchronous=NORMAL: a power cut may take the last commits, never their consistency; the fold goes on from the position
 // that is left. SQLite's own passive checkpoint runs on the writer's thread, which nobody waits for, every 8,000 frames:
 // identities are random, so a batch touches as many pages as records, and rarer checkpoints write each of them once for several
-// batches (measured: 40 µs a message, 118 with 1,000 frames and batches of 1,000).
+// batches (200,000 messages on a busy machine: 16 µs of CPU each; 37 with 1,000 frames and batches of 1,000).
 #include "store/state.h"
 
 #include "store/state_priv.h"

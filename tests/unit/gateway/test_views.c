@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The fold over random legal histories: however it is cut into runs, and from an empty state.db, all tables come out equal, the
-// ledger's equations hold at every position, and no fault is booked. Then histories that are illegal in one place each.
+// ledger's equations hold wherever a run ends, and no fault is booked. Then histories that are illegal in one place each.
 #include "gateway/views.h"
 
 #include <setjmp.h>
