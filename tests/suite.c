@@ -51,7 +51,8 @@ static void run_group(const char *file, const struct json *group, enum schema_dr
                 counts->passed += good;
                 counts->failed += !good;
                 if (!good)
-                        printf("FAILED: %s: %.*s: %.*s: verdict %d, explained %d with %zu failures\n", file, BYTES_PRINT(description),
+                        printf("FAILED: %s: %.*s: %.*s: verdict %d, explained %d with %zu failures\n", file,
+                                BYTES_PRINT(description),
                                BYTES_PRINT(what), verdict, explained, count);
         }
         schema_free(schema);
@@ -108,7 +109,8 @@ int main(int count, char **arguments) {
         static const char *const all[] = {"draft7", "draft2020-12"};
         bool good = true;
         for (int i = 2; i < count; i++)
-                good = run_draft(arguments[1], arguments[i], strstr(arguments[i], "draft7") ? SCHEMA_DRAFT_7 : SCHEMA_DRAFT_2020_12) && good;
+                good = run_draft(arguments[1], arguments[i],
+                        strstr(arguments[i], "draft7") ? SCHEMA_DRAFT_7 : SCHEMA_DRAFT_2020_12) && good;
         for (size_t i = 0; count == 2 && i < ARRAY_SIZE(all); i++)
                 good = run_draft(arguments[1], all[i], i == 0 ? SCHEMA_DRAFT_7 : SCHEMA_DRAFT_2020_12) && good;
         return good ? 0 : 1;

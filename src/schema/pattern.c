@@ -5,7 +5,7 @@
 //      .  \s  \S           ECMA's line terminators and white space, as classes        [] [^]      nothing, anything
 //      \v \0 \cX \xHH      the character                                              [ in a class is itself
 //      \uHHHH \u{H}        the character, pairs joined                                { } ] that belong to nothing are themselves
-//      \p{Letter} …        PCRE2's short names                                        possessive, atomic, verbs, \A \Z \h …: refused
+//      \p{Letter} …        PCRE2's short names                                        possessive, atomic, verbs, \A \Z \h: refused
 #include "schema/schema_priv.h"
 
 #include "json/utf8.h"
@@ -30,7 +30,8 @@ static bool refuse(const struct translation *translation, const char *what) {
         return error_set(translation->error, ERROR_UNSUPPORTED, "pattern, byte %zu: %s", translation->at, what);
 }
 
-static bool hex_digits(const struct translation *translation, size_t ahead, size_t least, size_t most, uint32_t *ret, size_t *ret_size) {
+static bool hex_digits(const struct translation *translation, size_t ahead, size_t least, size_t most, uint32_t *ret,
+        size_t *ret_size) {
         uint32_t value = 0;
         size_t size = 0;
         for (; size < most; size++) {

@@ -80,7 +80,8 @@ static int seeds_run(uint64_t from, uint64_t seeds, bool verbose) {
                                 break;
                 }
         const struct world_figures *f = &world_figures;
-        printf("%llu runs: %llu messages, %llu executions, %llu records, %llu repeats, %llu kills, %llu switches, %llu fences (%llu overran), "
+        printf("%llu runs: %llu messages, %llu executions, %llu records, %llu repeats, %llu kills, %llu switches, "
+                "%llu fences (%llu overran), "
                "%llu appends failed, %llu unknown, %llu decisions of the person, %llu steps back\n",
                (unsigned long long)f->runs, (unsigned long long)f->messages, (unsigned long long)f->executions,
                (unsigned long long)f->records, (unsigned long long)f->repeats, (unsigned long long)f->crashes,

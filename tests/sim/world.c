@@ -301,7 +301,8 @@ static void op_append(void *user, struct shard_append *append, const struct reco
         ASSERT(world->append_count < APPENDS_MAX);
         if (offset >= 0)
                 world->submitted_offset = offset + 1;
-        world->appends[world->append_count++] = (struct submission){.append = append, .stored = {.record = *record, .offset = offset}};
+        world->appends[world->append_count++] = (struct submission){
+                .append = append, .stored = {.record = *record, .offset = offset}};
         if (world->append_count == 1)
                 world->append_at = world->now_ns + 100000 + below(world, 2 * MS);
 }
@@ -344,7 +345,8 @@ static void log_event(struct world *world) {
                 tell(world, &first, APPEND_FAILED);
                 return;
         }
-        if (!world->quiet && chance(world, 1)) {                // the device fails: unknown, and what is behind waits for the reopening
+        // the device fails: unknown, and what is behind waits for the reopening
+        if (!world->quiet && chance(world, 1)) {
                 world_figures.unknown_appends++;
                 first.landed = chance(world, 50);
                 if (first.landed) {
@@ -687,7 +689,8 @@ static void crash(struct world *world) {
         bool landing = true;
         for (size_t i = 0; i < world->append_count; i++) {
                 struct submission *submission = &world->appends[i];
-                landing = landing && chance(world, 60) && world->now_ns >= world->full_until && world->now_ns >= world->broken_until &&
+                landing = landing && chance(world, 60) && world->now_ns >= world->full_until &&
+                        world->now_ns >= world->broken_until &&
                           (submission->stored.offset < 0 || submission->stored.offset == world->durable_offset);
                 if (submission->state == SUBMITTED && landing)
                         land(world, submission->stored);
@@ -768,7 +771,8 @@ static void events(struct world *world) {
         for (size_t i = 0; i < CALLS_MAX && !world->failed; i++) {
                 struct call *call = &world->calls[i];
                 bool waits = call->message || call->forwarded;
-                if (call->used && ((!call->executed && world->now_ns >= call->execute_at) || call->dies || (!waits && call->executed) ||
+                if (call->used && ((!call->executed && world->now_ns >= call->execute_at) || call->dies ||
+                    (!waits && call->executed) ||
                                    (waits && world->now_ns >= MIN(call->answer_at, call->give_up_at))))
                         call_event(world, call);
         }
@@ -876,7 +880,8 @@ bool world_run(const struct world_options *options, char *ret_why, size_t size) 
                 struct shard_state state;
                 shard_state(world->shard, &state);
                 char text[200];
-                snprintf(text, sizeof text, "does not come to rest: mode %d (target %d), left async %zu, waiting %zu, parked %zu, open %zu, "
+                snprintf(text, sizeof text,
+                        "does not come to rest: mode %d (target %d), left async %zu, waiting %zu, parked %zu, open %zu, "
                          "indeterminate %zu, appends %zu", state.mode, world->target, state.lanes_left_async, state.waiting,
                          state.parked, state.calls_open, state.calls_indeterminate, world->append_count);
                 wrong(world, 4, NULL, text);

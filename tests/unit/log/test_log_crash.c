@@ -452,6 +452,7 @@ static void every_single_failure_is_survived(void **state) {
 }
 
 int main(void) {
-        const struct CMUnitTest tests[] = {cmocka_unit_test(every_single_failure_is_survived), cmocka_unit_test(keeps_its_promises), cmocka_unit_test(a_missing_sync_is_noticed)};
+        const struct CMUnitTest tests[] = {cmocka_unit_test(every_single_failure_is_survived), cmocka_unit_test(keeps_its_promises),
+                cmocka_unit_test(a_missing_sync_is_noticed)};
         return cmocka_run_group_tests_name("log-crash", tests, NULL, NULL);
 }
