@@ -5,7 +5,7 @@
 //      .  \s  \S           ECMA's line terminators and white space, as classes        [] [^]      nothing, anything
 //      \v \0 \cX \xHH      the character                                              [ in a class is itself
 //      \uHHHH \u{H}        the character, pairs joined                                { } ] that belong to nothing are themselves
-//      \p{Letter} …        PCRE2's short names                                        possessive, atomic, verbs, \A \Z \h: refused
+//      \p{Letter} …        PCRE2's short names                                        possessive, atomic, verbs, \A \Z \h…: refused
 #include "schema/schema_priv.h"
 
 #include "json/utf8.h"
