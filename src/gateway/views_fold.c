@@ -354,7 +354,7 @@ static bool fold_of_shard(struct step *step, struct error *error) {
         case RECORD_START: case RECORD_CONFIG: case RECORD_REGISTRY: case RECORD_MIGRATION:
                 break;
         }
-        ASSERT(!"a record of a shard");
+        UNREACHABLE("a record of a shard");
         return false;
 }
 

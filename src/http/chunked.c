@@ -76,7 +76,7 @@ static enum http_parse in_trailers(struct http_chunked *chunked, char c, struct 
         case SIZE: case EXTENSION: case SIZE_LF: case DATA: case DATA_CR: case DATA_LF: case TRAILER_LF: case END_LF: case END:
                 break;
         }
-        ASSERT(!"a state of trailers");
+        UNREACHABLE("a state of trailers");
         return HTTP_PARSE_REFUSED;
 }
 
@@ -122,7 +122,7 @@ static enum http_parse step(struct http_chunked *chunked, char c, const struct b
         case DATA: case END:
                 break;
         }
-        ASSERT(!"a state of the framing");
+        UNREACHABLE("a state of the framing");
         return HTTP_PARSE_REFUSED;
 }
 
