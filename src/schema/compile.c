@@ -33,7 +33,8 @@ bool compile_wrong(const struct compiler *compiler, const struct json *node, enu
         CLEANUP(buffer_free) struct buffer pointer = {0};
         json_pointer_of(&pointer, compiler->schema->document, node);
         struct json_position position = json_position(compiler->schema->source, json_offset(node));
-        return error_set(compiler->error, code, "schema, at \"%.*s\" (line %zu, column %zu): %s", BYTES_PRINT(buffer_bytes(&pointer)),
+        return error_set(compiler->error, code, "schema, at \"%.*s\" (line %zu, column %zu): %s",
+                BYTES_PRINT(buffer_bytes(&pointer)),
                          position.line, position.column, text);
 }
 
@@ -178,7 +179,7 @@ const struct subschema *compile_subschema(struct compiler *compiler, const struc
         if (json_is(node, JSON_BOOL)) {
                 subschema->never = !json_bool(node);
         } else if (!json_is(node, JSON_OBJECT)) {
-                IGNORE(!compile_wrong(compiler, node, ERROR_INVALID, "expected a schema: an object, true or false"));   // NULL anyway
+                IGNORE(!compile_wrong(compiler, node, ERROR_INVALID, "expected a schema: an object, true or false")); // NULL anyway
                 return NULL;
         } else if (!compile_keywords(compiler, subschema, node)) {
                 return NULL;
@@ -199,7 +200,8 @@ static const struct json *follow_pointer(struct compiler *compiler, const struct
                 if (node && compiler->bases[number_of(compiler, node)])
                         base = compiler->bases[number_of(compiler, node)];
         }
-        if (node && json_is(node, JSON_OBJECT) && !compiler->bases[number_of(compiler, node)] && !index_schema(compiler, node, base))
+        if (node && json_is(node, JSON_OBJECT) && !compiler->bases[number_of(compiler, node)] &&
+            !index_schema(compiler, node, base))
                 return NULL;
         return node;
 }
@@ -269,7 +271,8 @@ static bool find_loop(struct compiler *compiler, const struct subschema *constan
         if (subschema->walk == 2)
                 return true;
         if (depth > SCHEMA_CHAIN_MAX)
-                return compile_wrong(compiler, subschema->source, ERROR_LIMIT, "more than %d references in a row", SCHEMA_CHAIN_MAX);
+                return compile_wrong(compiler, subschema->source, ERROR_LIMIT, "more than %d references in a row",
+                        SCHEMA_CHAIN_MAX);
         subschema->walk = 1;
         depth++;
         if (!find_loop(compiler, subschema->reference, depth) || !find_loop(compiler, subschema->not, depth) ||

@@ -42,7 +42,8 @@ static const char *type_sentence(const struct failure *failure, struct arena *ar
                 const char *name = 1u << type == TYPE_INTEGER ? "integer" : json_type_name((enum json_type)type);
                 buffer_print(&types, "%s%s", types.size ? " or " : "", name);
         }
-        return arena_print(arena, "is %s, expected %.*s", json_type_name(json_type(failure->node)), BYTES_PRINT(buffer_bytes(&types)));
+        return arena_print(arena, "is %s, expected %.*s", json_type_name(json_type(failure->node)),
+                BYTES_PRINT(buffer_bytes(&types)));
 }
 
 static const char *sentence_of(const struct failure *failure, struct arena *arena) {

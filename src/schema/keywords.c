@@ -308,7 +308,8 @@ static bool keyword_properties(struct compiler *compiler, struct subschema *subs
         }
         for (const struct json *at = required ? required + 1 : NULL; at && at < json_next(required); at++) {
                 const struct property *known = property_find(rules, json_text(at), SIZE_MAX);
-                struct property *property = known ? &rules->properties[known - rules->properties] : add_property(rules, json_text(at));
+                struct property *property = known ? &rules->properties[known - rules->properties]
+                                                   : add_property(rules, json_text(at));
                 rules->required_count += !property->required;
                 property->required = true;
         }

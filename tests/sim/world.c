@@ -435,7 +435,7 @@ static struct call *new_call(struct world *world, struct message *of) {
                         }
                         return call;
                 }
-        ASSERT(!"CALLS_MAX");
+        UNREACHABLE("CALLS_MAX");
         return NULL;
 }
 
