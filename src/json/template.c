@@ -236,6 +236,10 @@ bool template_render(const struct template *template, const struct template_inpu
         return true;
 }
 
+const struct json *template_source(const struct template *template) {
+        return template->root;
+}
+
 unsigned template_references(const struct template *template) {
         return template->inputs;
 }

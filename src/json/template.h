@@ -50,6 +50,9 @@ void template_free(struct template *template);                 // NULL is allowe
 MUST_USE bool template_render(const struct template *template, const struct template_inputs *inputs, struct buffer *buffer,
                               struct error *error);
 
+// The document it was compiled from. Lives as long as the template.
+const struct json *template_source(const struct template *template);
+
 // For checks of a configuration: which inputs are used (bits 1 << enum template_input), and each reference.
 unsigned template_references(const struct template *template);
 struct template_reference {
