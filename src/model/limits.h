@@ -9,6 +9,7 @@
 enum {
         MODEL_FILE_MAX = 1 << 20,       // bytes of commute.yaml
         MODEL_NODES_MAX = 50000,        // keys and values in it
+        MODEL_MEMBERS_MAX = 4096,       // of one mapping
         MODEL_DEPTH_MAX = 32,           // mappings and lists within each other
         MODEL_CONTRACT_MAX = 4 << 20,   // bytes of a contract
         MODEL_BEARER_MAX = 4096,        // bytes of a token
@@ -16,6 +17,8 @@ enum {
         MODEL_EVENTS_MAX = 1000,
         MODEL_COMMUNICATIONS_MAX = 1000,
         MODEL_VERSIONS_MAX = 1000,      // of one event
+        MODEL_PARTITIONS_MAX = 256,     // of one topic
+        MODEL_TOPIC_NAME_MAX = 200,     // bytes
         MODEL_CAPTURES_MAX = 64,        // of one event
         MODEL_HEADERS_MAX = 32,         // of one communication
         MODEL_MAY_DIFFER_MAX = 64,      // of one communication
@@ -25,3 +28,4 @@ enum {
 #define MODEL_MINUTE (60 * MODEL_SECOND)
 #define MODEL_HOUR (60 * MODEL_MINUTE)
 #define MODEL_DAY (24 * MODEL_HOUR)
+#define MODEL_RETENTION_MAX (3650 * MODEL_DAY)

@@ -137,7 +137,7 @@ struct model_communication {
 struct model_settings {
         const char *gateway, *registry, *control;               // listen addresses, "127.0.0.1:8080"
         const char *data;               // folder of log.db, state.db, token
-        unsigned threads;               // loops of the gateway; 0: as many as the machine has processors
+        uint64_t threads;               // loops of the gateway; 0: as many as the machine has processors
         uint64_t max_body, max_head, max_response;              // bytes
         uint64_t max_connections;       // of callers, per listener and loop
         uint64_t max_upstream_connections, max_upstream_queue;  // per service and loop
