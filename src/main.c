@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Joins the daemon and the command line; nothing else knows both.
-#include <stdio.h>
+#include "cli/cli.h"
 
-int main(void) {
-        fputs("commute: not yet\n", stderr);
-        return 69;
+int main(int argc, char **argv) {
+        const struct cli_programs programs = {.serve = NULL};
+        return cli_main(argc, argv, &programs);
 }

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the commands share: the options, how they are parsed, how errors are told.
+#pragma once
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "cli/cli.h"
+
+// Options by name; a command lists those it takes (bits 1 << enum cli_option).
+enum cli_option {
+        CLI_HELP, CLI_JSON, CLI_CONFIG, CLI_PRINT_SCHEMA, CLI_CONTROL, CLI_TOKEN_FILE, CLI_TO, CLI_AUTO, CLI_STEP, CLI_WATCH,
+        CLI_DONE, CLI_OUTPUT, CLI_OPTION_COUNT
+};
+
+enum { CLI_ARGUMENTS_MAX = 256 };
+
+struct cli_options {
+        bool given[CLI_OPTION_COUNT];
+        const char *value[CLI_OPTION_COUNT];    // of those that take one; NULL: not given
+        const char *arguments[CLI_ARGUMENTS_MAX];
+        size_t argument_count;
+};
+
+struct cli_command {
+        const char *name;               // "check"; "schema validate" where a word follows
+        const char *synopsis;           // behind the name: "[-c FILE] [--json]"
+        const char *summary;            // one line of `commute --help`
+        const char *help;               // of `commute NAME --help`, behind the synopsis
+        unsigned options;               // those that it takes, beside --help
+        int least, most;                // arguments
+        int (*run)(const struct cli_options *options);  // NULL: not in this version
+};
+
+extern const struct cli_command cli_commands[];
+extern const size_t cli_command_count;
+
+// False: what is wrong was printed.
+MUST_USE bool cli_parse(const struct cli_command *command, int argc, char **argv, struct cli_options *ret_options);
+void cli_print_help(const struct cli_command *command);
+
+// Prints the error (as JSON on standard output with --json, else on standard error) and gives the exit status.
+int cli_fail(const struct cli_options *options, const struct error *error);
+void cli_print(struct bytes text);              // to standard output, with a line end if it has none
+
+int cli_check(const struct cli_options *options);
+int cli_schema_validate(const struct cli_options *options);

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of commands, with what each says of itself. A command without `run` is refused by name.
+#include "cli/cli_priv.h"
+
+#define TAKES(option) (1u << CLI_##option)
+#define CLIENT (TAKES(JSON) | TAKES(CONTROL) | TAKES(TOKEN_FILE) | TAKES(CONFIG))
+
+const struct cli_command cli_commands[] = {
+        {"serve", "[-c FILE]", "run the gateway, the schema registry and the control API",
+         "Runs until SIGTERM or SIGINT, which end what is under way first. SIGHUP reads the configuration again; a new one that\n"
+         "has a mistake is refused, and the old one stays. The addresses stand in the configuration under \"listen\".",
+         TAKES(CONFIG), 0, 0, NULL},
+        {"check", "[-c FILE] [--json] [--print-schema]", "check the configuration, offline",
+         "Reads the configuration and every file it names, and prints what is wrong: FILE:LINE:COLUMN: place: what was expected,\n"
+         "up to 20 of them. Prints one line and exits with 0 when nothing is. --json prints the effective configuration, all\n"
+         "defaults filled in, and its hash; or {\"error\", \"message\", \"problems\": [{line, column, place, message}]}.\n"
+         "docs/configuration.md explains every key.",
+         TAKES(CONFIG) | TAKES(JSON) | TAKES(PRINT_SCHEMA), 0, 0, cli_check},
+        {"plan", "COMMUNICATION --to MODE", "show every step of a migration, its gate and the verdict now; change nothing",
+         "Lists the steps in their order: what each ensures, whether that holds already, what its gate wants and what it sees now\n"
+         "(pass, wait or fail with the first counterexample), what a person has to do, and the way back from there.",
+         CLIENT | TAKES(TO), 1, 1, NULL},
+        {"migrate", "COMMUNICATION --to MODE [--auto | --step]", "begin a migration",
+         "Begins to move the communication to another mode. With --auto it takes each step whose gate passes by itself and stops\n"
+         "only at what a person has to do. With --step (the default) it waits for \"commute advance\" before each step.",
+         CLIENT | TAKES(TO) | TAKES(AUTO) | TAKES(STEP), 1, 1, NULL},
+        {"advance", "COMMUNICATION", "take the next step of a migration",
+         "Measures the next step's gate and takes the step if it passes; else says what is missing. Also says\n"
+         "\"done\" to a step that waits for you; where there is a check, it is made.", CLIENT, 1, 1, NULL},
+        {"pause", "COMMUNICATION", "stop a migration where it is",
+         "Nothing moves until \"commute advance\" or \"commute rollback\". Traffic goes on as it is.", CLIENT, 1, 1, NULL},
+        {"rollback", "COMMUNICATION", "go one step of a migration back, then pause",
+         "Undoes the last step. From where that would read something stale it is a forward migration: \"commute plan\" says which.",
+         CLIENT, 1, 1, NULL},
+        {"cancel", "COMMUNICATION", "go back to where a migration began", "As rollback, step by step, to the start.", CLIENT,
+         1, 1, NULL},
+        {"status", "[COMMUNICATION] [--watch]", "show each communication, its mode, and why it waits",
+         "One line for each communication: mode, step, rates, lag, what is parked or indeterminate, and the reason for every\n"
+         "wait. With a name: its accounts, its lanes that stay behind, and the migration's steps with their evidence.",
+         CLIENT | TAKES(WATCH), 0, 1, NULL},
+        {"evolve", "EVENT --to VERSION", "move an event to another version", "Moves producers and consumers to another version.",
+         CLIENT | TAKES(TO), 1, 1, NULL},
+        {"parked list", "[COMMUNICATION]", "list messages that wait for a person",
+         "Each with its position, lane, since when, how many wait behind it, and why.", CLIENT, 0, 1, NULL},
+        {"parked show", "POSITION", "show one of them", "What was sent, what came back, and what was tried.", CLIENT, 1, 1, NULL},
+        {"parked retry", "POSITION", "deliver it again",
+         "Refused until the provider's longest request (\"settle\") has passed since the last attempt.", CLIENT, 1, 1, NULL},
+        {"parked settle", "POSITION --done", "say that the provider has done it",
+         "Look into the provider's data first: nobody else knows. Refused until \"settle\" has passed since the last attempt.",
+         CLIENT | TAKES(DONE), 1, 1, NULL},
+        {"parked discard", "POSITION", "give it up",
+         "It will not be delivered, and its account says so. What waits behind it in its lane goes on.", CLIENT, 1, 1, NULL},
+        {"proof", "COMMUNICATION [-o FILE]", "write a signed certificate of a communication's accounts",
+         "The ledger's sums and equations at one position, what they assume, and the configuration's hash, signed with Ed25519.",
+         CLIENT | TAKES(OUTPUT), 1, 1, NULL},
+        {"verify", "FILE", "verify a certificate, offline", "Checks the signature and every equation.", TAKES(JSON), 1, 1, NULL},
+        {"schema validate", "SCHEMA FILE…", "validate JSON documents against a JSON Schema, offline",
+         "Drafts 7 and 2020-12. Prints for each file \"FILE: valid\", or every failure with line, column, instance path, keyword.\n"
+         "With --json: one document in the specification's basic output form for each file. Exits with 65 if one is invalid.",
+         TAKES(JSON), 2, CLI_ARGUMENTS_MAX, cli_schema_validate},
+        {"schema check", "SCHEMA…", "check that schemas compile", "Refuses what cannot be asserted, by name.", TAKES(JSON), 1,
+         CLI_ARGUMENTS_MAX, NULL},
+        {"schema diff", "OLD NEW", "say what changed between two schemas, and what it breaks", "For readers and for writers.",
+         TAKES(JSON), 2, 2, NULL},
+        {"schema register", "EVENT", "register an event's contracts", "With the running registry.", CLIENT, 1, 1, NULL},
+        {"docs", "", "write the documentation of the communications", "Markdown, from the configuration and the log.", CLIENT,
+         0, 0, NULL},
+        {"demo", "", "show it: the hiring platform under load", "As make demo.", 0, 0, 0, NULL},
+};
+const size_t cli_command_count = ARRAY_SIZE(cli_commands);
