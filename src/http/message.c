@@ -154,6 +154,15 @@ static enum http_parse read_headers(struct bytes data, size_t at, const struct h
         return HTTP_PARSE_DONE;
 }
 
+static enum http_parse too_long(struct http_refusal *ret) {
+        return refuse(ret, 414, "target-too-long", "the request target is longer than is allowed");
+}
+
+static bool first_line_too_long(struct bytes window, const struct http_limits *limits) {
+        size_t most = limits->max_target + REQUEST_LINE_EXTRA;
+        return window.size > most && !memchr(window.data, '\n', most + 1);
+}
+
 static enum http_parse read_version(struct bytes version, uint8_t *ret_minor, struct http_refusal *refusal) {
         bool is_version = version.size == 8 && bytes_starts_with(version, BYTES("HTTP/")) && version.data[6] == '.' &&
                 version.data[5] >= '0' && version.data[5] <= '9' && version.data[7] >= '0' && version.data[7] <= '9';
@@ -194,8 +203,6 @@ static enum http_parse read_target(struct http_head *head, struct bytes *ret_aut
 
 static enum http_parse read_request_line(struct bytes line, const struct http_limits *limits, struct http_head *head,
                                          struct bytes *ret_authority, struct http_refusal *refusal) {
-        if (line.size > limits->max_target + REQUEST_LINE_EXTRA)
-                return refuse(refusal, 414, "target-too-long", "the request target is longer than is allowed");
         const char *first = memchr(line.data, ' ', line.size);
         const char *last = memrchr(line.data, ' ', line.size);
         if (!first || first == last)
@@ -212,7 +219,7 @@ static enum http_parse read_request_line(struct bytes line, const struct http_li
             bytes_equal(head->method, BYTES("TRACE")))
                 return refuse(refusal, 501, "not-supported", "this method is not supported");
         if (head->target.size > limits->max_target)
-                return refuse(refusal, 414, "target-too-long", "the request target is longer than is allowed");
+                return too_long(refusal);
         return read_target(head, ret_authority, refusal);
 }
 
@@ -233,6 +240,9 @@ static enum http_parse parse_request_lines(struct bytes window, const struct htt
         size_t at = 0;
         struct bytes line, authority = {0};
         struct seen seen = {0};
+        // Looked at before the line's content is, as it is while the line's end has not come yet.
+        if (first_line_too_long(window, limits))
+                return too_long(refusal);
         enum http_parse parse = next_line(window, &at, &line, refusal);
         if (parse == HTTP_PARSE_DONE)
                 parse = read_request_line(line, limits, head, &authority, refusal);
@@ -255,13 +265,12 @@ static enum http_parse parse_request_lines(struct bytes window, const struct htt
 enum http_parse http_parse_request(struct bytes data, size_t *scanned, const struct http_limits *limits,
                                    struct http_head *ret_head, struct http_refusal *ret_refusal) {
         struct bytes window = {data.data, MIN(data.size, limits->max_head)};
-        bool had_line = *scanned && memchr(window.data, '\n', MIN(*scanned, window.size));
-        bool came = line_came(window, scanned);
-        enum http_parse parse = came ? parse_request_lines(window, limits, ret_head, ret_refusal) : HTTP_PARSE_MORE;
+        enum http_parse parse = line_came(window, scanned) ? parse_request_lines(window, limits, ret_head, ret_refusal) :
+                HTTP_PARSE_MORE;
         if (parse != HTTP_PARSE_MORE)
                 return parse;
-        if (!came && !had_line && window.size > limits->max_target + REQUEST_LINE_EXTRA)
-                return refuse(ret_refusal, 414, "target-too-long", "the request target is longer than is allowed");
+        if (first_line_too_long(window, limits))
+                return too_long(ret_refusal);
         if (window.size == limits->max_head)
                 return refuse(ret_refusal, 431, "head-too-large", "the request's head is larger than is allowed");
         return HTTP_PARSE_MORE;
