@@ -118,5 +118,6 @@ struct gateway_command {
 
         struct loop_task task;                  // the gateway's
         struct list link;                       // the gateway's
+        struct gateway *gateway;                // the gateway's
 };
 void gateway_order(struct gateway *gateway, struct gateway_command *command);

@@ -547,6 +547,10 @@ void shard_start(struct shard *shard) {
 
 // ---- what others ask ----
 
+bool shard_knows(const struct shard *shard, const struct hash128 *identity) {
+        return shard_find(shard, identity) != NULL;
+}
+
 uint64_t shard_message_position(const struct shard_message *message) {
         return message->position;
 }

@@ -179,6 +179,9 @@ void shard_called(struct shard *shard, struct shard_message *message, const stru
 void shard_tick(struct shard *shard);
 void shard_views_passed(struct shard *shard, uint64_t position);
 
+// Whether the identity is in the shard's memory.
+bool shard_knows(const struct shard *shard, const struct hash128 *identity);
+
 // Position of the INTENT or MESSAGE that the runtime reads to call or deliver, the attempt's number (1..) and its lane sequence.
 uint64_t shard_message_position(const struct shard_message *message);
 uint32_t shard_message_attempt(const struct shard_message *message);

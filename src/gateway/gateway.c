@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: Apache-2.0
+// Construction and recovery of the gateway, and where a request goes.
+#include "gateway/gateway.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <xxhash.h>
+
+#include "gateway/gateway_priv.h"
+#include "os/thread.h"
+#include "proof/ledger.h"
+
+// ---- routes ----
+
+static bool route_named(const void *element, const void *key) {
+        return bytes_equal(bytes_of(((const struct route *)element)->communication->name), *(const struct bytes *)key);
+}
+
+static uint64_t name_slot(struct bytes name) {
+        return XXH3_64bits(name.data, name.size);       // names are the configuration's, not a caller's
+}
+
+struct http_upstream *gateway_upstream(struct gateway *gateway, const struct loop *loop, const struct model_service *service) {
+        size_t services = gateway->options.model->service_count;
+        for (size_t i = 0; i < gateway->options.loop_count; i++)
+                if (gateway->options.loops[i] == loop)
+                        return gateway->upstreams[i * services + service->index];
+        ASSERT(!"one of the data plane's loops");
+        return NULL;
+}
+
+// Calls may be forwarded where they come in while nothing is remembered: every shard plain since the log began.
+void route_update_direct(struct route *route) {
+        bool direct = true;
+        for (unsigned i = 0; route->shards && i < route->communication->partitions; i++) {
+                struct shard_state state;
+                shard_state(route->shards[i].shard, &state);
+                direct = direct && state.mode == LANE_PLAIN && state.epoch <= 1 && !state.changing;
+        }
+        atomic_store(&route->direct, direct);
+}
+
+// ---- recovery ----
+
+static bool open_partition(struct gateway *gateway, struct topic_partition *partition, const char *prefix, const char *name,
+                           unsigned number, struct error *error) {
+        char stream[LOG_NAME_MAX + 1];
+        int size = snprintf(stream, sizeof stream, "%s/%s/%u", prefix, name, number);
+        struct log_stream_info info;
+        if (!log_stream(gateway->options.log, (struct bytes){stream, (size_t)size}, LOG_STREAM_OFFSETS, &partition->stream, error) ||
+            !log_stream_info(gateway->options.log, partition->stream, &info, error))
+                return false;
+        partition->next_offset = info.next_offset;
+        return true;
+}
+
+static bool restore_lane(void *context, const struct state_lane *lane, struct error *error) {
+        (void)error;
+        shard_restore_left_async(((struct owned_shard *)context)->shard, &lane->lane);
+        return true;
+}
+
+static bool restore_message(void *context, const struct state_message *message, struct error *error) {
+        struct owned_shard *owned = context;
+        struct shard_unsettled unsettled = {
+                .position = message->position,
+                .identity = message->identity,
+                .body_hash = message->body_hash,
+                .lane = message->lane,
+                .sequence = message->sequence,
+                .attempts = message->attempts,
+                .was_indeterminate = message->was_indeterminate,
+                .changed_ms = message->changed_ms,
+        };
+        switch ((enum ledger_state)message->state) {
+        case LEDGER_OPEN: unsettled.state = UNSETTLED_OPEN; break;
+        case LEDGER_CALL_INDETERMINATE: unsettled.state = UNSETTLED_INDETERMINATE_CALL; break;
+        case LEDGER_WAITING: unsettled.state = UNSETTLED_WAITING; break;
+        case LEDGER_TRYING: unsettled.state = UNSETTLED_TRYING; break;
+        case LEDGER_INDETERMINATE: unsettled.state = UNSETTLED_INDETERMINATE; break;
+        case LEDGER_PARKED: unsettled.state = UNSETTLED_PARKED; break;
+        default:
+                return error_set(error, ERROR_CORRUPT, "the message at %llu is \"%s\" in the views",
+                                 (unsigned long long)message->position, ledger_account_name((enum ledger_state)message->state));
+        }
+        shard_restore_message(owned->shard, &unsettled);
+        return true;
+}
+
+// The first record of a shard: without one the log would forget the stream's number.
+static bool append_first_epoch(struct owned_shard *owned, enum lane_mode mode, struct error *error) {
+        struct gateway *gateway = owned->gateway;
+        CLEANUP(buffer_free) struct buffer header = {0};
+        struct record record = {
+                .kind = RECORD_EPOCH, .epoch = 1, .shard = owned->stream, .mode = mode, .mapping = gateway->options.config_number,
+                .time_ms = clock_wall_ms(loop_clock(gateway->owner)),
+        };
+        record_encode(&record, &header);
+        struct log_record stored = {.stream = owned->stream, .offset = -1, .header = buffer_bytes(&header)};
+        struct log_batch batch = {.records = &stored, .count = 1};
+        return log_append_wait(gateway->options.log, &batch, error);
+}
+
+static bool restore_shard(struct owned_shard *owned, struct error *error) {
+        struct gateway *gateway = owned->gateway;
+        const struct model_communication *communication = owned->route->communication;
+        char name[LOG_NAME_MAX + 1];
+        int size = snprintf(name, sizeof name, "%s/%u", communication->name, owned->partition);
+        if (!log_stream(gateway->options.log, (struct bytes){name, (size_t)size}, LOG_STREAM_PLAIN, &owned->stream, error))
+                return false;
+        if (communication->async &&
+            (!open_partition(gateway, &owned->topic, "topic", communication->async->event->topic, owned->partition, error) ||
+             !open_partition(gateway, &owned->shadow, "shadow", communication->name, owned->partition, error)))
+                return false;
+        const struct model_tuning *tuning = &communication->tuning;
+        struct shard_options options = {
+                .stream = owned->stream,
+                .recognises = communication->recognises.header != NULL,
+                .discard_refused = communication->async && communication->async->refusal == MODEL_DISCARD,
+                .deadline_ns = MILLISECONDS(tuning->deadline_ms),
+                .settle_ms = tuning->settle_ms,
+                .max_backlog = gateway->options.model->settings.max_backlog,
+                .max_in_flight = tuning->in_flight,
+                .retry_first_ns = MILLISECONDS(tuning->retry_first_ms),
+                .retry_longest_ns = MILLISECONDS(tuning->retry_longest_ms),
+        };
+        owned->shard = shard_new(&options, &owner_ops, owned);
+        struct state_shard known;
+        bool is_known = state_shard_find(gateway->state, owned->stream, &known, error);
+        if (!is_known && error->code != ERROR_NOT_FOUND)
+                return false;
+        enum lane_mode initial = communication->initially == MODEL_ASYNC ? LANE_ASYNC : LANE_PLAIN;
+        if (!is_known && !append_first_epoch(owned, initial, error))
+                return false;
+        shard_restore(owned->shard, is_known ? (enum lane_mode)known.mode : initial, is_known ? known.epoch : 1);
+        if (!is_known)
+                return true;
+        return state_lane_left_each(gateway->state, owned->stream, restore_lane, owned, error) &&
+               state_unsettled_each(gateway->state, owned->stream, restore_message, owned, error);
+}
+
+static void shard_timer(struct loop_timer *timer) {
+        shard_tick(CONTAINER_OF(timer, struct owned_shard, timer)->shard);
+}
+
+static bool open_route(struct gateway *gateway, struct route *route, const struct model_communication *communication,
+                       struct error *error) {
+        route->gateway = gateway;
+        route->communication = communication;
+        struct bytes name = bytes_of(communication->name);
+        table_insert(&gateway->route_table, name_slot(name), route);
+        atomic_store(&route->direct, true);
+        if (communication->kind != MODEL_FUNCTIONAL) {
+                if (communication->initially != MODEL_PULL)
+                        return error_set(error, ERROR_UNSUPPORTED, "%s: a data communication that is not pulled at the start is not "
+                                         "supported by this version", communication->name);
+                return true;
+        }
+        if (!communication->has_key)
+                return true;                            // it stays sync for ever, and needs no lanes
+        route->shards = must_calloc(communication->partitions, sizeof *route->shards);
+        for (unsigned i = 0; i < communication->partitions; i++) {
+                struct owned_shard *owned = &route->shards[i];
+                *owned = (struct owned_shard){.gateway = gateway, .route = route, .partition = i, .timer.fire = shard_timer};
+                if (!restore_shard(owned, error))
+                        return error_wrap(error, "%s, shard %u", communication->name, i);
+        }
+        route_update_direct(route);
+        return true;
+}
+
+static bool open_upstreams(struct gateway *gateway, struct error *error) {
+        const struct model *model = gateway->options.model;
+        gateway->upstreams = must_calloc(gateway->options.loop_count * model->service_count, sizeof(struct http_upstream *));
+        struct http_upstream_options options = {
+                .max_connections = (unsigned)model->settings.max_upstream_connections,
+                .max_queue = (unsigned)model->settings.max_upstream_queue,
+                .max_response = model->settings.max_response,
+        };
+        for (size_t loop = 0; loop < gateway->options.loop_count; loop++)
+                for (size_t i = 0; i < model->service_count; i++)
+                        if (!http_upstream_new(gateway->options.loops[loop], bytes_of(model->services[i].url), &options,
+                                               &gateway->upstreams[loop * model->service_count + i], error))
+                                return error_wrap(error, "service %s", model->services[i].name);
+        return true;
+}
+
+static void views_moved(struct loop_task *task);
+
+bool gateway_new(const struct gateway_options *options, struct gateway **ret_gateway, struct error *error) {
+        struct error unused;
+        error = error ? error : &unused;
+        struct gateway *gateway = must_calloc(1, sizeof *gateway);
+        const struct model *model = options->model;
+        gateway->options = *options;
+        gateway->owner = options->loops[0];
+        gateway->views_task.run = views_moved;
+        list_init(&gateway->free_pending);
+        list_init(&gateway->unknown);
+        list_init(&gateway->decisions);
+        gateway->routes = must_calloc(model->communication_count, sizeof *gateway->routes);
+        gateway->event_schemas = must_calloc(model->event_count, sizeof *gateway->event_schemas);
+        bool fine = open_upstreams(gateway, error) && log_reader_open(options->log, &gateway->log_reader, error) &&
+                    state_reader_open(options->state_path, &gateway->state, error);
+        for (size_t i = 0; fine && i < model->communication_count; i++)
+                fine = open_route(gateway, &gateway->routes[i], &model->communications[i], error);
+        if (!fine) {
+                gateway_free(gateway);
+                return false;
+        }
+        *ret_gateway = gateway;
+        return true;
+}
+
+void gateway_start(struct gateway *gateway) {
+        for (size_t r = 0; r < gateway->options.model->communication_count; r++) {
+                struct route *route = &gateway->routes[r];
+                for (unsigned i = 0; route->shards && i < route->communication->partitions; i++)
+                        shard_start(route->shards[i].shard);
+        }
+}
+
+void gateway_stop(struct gateway *gateway) {
+        atomic_store(&gateway->stopping, true);
+        for (size_t r = 0; r < gateway->options.model->communication_count; r++) {
+                struct route *route = &gateway->routes[r];
+                for (unsigned i = 0; route->shards && i < route->communication->partitions; i++) {
+                        shard_pause(route->shards[i].shard, true);
+                        loop_timer_cancel(gateway->owner, &route->shards[i].timer);
+                }
+        }
+}
+
+static void free_pendings(struct list *list) {
+        LIST_FOR_EACH_SAFE(link, list) {
+                struct pending *pending = CONTAINER_OF(link, struct pending, link);
+                buffer_free(&pending->bytes);
+                free(pending);
+        }
+}
+
+void gateway_free(struct gateway *gateway) {
+        if (!gateway)
+                return;
+        const struct model *model = gateway->options.model;
+        if (gateway->reopener_started)
+                thread_join(gateway->reopener);
+        for (size_t r = 0; r < model->communication_count; r++) {
+                struct route *route = &gateway->routes[r];
+                for (unsigned i = 0; route->shards && i < route->communication->partitions; i++)
+                        shard_free(route->shards[i].shard);
+                free(route->shards);
+        }
+        for (size_t i = 0; gateway->upstreams && i < gateway->options.loop_count * model->service_count; i++)
+                http_upstream_free(gateway->upstreams[i]);
+        free_pendings(&gateway->free_pending);
+        free_pendings(&gateway->unknown);
+        log_reader_close(gateway->log_reader);
+        state_reader_close(gateway->state);
+        table_free(&gateway->route_table);
+        arena_free(&gateway->arena);
+        buffer_free(&gateway->event);
+        free(gateway->upstreams);
+        free(gateway->event_schemas);
+        free(gateway->routes);
+        free(gateway);
+}
+
+// ---- what other threads say ----
+
+static void views_moved(struct loop_task *task) {
+        struct gateway *gateway = CONTAINER_OF(task, struct gateway, views_task);
+        atomic_store(&gateway->views_posted, false);
+        uint64_t position = atomic_load(&gateway->views_position);
+        for (size_t r = 0; r < gateway->options.model->communication_count; r++) {
+                struct route *route = &gateway->routes[r];
+                for (unsigned i = 0; route->shards && i < route->communication->partitions; i++)
+                        shard_views_passed(route->shards[i].shard, position);
+        }
+}
+
+void gateway_views_moved(struct gateway *gateway, uint64_t position) {
+        atomic_store(&gateway->views_position, position);
+        if (!atomic_exchange(&gateway->views_posted, true))
+                loop_post(gateway->owner, &gateway->views_task);
+}
+
+void gateway_event_schema(struct gateway *gateway, size_t event_index, uint32_t schema_id) {
+        atomic_store(&gateway->event_schemas[event_index], schema_id);
+}
+
+// ---- where a request goes ----
+
+static void answer_json(struct http_exchange *exchange, unsigned status, struct buffer *body) {
+        struct http_header type = {BYTES("Content-Type"), BYTES("application/json")};
+        http_answer(exchange, status, &type, 1, buffer_bytes(body));
+        buffer_free(body);
+}
+
+// The owner's loop: its reader is the one that looks.
+static void answer_receipt(struct loop_task *task) {
+        struct call *call = CONTAINER_OF(task, struct call, task);
+        struct http_exchange *exchange = call->exchange;
+        struct gateway *gateway = exchange->user;
+        struct buffer body = {0};
+        uint64_t position = 0;
+        struct state_message message;
+        struct record record;
+        struct bytes event;
+        struct error error;
+        bool numeric = bytes_to_u64(call->target, &position);
+        unsigned status = 200;
+        if (numeric && state_message_find(gateway->state, position, exchange->arena, &message, &error)) {
+                buffer_print(&body, "{\"receipt\":\"/receipts/%llu\",\"state\":\"%s\",\"attempts\":%u}", (unsigned long long)position,
+                             ledger_account_name((enum ledger_state)message.state), message.attempts);
+        } else if (numeric && owner_read(gateway, position, exchange->arena, &record, &event, &error) &&
+                   (record.kind == RECORD_MESSAGE || record.kind == RECORD_INTENT)) {
+                buffer_print(&body, "{\"receipt\":\"/receipts/%llu\",\"state\":\"settled\"}", (unsigned long long)position);
+        } else {
+                status = 404;
+                http_emit_error(&body, "not-found", "there is no such receipt, or retention has removed it");
+        }
+        struct http_header type = {BYTES("Content-Type"), BYTES("application/json")};
+        if (loop_is_here(exchange->loop))
+                http_answer(exchange, status, &type, 1, buffer_bytes(&body));
+        else
+                http_answer_post(exchange, status, &type, 1, buffer_bytes(&body));
+        buffer_free(&body);
+}
+
+static void take_receipt(struct gateway *gateway, struct http_exchange *exchange, struct bytes id) {
+        struct call *call = arena_alloc(exchange->arena, sizeof *call);
+        call->exchange = exchange;
+        call->target = id;
+        call->task.run = answer_receipt;
+        exchange->user = gateway;
+        if (loop_is_here(gateway->owner))
+                answer_receipt(&call->task);
+        else
+                loop_post(gateway->owner, &call->task);
+}
+
+static void pull_ended(void *user, const struct http_forwarded *result) {
+        struct route *route = user;
+        atomic_fetch_sub(&route->plain_under_way, 1);
+        route_count(route, result->status, result->duration_ns);
+}
+
+// A data communication that is pulled: the owner of the data answers.
+static void take_pull(struct route *route, struct http_exchange *exchange, struct bytes path, struct bytes query,
+                      struct bytes target) {
+        const struct model_communication *communication = route->communication;
+        struct named_value values[TARGET_VARIABLES_MAX];
+        enum target_match match = target_match(communication->pull, exchange->method, path, query, exchange->arena, values, NULL);
+        if (match != TARGET_MATCHES) {
+                http_answer_error(exchange, match == TARGET_MALFORMED ? 400 : 404,
+                                  match == TARGET_MALFORMED ? "invalid" : "not-found",
+                                  arena_print(exchange->arena, "%s is %s; this is another request", communication->name,
+                                              target_source(communication->pull)));
+                return;
+        }
+        atomic_fetch_add_explicit(&route->requests, 1, memory_order_relaxed);
+        atomic_fetch_add(&route->plain_under_way, 1);
+        struct http_forward_options options = {
+                .target = target, .timeout_ns = MILLISECONDS(communication->tuning.timeout_ms), .repeatable = true,
+        };
+        http_forward(exchange, gateway_upstream(route->gateway, exchange->loop, communication->from), &options, pull_ended, route);
+}
+
+static void take_service(struct gateway *gateway, const struct model_service *service, struct http_exchange *exchange,
+                         struct bytes target) {
+        http_forward(exchange, gateway_upstream(gateway, exchange->loop, service), &(struct http_forward_options){.target = target},
+                     NULL, NULL);
+}
+
+void gateway_handle(void *user, struct http_exchange *exchange) {
+        struct gateway *gateway = user;
+        struct bytes path = exchange->path;
+        if (http_path_climbs(path)) {
+                http_answer_error(exchange, 400, "invalid", "a path with \".\" or \"..\" segments is not forwarded");
+                return;
+        }
+        const char *slash = path.size > 1 ? memchr(path.data + 1, '/', path.size - 1) : NULL;
+        struct bytes name = {path.data + 1, (slash ? (size_t)(slash - path.data) : path.size) - 1};
+        struct bytes rest = slash ? (struct bytes){slash, path.size - name.size - 1} : BYTES("/");
+        // Path and query are neighbours in the target: what is forwarded is the target without the name in front.
+        struct bytes target = rest;
+        if (exchange->query.data && slash)
+                target.size = (size_t)(exchange->query.data + exchange->query.size - rest.data);
+        else if (exchange->query.data)
+                target = bytes_of(arena_print(exchange->arena, "/?%.*s", BYTES_PRINT(exchange->query)));
+        struct route *route = table_find(&gateway->route_table, name_slot(name), &name, route_named);
+        const struct model_service *service = route ? NULL : model_service_find(gateway->options.model, name);
+        if (route && route->communication->kind == MODEL_FUNCTIONAL)
+                call_take(route, exchange, rest, exchange->query, target);
+        else if (route)
+                take_pull(route, exchange, rest, exchange->query, target);
+        else if (service)
+                take_service(gateway, service, exchange, target);
+        else if (bytes_equal(name, BYTES("receipts")) && slash && bytes_equal(exchange->method, BYTES("GET")))
+                take_receipt(gateway, exchange, (struct bytes){rest.data + 1, rest.size - 1});
+        else
+                http_answer_error(exchange, 404, "not-found", arena_print(exchange->arena, "no communication or service is called \"%.*s\"",
+                                                                           (int)MIN(name.size, (size_t)64), name.data));
+}

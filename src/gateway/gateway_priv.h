@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bodies behind gateway.h, and what its files use of each other:
+//      gateway.c       construction, routing of requests
+//      call.c          functional calls: from an HTTP exchange to a shard's request, and answers
+//      owner.c         what shards ask for: appends, events, look-ups, timers
+//      provider.c      calls, deliveries and forwards to providers, and what their outcome means
+//      shadow.c        the producer step: each call wrapped, unwrapped and compared with itself
+//      command.c       orders of the control thread
+//      figures.c       counters
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "base/table.h"
+#include "gateway/gateway.h"
+#include "gateway/request.h"
+#include "http/forward.h"
+#include "log/log.h"
+#include "os/loop.h"
+#include "registry/registry.h"
+#include "store/state.h"
+
+struct gateway;
+struct route;
+
+// The offsets of a topic's partition as its owner hands them out.
+struct topic_partition {
+        uint32_t stream;
+        int64_t next_offset;                    // submissions under way included
+        size_t under_way;
+};
+
+struct owned_shard {
+        struct gateway *gateway;
+        struct route *route;
+        struct shard *shard;
+        unsigned partition;
+        uint32_t stream;                        // "COMM-040/3"
+        struct topic_partition topic, shadow;
+        struct loop_timer timer;
+};
+
+struct shadow {
+        bool on;
+        int64_t since_ms;
+        uint64_t compared, differing;
+        char first_difference[400];
+};
+
+// A communication on the data plane.
+struct route {
+        struct gateway *gateway;
+        const struct model_communication *communication;
+        struct owned_shard *shards;             // `partitions` of them; none for data communications that are pulled
+        uint32_t family;                        // in the views; 0: not known yet
+        struct shadow shadow;                   // the owner's
+        uint64_t steps_back;                    // the owner's
+        bool paused;                            // the owner's
+        // A hint for all loops: calls are forwarded where they come in. Set only while every shard is plain and no identity is
+        // remembered; see route_update_direct.
+        atomic_bool direct;
+        atomic_uint_fast64_t plain_under_way;
+        atomic_uint_fast64_t requests, done, refused, failed, accepted, longest_ns;
+        atomic_uint_fast64_t latency[GATEWAY_LATENCY_BUCKETS];
+};
+
+// One append under way: bytes and batch for the log, and whom to tell on the owner's loop.
+struct pending {
+        struct log_batch batch;
+        struct log_record record;
+        struct buffer bytes;                    // header, then body
+        struct loop_task task;
+        struct list link;                       // in gateway->unknown or ->free_pending
+        struct owned_shard *shard;
+        struct shard_append *append;            // NULL: nobody waits
+        struct topic_partition *partition;      // NULL: no offset
+        enum append_result result;
+        uint64_t position;
+};
+
+struct gateway {
+        struct gateway_options options;
+        struct route *routes;                   // as model->communications
+        struct http_upstream **upstreams;       // [loop * service_count + service]
+        atomic_uint_fast32_t *event_schemas;    // as model->events
+        // the owner's
+        struct loop *owner;
+        struct log_reader *log_reader;
+        struct state_reader *state;
+        struct arena arena;                     // scratch of one event
+        struct buffer event;                    // the body that op_event rendered last
+        struct list free_pending, unknown;
+        const struct http_call_result *current; // the response that shard_called is being told of
+        struct list decisions;                  // commands that wait for op_decided
+        bool reopening;
+        pthread_t reopener;
+        bool reopener_started;
+        struct loop_task reopened;
+        atomic_bool stopping;
+        // views' position on its way to the owner
+        atomic_uint_fast64_t views_position;
+        atomic_bool views_posted;
+        struct loop_task views_task;
+        struct table route_table;               // by name
+};
+
+// A call under way between its HTTP exchange and its shard. In the exchange's arena: gone once answered.
+struct call {
+        struct shard_request shard;             // first
+        struct route *route;
+        struct owned_shard *owned;
+        struct http_exchange *exchange;
+        struct bytes target;                    // behind the communication's name: path and query
+        const struct json *body;                // parsed; NULL: not JSON
+        struct named_value path[TARGET_VARIABLES_MAX];
+        size_t path_count;
+        struct loop_task task;
+        struct error error;                     // why it is not valid
+};
+
+// ---- gateway.c ----
+struct http_upstream *gateway_upstream(struct gateway *gateway, const struct loop *loop, const struct model_service *service);
+void route_update_direct(struct route *route);
+
+// ---- call.c ----
+// A request to a functional communication: `target` is what follows its name.
+void call_take(struct route *route, struct http_exchange *exchange, struct bytes path, struct bytes query, struct bytes target);
+void call_answer(struct call *call, unsigned status, const struct http_header *headers, size_t count, struct bytes body);
+void call_answer_error(struct call *call, unsigned status, const char *code, const char *message, const char *retry_after);
+void call_forward(struct call *call);           // without a record; counts plain_under_way down when it ends
+void op_answer(void *user, struct shard_request *request, enum shard_answer answer, uint64_t position);
+
+// ---- owner.c ----
+extern const struct shard_ops owner_ops;
+void owner_append_record(struct owned_shard *owned, struct shard_append *append, const struct record *record, struct bytes body,
+                         struct topic_partition *partition);
+void owner_log_broken(struct gateway *gateway);
+bool owner_read(struct gateway *gateway, uint64_t position, struct arena *arena, struct record *ret_record,
+                struct bytes *ret_body, struct error *error);
+// Renders and checks the event of a call; the body is in gateway->event. False: call->error says why.
+bool owner_event(struct call *call, const struct topic_partition *partition, struct record *record, struct bytes *ret_body);
+
+// ---- provider.c ----
+void op_call(void *user, struct shard_message *message, enum shard_call call, struct shard_request *request);
+void op_forward(void *user, struct shard_request *request);
+// The request that delivers an event of a functional communication, from what is kept of the call. Everything is in the arena
+// or borrowed. ERROR_REJECTED, ERROR_CORRUPT.
+struct delivery {
+        struct bytes method, target, body;
+        struct http_header headers[REQUEST_HEADERS_MAX + 4];
+        size_t header_count;
+};
+bool delivery_render(const struct model_communication *communication, const struct record *record, struct bytes event,
+                     struct arena *arena, struct delivery *ret_delivery, struct error *error);
+
+// ---- shadow.c ----
+void shadow_call(struct call *call);
+void shadow_difference(struct route *route, const char *format, ...) PRINTF_LIKE(2, 3);
+
+// ---- command.c ----
+void gateway_order_done(struct gateway *gateway, struct gateway_command *command);
+
+// ---- figures.c ----
+void route_count(struct route *route, unsigned status, uint64_t duration_ns);

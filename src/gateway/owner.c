@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the shards ask for: appends to the log and what became of them, events, look-ups in the views, timers. Everything runs
+// on the owner's loop, except append_complete (the log's writer) and the reopening of a broken log (a thread of its own, since
+// it blocks).
+#include <inttypes.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "gateway/gateway_priv.h"
+#include "os/random.h"
+#include "os/thread.h"
+#include "proof/ledger.h"
+#include "schema/schema.h"
+
+enum { REOPEN_PAUSE_MS = 200, FREE_PENDING_BYTES = 64 * 1024 };
+
+// ---- appends ----
+
+static struct pending *pending_new(struct gateway *gateway) {
+        struct pending *pending;
+        if (list_empty(&gateway->free_pending)) {
+                pending = must_calloc(1, sizeof *pending);
+        } else {
+                pending = LIST_FIRST(&gateway->free_pending, struct pending, link);
+                list_remove(&pending->link);
+        }
+        list_init(&pending->link);
+        buffer_clear(&pending->bytes);
+        return pending;
+}
+
+static void pending_free(struct gateway *gateway, struct pending *pending) {
+        if (pending->bytes.capacity > FREE_PENDING_BYTES)
+                buffer_free(&pending->bytes);
+        list_remove(&pending->link);
+        list_append(&gateway->free_pending, &pending->link);
+}
+
+static void partition_ended(struct gateway *gateway, struct topic_partition *partition) {
+        partition->under_way--;
+        if (partition->under_way)
+                return;
+        struct log_stream_info info;            // what failed has not used its offset: the next is the durable one
+        if (log_stream_info(gateway->options.log, partition->stream, &info, NULL))
+                partition->next_offset = info.next_offset;
+}
+
+static void append_ended(struct pending *pending, enum append_result result) {
+        struct gateway *gateway = pending->shard->gateway;
+        struct shard *shard = pending->shard->shard;
+        struct shard_append *append = pending->append;
+        uint64_t position = pending->position;
+        if (pending->partition)
+                partition_ended(gateway, pending->partition);
+        pending_free(gateway, pending);
+        if (append)
+                shard_appended(shard, append, result, position);
+}
+
+static void append_heard(struct loop_task *task) {
+        struct pending *pending = CONTAINER_OF(task, struct pending, task);
+        struct gateway *gateway = pending->shard->gateway;
+        if (pending->result == APPEND_UNKNOWN) {
+                list_append(&gateway->unknown, &pending->link);
+                owner_log_broken(gateway);
+                if (pending->append)
+                        shard_appended(pending->shard->shard, pending->append, APPEND_UNKNOWN, 0);
+                return;
+        }
+        append_ended(pending, pending->result);
+        if (log_broken(gateway->options.log))
+                owner_log_broken(gateway);
+}
+
+static void append_complete(struct log_batch *batch, const struct error *error) {
+        (void)error;
+        struct pending *pending = CONTAINER_OF(batch, struct pending, batch);
+        pending->result = batch->outcome == LOG_DURABLE ? APPEND_DURABLE
+                          : batch->outcome == LOG_UNKNOWN ? APPEND_UNKNOWN : APPEND_FAILED;
+        pending->position = pending->record.position;
+        loop_post(pending->shard->gateway->owner, &pending->task);
+}
+
+void owner_append_record(struct owned_shard *owned, struct shard_append *append, const struct record *record, struct bytes body,
+                         struct topic_partition *partition) {
+        struct gateway *gateway = owned->gateway;
+        struct pending *pending = pending_new(gateway);
+        struct record stamped = *record;
+        stamped.mapping = gateway->options.config_number;
+        record_encode(&stamped, &pending->bytes);
+        size_t header_size = pending->bytes.size;
+        buffer_append(&pending->bytes, body);
+        pending->record = (struct log_record){
+                .stream = partition ? partition->stream : owned->stream,
+                .offset = partition ? partition->next_offset : -1,
+                .header = {pending->bytes.data, header_size},
+                .body = {pending->bytes.data + header_size, body.size},
+        };
+        pending->batch = (struct log_batch){.records = &pending->record, .count = 1, .complete = append_complete};
+        pending->shard = owned;
+        pending->append = append;
+        pending->partition = partition;
+        pending->task.run = append_heard;
+        if (partition) {
+                partition->next_offset++;
+                partition->under_way++;
+        }
+        struct error error;
+        if (!log_append(gateway->options.log, &pending->batch, &error)) {
+                pending->result = APPEND_FAILED;
+                pending->position = 0;
+                loop_post(gateway->owner, &pending->task);
+        }
+}
+
+static void op_append(void *user, struct shard_append *append, const struct record *record, struct bytes body, int64_t offset) {
+        struct owned_shard *owned = user;
+        ASSERT(offset < 0 || offset == owned->topic.next_offset);
+        owner_append_record(owned, append, record, body, offset < 0 ? NULL : &owned->topic);
+}
+
+static int64_t op_next_offset(void *user) {
+        return ((struct owned_shard *)user)->topic.next_offset;
+}
+
+// ---- a broken log ----
+
+static void reopened(struct loop_task *task) {
+        struct gateway *gateway = CONTAINER_OF(task, struct gateway, reopened);
+        gateway->reopening = false;
+        struct list unknown;
+        list_init(&unknown);
+        LIST_FOR_EACH_SAFE(link, &gateway->unknown) {
+                list_remove(link);
+                list_append(&unknown, link);
+        }
+        LIST_FOR_EACH_SAFE(link, &unknown) {
+                struct pending *pending = CONTAINER_OF(link, struct pending, link);
+                list_remove(&pending->link);
+                enum log_fate fate;
+                if (!log_resolve(gateway->options.log, pending->batch.ticket, &fate, NULL)) {
+                        list_append(&gateway->unknown, &pending->link);
+                        continue;
+                }
+                pending->position = fate == LOG_LANDED ? pending->batch.ticket : 0;
+                append_ended(pending, fate == LOG_LANDED ? APPEND_DURABLE : APPEND_FAILED);
+        }
+        if (!list_empty(&gateway->unknown) || log_broken(gateway->options.log))
+                owner_log_broken(gateway);
+}
+
+static void *reopen(void *user) {
+        struct gateway *gateway = user;
+        struct timespec pause = {.tv_nsec = REOPEN_PAUSE_MS * 1000000l};
+        while (!atomic_load(&gateway->stopping) && !log_reopen(gateway->options.log, NULL))
+                nanosleep(&pause, NULL);
+        loop_post(gateway->owner, &gateway->reopened);
+        return NULL;
+}
+
+void owner_log_broken(struct gateway *gateway) {
+        if (gateway->reopening || atomic_load(&gateway->stopping))
+                return;
+        if (gateway->reopener_started)
+                thread_join(gateway->reopener);
+        gateway->reopened.run = reopened;
+        gateway->reopening = gateway->reopener_started = thread_start("log-reopen", reopen, gateway, &gateway->reopener, NULL);
+}
+
+// ---- events ----
+
+static bool check_event(struct call *call, uint32_t schema_id, struct bytes *body, struct record *record, struct error *error) {
+        struct gateway *gateway = call->route->gateway;
+        struct arena *arena = &gateway->arena;
+        const struct schema *schema = registry_schema(gateway->options.registry, schema_id);
+        if (!schema)
+                return error_set(error, ERROR_UNAVAILABLE, "no schema is registered for the event");
+        const struct json *event;
+        if (!json_parse(*body, NULL, arena, &event, error))
+                return error_wrap(error, "event");
+        CLEANUP(buffer_free) struct buffer filled = {0};
+        if (schema_fill_defaults(schema, event, &filled)) {
+                buffer_clear(&gateway->event);
+                buffer_append(&gateway->event, buffer_bytes(&filled));
+                *body = buffer_bytes(&gateway->event);
+                record->flags |= RECORD_FILLED;
+                if (!json_parse(*body, NULL, arena, &event, error))
+                        return error_wrap(error, "event with defaults");
+        }
+        if (!schema_validate(schema, *body, event, arena, error))
+                return error_wrap(error, "the event does not match its schema");
+        record->schema_id = schema_id;
+        return true;
+}
+
+bool owner_event(struct call *call, const struct topic_partition *partition, struct record *record, struct bytes *ret_body) {
+        struct route *route = call->route;
+        struct gateway *gateway = route->gateway;
+        const struct model_async *async = route->communication->async;
+        struct buffer now = {0};
+        time_append(&now, record->time_ms);
+        struct template_inputs inputs = {
+                .body = call->body,
+                .path = call->path,
+                .path_count = call->path_count,
+                .sequence = (uint64_t)partition->next_offset * route->communication->partitions + call->owned->partition + 1,
+                .has_sequence = true,
+                .id = call->shard.identity_text,
+                .now = buffer_bytes(&now),
+        };
+        struct named_value *query = NULL;
+        struct bytes path, query_text;
+        target_split(call->target, &path, &query_text);
+        arena_reset(&gateway->arena);
+        buffer_clear(&gateway->event);
+        bool fine = query_parse(query_text, &gateway->arena, &query, &inputs.query_count, &call->error);
+        inputs.query = query;
+        fine = fine && template_render(async->wrap, &inputs, &gateway->event, &call->error);
+        buffer_free(&now);
+        *ret_body = buffer_bytes(&gateway->event);
+        return fine && check_event(call, (uint32_t)atomic_load(&gateway->event_schemas[async->event->index]), ret_body, record,
+                                   &call->error);
+}
+
+static bool op_event(void *user, struct shard_request *request, int64_t offset, struct record *record, struct bytes *ret_body) {
+        struct owned_shard *owned = user;
+        ASSERT(offset == owned->topic.next_offset);
+        return owner_event((struct call *)request, &owned->topic, record, ret_body);
+}
+
+// ---- look-ups ----
+
+bool owner_read(struct gateway *gateway, uint64_t position, struct arena *arena, struct record *ret_record,
+                struct bytes *ret_body, struct error *error) {
+        struct log_record stored;
+        if (!log_read_one(gateway->log_reader, position, arena, &stored, error) ||
+            !record_decode(stored.header, ret_record, error))
+                return error_wrap(error, "record %" PRIu64, position);
+        *ret_body = stored.body;
+        return true;
+}
+
+static bool family_known(struct route *route) {
+        return route->family ||
+               state_family(route->gateway->state, bytes_of(route->communication->name), &route->family, NULL);
+}
+
+static bool op_settled(void *user, const struct hash128 *identity, struct shard_settled *ret) {
+        struct owned_shard *owned = user;
+        struct state_identity found;
+        if (!family_known(owned->route) ||
+            !state_identity_find(owned->gateway->state, owned->route->family, identity, &found, NULL))
+                return false;
+        bool sync = found.outcome == LEDGER_ANSWERED || found.outcome == LEDGER_CALL_SETTLED;
+        *ret = (struct shard_settled){found.body_hash, sync, found.answer};
+        return true;
+}
+
+static bool op_lane(void *user, const struct hash128 *lane, struct shard_lane_view *ret) {
+        struct owned_shard *owned = user;
+        struct state_lane found;
+        arena_reset(&owned->gateway->arena);
+        if (!state_lane_find(owned->gateway->state, owned->stream, lane, &owned->gateway->arena, &found, NULL))
+                return false;
+        *ret = (struct shard_lane_view){found.last_sequence, found.left_async};
+        return true;
+}
+
+// ---- the rest ----
+
+static uint64_t op_now(void *user) {
+        return clock_monotonic_ns(loop_clock(((struct owned_shard *)user)->gateway->owner));
+}
+
+static int64_t op_wall(void *user) {
+        return clock_wall_ms(loop_clock(((struct owned_shard *)user)->gateway->owner));
+}
+
+static uint64_t op_random(void *user) {
+        (void)user;
+        return random_u64(random_real());
+}
+
+static void op_forgotten(void *user, const struct hash128 *identity) {
+        (void)user;
+        (void)identity;
+}
+
+static void op_wake_at(void *user, uint64_t when_ns) {
+        struct owned_shard *owned = user;
+        if (!owned->timer.slot || when_ns < owned->timer.deadline_ns)
+                loop_timer_set(owned->gateway->owner, &owned->timer, when_ns);
+}
+
+static void op_stepped_back(void *user) {
+        struct owned_shard *owned = user;
+        owned->route->steps_back++;
+        owned->route->shadow.on = false;
+}
+
+static void op_decided(void *user, uint64_t position, bool done, const char *why) {
+        struct owned_shard *owned = user;
+        LIST_FOR_EACH_SAFE(link, &owned->gateway->decisions) {
+                struct gateway_command *command = CONTAINER_OF(link, struct gateway_command, link);
+                if (command->position != position)
+                        continue;
+                list_remove(&command->link);
+                command->ok = done || error_set(&command->error, ERROR_UNAVAILABLE, "%s", why);
+                gateway_order_done(owned->gateway, command);
+                return;
+        }
+}
+
+const struct shard_ops owner_ops = {
+        .now_ns = op_now, .wall_ms = op_wall, .random = op_random, .append = op_append, .next_offset = op_next_offset,
+        .event = op_event, .call = op_call, .forward = op_forward, .answer = op_answer, .settled = op_settled, .lane = op_lane,
+        .forgotten = op_forgotten, .wake_at = op_wake_at, .stepped_back = op_stepped_back, .decided = op_decided,
+};

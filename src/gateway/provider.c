@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// Calls and deliveries to providers, on the owner's loop. What is sent comes from the caller's exchange while it is there, else
+// from the log: the INTENT of a call as it was received, the MESSAGE unwrapped. What comes back is sorted into call_result.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "gateway/gateway_priv.h"
+
+enum { SENT_HEADERS_MAX = HTTP_HEADERS_MAX + 4 };
+
+struct provider_call {
+        struct owned_shard *owned;
+        struct shard_message *message;
+        enum shard_call kind;
+};
+
+// ---- what the outcome means ----
+
+static bool shows_repeat(const struct model_recognises *recognises, const struct http_call_result *result) {
+        struct bytes value;
+        return recognises->replayed_name &&
+               http_header_find(result->headers, result->header_count, bytes_of(recognises->replayed_name), &value) &&
+               (!recognises->replayed_value || bytes_equal_ignore_case(value, bytes_of(recognises->replayed_value)));
+}
+
+static enum call_result result_of(const struct http_call_result *result) {
+        if (result->outcome == HTTP_CALL_NOT_SENT || (result->outcome == HTTP_CALL_TIMEOUT && !result->sent))
+                return CALL_NOT_DONE;
+        if (result->outcome != HTTP_CALL_OK)
+                return CALL_UNKNOWN;
+        if (result->status < 400)
+                return CALL_DONE;
+        if (result->status == 429 || result->status == 503)
+                return CALL_NOT_DONE;
+        if (result->status == 409)
+                return CALL_CONFLICT;
+        return result->status < 500 ? CALL_REFUSED : CALL_UNKNOWN;
+}
+
+static void provider_answered(void *user, const struct http_call_result *result) {
+        struct provider_call *call = user;
+        struct owned_shard *owned = call->owned;
+        struct gateway *gateway = owned->gateway;
+        struct call_outcome outcome = {
+                .result = result_of(result),
+                .status = result->status,
+                .recognised = shows_repeat(&owned->route->communication->recognises, result),
+        };
+        CLEANUP(buffer_free) struct buffer answer = {0};
+        if (outcome.result == CALL_DONE && call->kind != SHARD_DELIVERY) {
+                answer_encode(result->headers, result->header_count, result->body, &answer);
+                outcome.answer = buffer_bytes(&answer);
+        }
+        gateway->current = result;
+        shard_called(owned->shard, call->message, &outcome);
+        gateway->current = NULL;
+        free(call);
+}
+
+// What cannot even be rendered is refused for good: it parks its lane, and the log says why.
+struct refusal {
+        struct loop_task task;
+        struct provider_call *call;
+};
+
+static void refuse(struct loop_task *task) {
+        struct refusal *refusal = CONTAINER_OF(task, struct refusal, task);
+        provider_answered(refusal->call, &(struct http_call_result){.outcome = HTTP_CALL_OK, .sent = true, .status = 422,
+                                                                      .reason = "it cannot be rendered"});
+        free(refusal);
+}
+
+static void refuse_later(struct provider_call *call) {
+        struct refusal *refusal = must_calloc(1, sizeof *refusal);
+        refusal->call = call;
+        refusal->task.run = refuse;
+        loop_post(call->owned->gateway->owner, &refusal->task);
+}
+
+// ---- what is sent ----
+
+static const char *identity_header(const struct model_communication *communication) {
+        return communication->recognises.header ? communication->recognises.header : "Idempotency-Key";
+}
+
+// Appends the identity, unless the headers have it.
+static size_t with_identity(const struct model_communication *communication, struct bytes identity, struct http_header *headers,
+                            size_t count) {
+        struct bytes name = bytes_of(identity_header(communication)), present;
+        if (!identity.size || http_header_find(headers, count, name, &present))
+                return count;
+        headers[count] = (struct http_header){name, identity};
+        return count + 1;
+}
+
+// Appends what commute itself presents to the service.
+static size_t with_bearer(const struct model_service *service, struct arena *arena, struct http_header *headers, size_t count) {
+        if (!service->bearer)
+                return count;
+        struct bytes value = bytes_of(arena_print(arena, "Bearer %s", service->bearer));
+        headers[count] = (struct http_header){BYTES("Authorization"), value};
+        return count + 1;
+}
+
+bool delivery_render(const struct model_communication *communication, const struct record *record, struct bytes event,
+                     struct arena *arena, struct delivery *ret_delivery, struct error *error) {
+        struct kept_request kept;
+        if (!request_decode(record->request, &kept, error))
+                return false;
+        struct bytes path, query;
+        target_split(kept.target, &path, &query);
+        struct named_value values[TARGET_VARIABLES_MAX];
+        if (target_match(communication->call, kept.method, path, query, arena, values, NULL) != TARGET_MATCHES)
+                return error_set(error, ERROR_REJECTED, "the message was made for %.*s %.*s, which is not %s", BYTES_PRINT(kept.method),
+                                 BYTES_PRINT(kept.target), target_source(communication->call));
+        size_t count = target_variable_count(communication->call);
+        struct template_inputs inputs = {.path = values, .path_count = count, .id = record->identity_text};
+        if (!json_parse(event, NULL, arena, &inputs.event, error))
+                return error_wrap(error, "event");
+        struct buffer target = {0}, body = {0};
+        bool fine = target_render(communication->call, values, count, &target, error) &&
+                    template_render(communication->async->unwrap, &inputs, &body, error);
+        ret_delivery->method = bytes_of(target_method(communication->call));
+        ret_delivery->target = arena_copy(arena, buffer_bytes(&target));
+        ret_delivery->body = arena_copy(arena, buffer_bytes(&body));
+        memcpy(ret_delivery->headers, kept.headers, kept.header_count * sizeof *kept.headers);
+        ret_delivery->header_count = kept.header_count;
+        buffer_free(&target);
+        buffer_free(&body);
+        return fine;
+}
+
+static void send(struct provider_call *call, struct bytes method, struct bytes target, const struct http_header *headers,
+                 size_t count, struct bytes body) {
+        struct owned_shard *owned = call->owned;
+        const struct model_communication *communication = owned->route->communication;
+        struct http_call_options options = {
+                .method = method,
+                .target = target,
+                .headers = headers,
+                .header_count = count,
+                .body = body,
+                .timeout_ns = MILLISECONDS(communication->tuning.timeout_ms),
+                .repeatable = communication->recognises.header != NULL,
+        };
+        struct http_upstream *upstream = gateway_upstream(owned->gateway, owned->gateway->owner, communication->to);
+        http_call(upstream, &options, provider_answered, call);
+}
+
+static void send_callers(struct provider_call *provider_call, struct call *call) {
+        struct http_exchange *exchange = call->exchange;
+        struct http_header headers[SENT_HEADERS_MAX];
+        size_t count = 0;
+        for (size_t i = 0; i < exchange->header_count; i++)
+                if (!exchange->has_nominated ||
+                    !http_nominated(exchange->headers, exchange->header_count, exchange->headers[i].name))
+                        headers[count++] = exchange->headers[i];
+        count = with_identity(call->route->communication, call->shard.identity_text, headers, count);
+        send(provider_call, exchange->method, call->target, headers, count, exchange->body);
+}
+
+static bool send_recorded(struct provider_call *call, struct error *error) {
+        struct owned_shard *owned = call->owned;
+        const struct model_communication *communication = owned->route->communication;
+        CLEANUP(arena_free) struct arena arena = {0};
+        struct record record;
+        struct bytes body;
+        if (!owner_read(owned->gateway, shard_message_position(call->message), &arena, &record, &body, error))
+                return false;
+        if (call->kind == SHARD_DELIVERY) {
+                struct delivery delivery;
+                if (!delivery_render(communication, &record, body, &arena, &delivery, error))
+                        return false;
+                size_t count = with_identity(communication, record.identity_text, delivery.headers, delivery.header_count);
+                count = with_bearer(communication->to, &arena, delivery.headers, count);
+                delivery.headers[count++] = (struct http_header){
+                        BYTES("Commute-Sequence"),
+                        bytes_of(arena_print(&arena, "%llu", (unsigned long long)shard_message_sequence(call->message)))};
+                send(call, delivery.method, delivery.target, delivery.headers, count, delivery.body);
+                return true;
+        }
+        struct kept_request kept;
+        if (!request_decode(record.request, &kept, error))
+                return false;
+        struct http_header headers[REQUEST_HEADERS_MAX + 4];
+        memcpy(headers, kept.headers, kept.header_count * sizeof *headers);
+        size_t count = with_identity(communication, record.identity_text, headers, kept.header_count);
+        count = with_bearer(communication->to, &arena, headers, count);
+        send(call, kept.method, kept.target, headers, count, body);
+        return true;
+}
+
+void op_call(void *user, struct shard_message *message, enum shard_call kind, struct shard_request *request) {
+        struct owned_shard *owned = user;
+        struct provider_call *call = must_calloc(1, sizeof *call);
+        *call = (struct provider_call){owned, message, kind};
+        if (request) {
+                if (kind == SHARD_CALL)
+                        shadow_call((struct call *)request);
+                send_callers(call, (struct call *)request);
+                return;
+        }
+        struct error error;
+        if (!send_recorded(call, &error))
+                refuse_later(call);
+}
+
+void op_forward(void *user, struct shard_request *request) {
+        (void)user;
+        call_forward((struct call *)request);
+}
