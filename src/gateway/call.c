@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Functional calls: what arrives is checked and hashed where it came in, then forwarded there (route->direct), or handed to the
 // owner of its lane. Everything about a call is in its exchange's arena and goes with its answer.
+#include "gateway/gateway_priv.h"
+
 #include <stdio.h>
 
-#include "gateway/gateway_priv.h"
 #include "os/random.h"
 
 enum { PARSE_DEPTH = 64 };

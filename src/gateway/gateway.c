@@ -73,17 +73,21 @@ static bool restore_message(void *context, const struct state_message *message, 
                 .was_indeterminate = message->was_indeterminate,
                 .changed_ms = message->changed_ms,
         };
-        switch ((enum ledger_state)message->state) {
-        case LEDGER_OPEN: unsettled.state = UNSETTLED_OPEN; break;
-        case LEDGER_CALL_INDETERMINATE: unsettled.state = UNSETTLED_INDETERMINATE_CALL; break;
-        case LEDGER_WAITING: unsettled.state = UNSETTLED_WAITING; break;
-        case LEDGER_TRYING: unsettled.state = UNSETTLED_TRYING; break;
-        case LEDGER_INDETERMINATE: unsettled.state = UNSETTLED_INDETERMINATE; break;
-        case LEDGER_PARKED: unsettled.state = UNSETTLED_PARKED; break;
-        default:
+        static const struct {
+                enum ledger_state ledger;
+                __typeof__(unsettled.state) state;
+        } states[] = {
+                {LEDGER_OPEN, UNSETTLED_OPEN}, {LEDGER_CALL_INDETERMINATE, UNSETTLED_INDETERMINATE_CALL},
+                {LEDGER_WAITING, UNSETTLED_WAITING}, {LEDGER_TRYING, UNSETTLED_TRYING},
+                {LEDGER_INDETERMINATE, UNSETTLED_INDETERMINATE}, {LEDGER_PARKED, UNSETTLED_PARKED},
+        };
+        size_t i = 0;
+        while (i < ARRAY_SIZE(states) && states[i].ledger != message->state)
+                i++;
+        if (i == ARRAY_SIZE(states))
                 return error_set(error, ERROR_CORRUPT, "the message at %llu is \"%s\" in the views",
                                  (unsigned long long)message->position, ledger_account_name((enum ledger_state)message->state));
-        }
+        unsettled.state = states[i].state;
         shard_restore_message(owned->shard, &unsettled);
         return true;
 }
@@ -291,12 +295,6 @@ void gateway_event_schema(struct gateway *gateway, size_t event_index, uint32_t 
 }
 
 // ---- where a request goes ----
-
-static void answer_json(struct http_exchange *exchange, unsigned status, struct buffer *body) {
-        struct http_header type = {BYTES("Content-Type"), BYTES("application/json")};
-        http_answer(exchange, status, &type, 1, buffer_bytes(body));
-        buffer_free(body);
-}
 
 // The owner's loop: its reader is the one that looks.
 static void answer_receipt(struct loop_task *task) {

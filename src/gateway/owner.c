@@ -2,11 +2,12 @@
 // What the shards ask for: appends to the log and what became of them, events, look-ups in the views, timers. Everything runs
 // on the owner's loop, except append_complete (the log's writer) and the reopening of a broken log (a thread of its own, since
 // it blocks).
+#include "gateway/gateway_priv.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "gateway/gateway_priv.h"
 #include "os/random.h"
 #include "os/thread.h"
 #include "proof/ledger.h"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Calls and deliveries to providers, on the owner's loop. What is sent comes from the caller's exchange while it is there, else
 // from the log: the INTENT of a call as it was received, the MESSAGE unwrapped. What comes back is sorted into call_result.
+#include "gateway/gateway_priv.h"
+
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "gateway/gateway_priv.h"
 
 enum { SENT_HEADERS_MAX = HTTP_HEADERS_MAX + 4 };
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The shadow of a call: its event goes to a shadow topic, and the request that a delivery would make of that event is compared
 // with the call that was made: method, target, headers and canonical body. On the owner's loop, after the INTENT is durable.
+#include "gateway/gateway_priv.h"
+
 #include <stdarg.h>
 #include <stdio.h>
-
-#include "gateway/gateway_priv.h"
 
 void shadow_difference(struct route *route, const char *format, ...) {
         struct shadow *shadow = &route->shadow;

@@ -4,8 +4,8 @@
 // To async there is no fence: the lanes admit nothing while the EPOCH record is under way, from then on arrivals are appended,
 // and delivery of a lane begins when its older calls have their outcome. To sync it goes lane by lane: EPOCH(RECORD) opens every
 // lane with nothing unsettled at once (an indeterminate older call counts: its repeat may have been accepted); a lane left behind
-// is opened by its LANE_EPOCH when its backlog is gone, and if arrivals keep it from getting there, it is fenced: arrivals wait, at
-// most `deadline`, then it goes on as async and is tried again later. A lane with a parked or indeterminate message, or a long
+// is opened by its LANE_EPOCH when its backlog is gone, and if arrivals keep it from getting there, it is fenced: arrivals wait,
+// at most `deadline`, then it goes on as async and is tried again later. A lane with a parked or indeterminate message, or a long
 // backlog, stays async.
 #include "gateway/shard_priv.h"
 

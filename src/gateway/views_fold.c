@@ -49,12 +49,15 @@ static bool fold_epoch(struct step *step, struct error *error) {
                          (int)step->record.mode, row->epoch);
                 return fault(step, LEDGER_FAULT_EPOCH, text, error);
         }
+        enum lane_mode before = (enum lane_mode)row->mode;
         row->epoch = step->record.epoch;
         row->mode = step->record.mode;
         step->shard->row_changed = true;
+        bool leaves = before == LANE_ASYNC && row->mode == LANE_RECORD;
+        if (!leaves && row->mode != LANE_ASYNC)
+                return true;            // between plain and record nothing changes for a lane that was left async
         // which lanes stay behind is read from the tables, so what the batch holds must be in them
-        return views_flush(step->views, error) &&
-               state_lanes_leave(step->views->state, row->stream, row->mode == LANE_RECORD, error);
+        return views_flush(step->views, error) && state_lanes_leave(step->views->state, row->stream, leaves, error);
 }
 
 static bool fold_lane_epoch(struct step *step, struct error *error) {

@@ -84,7 +84,7 @@ MUST_USE bool state_lane_find(struct state_reader *reader, uint32_t shard, const
 MUST_USE bool state_lane_left_each(struct state_reader *reader, uint32_t shard, state_lane_visit *visit, void *context,
                                    struct error *error);
 MUST_USE bool state_lane_put(struct state *state, const struct state_lane *lane, struct error *error);
-// left_async = left for exactly the lanes of the shard with an unsettled MESSAGE, false for the others.
+// left_async = left for exactly the lanes of the shard with an unsettled MESSAGE or call, false for the others.
 MUST_USE bool state_lanes_leave(struct state *state, uint32_t shard, bool left, struct error *error);
 
 // --- messages that are not settled: calls and messages of topics ------------------------------------------------------------

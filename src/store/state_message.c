@@ -87,7 +87,8 @@ static bool run_of_shard(struct state *state, enum state_sql sql, uint32_t shard
 
 bool state_lanes_leave(struct state *state, uint32_t shard, bool left, struct error *error) {
         return run_of_shard(state, STATE_SQL_LANES_JOIN, shard, error) &&
-               (!left || run_of_shard(state, STATE_SQL_LANES_LEAVE, shard, error));
+               (!left || (run_of_shard(state, STATE_SQL_LANES_CALLED, shard, error) &&
+                          run_of_shard(state, STATE_SQL_LANES_LEAVE, shard, error)));
 }
 
 // --- messages ---------------------------------------------------------------------------------------------------------------

@@ -73,7 +73,11 @@
         X(LANE_PUT, "UPDATE lane SET key = ?3, last_sequence = ?4, unsettled = ?5, left_async = ?6, epoch = ?7"       \
                     " WHERE id = ?8")                                                                                 \
         X(LANES_JOIN, "UPDATE lane SET left_async = 0 WHERE shard = ?1 AND left_async")                               \
-        X(LANES_LEAVE, "UPDATE lane SET left_async = 1 WHERE unsettled > 0 AND id IN (SELECT lane.id FROM message"    \
+        X(LANES_CALLED, "INSERT INTO lane(shard, lane, key, last_sequence, unsettled, left_async, epoch) SELECT"      \
+                        " DISTINCT shard, lane, '', 0, 0, 1, 0 FROM message AS m WHERE shard = ?1 AND NOT EXISTS"     \
+                        " (SELECT 1 FROM lane WHERE lane.shard = m.shard AND substr(lane.lane, 1, 6) ="               \
+                        " substr(m.lane, 1, 6) AND lane.lane = m.lane)")                                              \
+        X(LANES_LEAVE, "UPDATE lane SET left_async = 1 WHERE id IN (SELECT lane.id FROM message"                      \
                        " JOIN lane ON lane.shard = message.shard"                                                     \
                        " AND substr(lane.lane, 1, 6) = substr(message.lane, 1, 6) AND lane.lane = message.lane"       \
                        " WHERE message.shard = ?1)")                                                                  \
