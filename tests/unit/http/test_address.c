@@ -22,9 +22,9 @@ static void urls_are_split(void **state) {
 static void wrong_urls_are_refused(void **state) {
         (void)state;
         static const char *const wrong[] = {
-                "", "a", "ftp://a", "http://", "http:///a", "http://:80", "http://a:", "http://a:0", "http://a:65536", "http://a:8x",
-                "http://u:p@a", "http://a/?q", "http://a/#f", "http://a b", "http://a/\r\n", "http://[::1", "http://[a]", "http://[::1]x",
-                "http://a/../b", "http://a_b:80:90", "http://\xc3\xa4",
+                "", "a", "ftp://a", "http://", "http:///a", "http://:80", "http://a:", "http://a:0", "http://a:65536",
+                "http://a:8x", "http://u:p@a", "http://a/?q", "http://a/#f", "http://a b", "http://a/\r\n", "http://[::1",
+                "http://[a]", "http://[::1]x", "http://a/../b", "http://a_b:80:90", "http://\xc3\xa4",
         };
         for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
                 struct error error;
@@ -41,7 +41,8 @@ static void wrong_urls_are_refused(void **state) {
 static void addresses_to_listen_on(void **state) {
         (void)state;
         static const char *const right[] = {"127.0.0.1:8080", "[::1]:8080", "localhost:8080", ":8080", "*:8080"};
-        static const char *const wrong[] = {"", "8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "::1:80", "example.org:80", "[::1]"};
+        static const char *const wrong[] = {"", "8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "::1:80",
+                                            "example.org:80", "[::1]"};
         struct http_address address;
         for (size_t i = 0; i < ARRAY_SIZE(right); i++)
                 if (!http_address_parse(bytes_of(right[i]), &address, NULL) || http_address_port(&address) != 8080)
