@@ -52,8 +52,7 @@ static void run_group(const char *file, const struct json *group, enum schema_dr
                 counts->failed += !good;
                 if (!good)
                         printf("FAILED: %s: %.*s: %.*s: verdict %d, explained %d with %zu failures\n", file,
-                                BYTES_PRINT(description),
-                               BYTES_PRINT(what), verdict, explained, count);
+                               BYTES_PRINT(description), BYTES_PRINT(what), verdict, explained, count);
         }
         schema_free(schema);
 }
@@ -72,7 +71,8 @@ static void run_file(const char *path, const char *name, enum schema_draft draft
                 run_group(name, group, draft, &arena, counts);
 }
 
-static bool run_draft(const char *directory, const char *name, enum schema_draft draft) {
+static bool run_draft(const char *directory, const char *name) {
+        enum schema_draft draft = strstr(name, "draft7") ? SCHEMA_DRAFT_7 : SCHEMA_DRAFT_2020_12;
         CLEANUP(free_pointer) char *path = NULL;
         struct counts counts = {0};
         if (asprintf(&path, "%s/%s", directory, name) < 0)
@@ -109,9 +109,8 @@ int main(int count, char **arguments) {
         static const char *const all[] = {"draft7", "draft2020-12"};
         bool good = true;
         for (int i = 2; i < count; i++)
-                good = run_draft(arguments[1], arguments[i],
-                        strstr(arguments[i], "draft7") ? SCHEMA_DRAFT_7 : SCHEMA_DRAFT_2020_12) && good;
+                good = run_draft(arguments[1], arguments[i]) && good;
         for (size_t i = 0; count == 2 && i < ARRAY_SIZE(all); i++)
-                good = run_draft(arguments[1], all[i], i == 0 ? SCHEMA_DRAFT_7 : SCHEMA_DRAFT_2020_12) && good;
+                good = run_draft(arguments[1], all[i]) && good;
         return good ? 0 : 1;
 }

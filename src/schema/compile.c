@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compilation. 1. The document is indexed: which URI and which anchors name which place. 2. Every place that is a schema becomes a
-// subschema, its keywords by the rows of keywords.c; `$ref`s are noted. 3. The noted references are resolved, and what they lead to
-// is compiled if it was not. 4. A subschema that leads to itself without going deeper into the instance is refused.
+// Compilation.
+// 1. The document is indexed: which URI and which anchors name which place.
+// 2. Every place that is a schema becomes a subschema, its keywords by the rows of keywords.c; `$ref`s are noted.
+// 3. The noted references are resolved, and what they lead to is compiled if it was not.
+// 4. A subschema that leads to itself without going deeper into the instance is refused.
 // Everything lives in the schema's arena; what only compilation needs in the compiler's.
 #include "schema/schema.h"
 
@@ -34,7 +36,7 @@ bool compile_wrong(const struct compiler *compiler, const struct json *node, enu
         json_pointer_of(&pointer, compiler->schema->document, node);
         struct json_position position = json_position(compiler->schema->source, json_offset(node));
         return error_set(compiler->error, code, "schema, at \"%.*s\" (line %zu, column %zu): %s",
-                BYTES_PRINT(buffer_bytes(&pointer)),
+                         BYTES_PRINT(buffer_bytes(&pointer)),
                          position.line, position.column, text);
 }
 
@@ -64,7 +66,8 @@ static bool index_anchor(struct compiler *compiler, const struct json *node, con
                 return true;
         if (!json_is(anchor, JSON_STRING) || json_count(anchor) == 0)
                 return compile_wrong(compiler, anchor, ERROR_INVALID, "expected a name");
-        return add_resource(compiler, node, arena_print(&compiler->schema->arena, "%s#%.*s", base, BYTES_PRINT(json_text(anchor))));
+        return add_resource(compiler, node, arena_print(&compiler->schema->arena, "%s#%.*s", base,
+                                                        BYTES_PRINT(json_text(anchor))));
 }
 
 static bool index_id(struct compiler *compiler, const struct json *node, const char **base) {
@@ -179,7 +182,7 @@ const struct subschema *compile_subschema(struct compiler *compiler, const struc
         if (json_is(node, JSON_BOOL)) {
                 subschema->never = !json_bool(node);
         } else if (!json_is(node, JSON_OBJECT)) {
-                IGNORE(!compile_wrong(compiler, node, ERROR_INVALID, "expected a schema: an object, true or false")); // NULL anyway
+                IGNORE(!compile_wrong(compiler, node, ERROR_INVALID, "expected a schema: an object, true or false")); // NULL
                 return NULL;
         } else if (!compile_keywords(compiler, subschema, node)) {
                 return NULL;
@@ -200,8 +203,8 @@ static const struct json *follow_pointer(struct compiler *compiler, const struct
                 if (node && compiler->bases[number_of(compiler, node)])
                         base = compiler->bases[number_of(compiler, node)];
         }
-        if (node && json_is(node, JSON_OBJECT) && !compiler->bases[number_of(compiler, node)] &&
-            !index_schema(compiler, node, base))
+        bool unknown = json_is(node, JSON_OBJECT) && !compiler->bases[number_of(compiler, node)];
+        if (unknown && !index_schema(compiler, node, base))
                 return NULL;
         return node;
 }
@@ -272,7 +275,7 @@ static bool find_loop(struct compiler *compiler, const struct subschema *constan
                 return true;
         if (depth > SCHEMA_CHAIN_MAX)
                 return compile_wrong(compiler, subschema->source, ERROR_LIMIT, "more than %d references in a row",
-                        SCHEMA_CHAIN_MAX);
+                                     SCHEMA_CHAIN_MAX);
         subschema->walk = 1;
         depth++;
         if (!find_loop(compiler, subschema->reference, depth) || !find_loop(compiler, subschema->not, depth) ||

@@ -288,8 +288,8 @@ static void explain_nearest(struct evaluation *evaluation, struct schema_list br
                 evaluation->failures = &first;
                 evaluation->failure_count = 0;
                 evaluation->failure_limit = 1;
-                if (!evaluate(evaluation, branches.items[i], node) && evaluation->failure_count &&
-                    (!farthest || first.node > farthest)) {
+                bool good = evaluate(evaluation, branches.items[i], node);
+                if (!good && evaluation->failure_count && (!farthest || first.node > farthest)) {
                         farthest = first.node;
                         nearest = branches.items[i];
                 }

@@ -43,7 +43,7 @@ static const char *type_sentence(const struct failure *failure, struct arena *ar
                 buffer_print(&types, "%s%s", types.size ? " or " : "", name);
         }
         return arena_print(arena, "is %s, expected %.*s", json_type_name(json_type(failure->node)),
-                BYTES_PRINT(buffer_bytes(&types)));
+                           BYTES_PRINT(buffer_bytes(&types)));
 }
 
 static const char *sentence_of(const struct failure *failure, struct arena *arena) {
@@ -102,7 +102,8 @@ bool schema_validate(const struct schema *schema, struct bytes source, const str
         if (verdict == SCHEMA_INVALID)
                 IGNORE(schema_explain(schema, source, instance, scratch, 1, &failure, &count) == SCHEMA_VALID);  // known
         if (verdict == SCHEMA_UNDECIDED)
-                return error_set(error, ERROR_LIMIT, "the schema asks for too many steps, or goes too deep, to decide about this");
+                return error_set(error, ERROR_LIMIT,
+                                 "the schema asks for too many steps, or goes too deep, to decide about this");
         if (count == 0)
                 return error_set(error, ERROR_REJECTED, "does not match the schema");
         return error_set(error, ERROR_REJECTED, "at \"%s\" (line %zu, column %zu, byte %zu): %s [%s]", failure->instance_path,

@@ -282,6 +282,13 @@ static struct property *add_property(struct object_rules *rules, struct bytes na
         return property;
 }
 
+static void require(struct object_rules *rules, struct bytes name) {
+        const struct property *known = property_find(rules, name, SIZE_MAX);
+        struct property *property = known ? &rules->properties[known - rules->properties] : add_property(rules, name);
+        rules->required_count += !property->required;
+        property->required = true;
+}
+
 // The names of `properties` and `required` together, in that order; whichever of the two comes first does it.
 static bool keyword_properties(struct compiler *compiler, struct subschema *subschema, const struct json *value) {
         struct object_rules *rules = object_rules(compiler, subschema);
@@ -302,17 +309,13 @@ static bool keyword_properties(struct compiler *compiler, struct subschema *subs
                 rules->slots = arena_alloc(&compiler->schema->arena, slots * sizeof *rules->slots);
                 rules->slot_mask = slots - 1;
         }
-        for (const struct json *at = properties ? properties + 1 : NULL; at && at < json_next(properties); at = json_next(at + 1)) {
-                if (!one(compiler, at + 1, &add_property(rules, json_text(at))->schema))
-                        return false;
-        }
-        for (const struct json *at = required ? required + 1 : NULL; at && at < json_next(required); at++) {
-                const struct property *known = property_find(rules, json_text(at), SIZE_MAX);
-                struct property *property = known ? &rules->properties[known - rules->properties]
-                                                   : add_property(rules, json_text(at));
-                rules->required_count += !property->required;
-                property->required = true;
-        }
+        if (properties)
+                JSON_FOR_EACH_MEMBER(key, member, properties)
+                        if (!one(compiler, member, &add_property(rules, json_text(key))->schema))
+                                return false;
+        if (required)
+                JSON_FOR_EACH(name, required)
+                        require(rules, json_text(name));
         return true;
 }
 
@@ -346,8 +349,8 @@ static bool keyword_max_properties(struct compiler *compiler, struct subschema *
         return count(compiler, value, &object_rules(compiler, subschema)->most);
 }
 
-static bool add_dependencies(struct compiler *compiler, struct subschema *subschema, const struct json *value, const char *keyword,
-                             bool lists, bool schemas_too) {
+static bool add_dependencies(struct compiler *compiler, struct subschema *subschema, const struct json *value,
+                             const char *keyword, bool lists, bool schemas_too) {
         struct object_rules *rules = object_rules(compiler, subschema);
         if (!expect(compiler, value, JSON_OBJECT, "an object"))
                 return false;

@@ -2,10 +2,14 @@
 // Regular expressions of ECMA-262 (Unicode mode, with the identity escapes of Annex B for punctuation) as PCRE2 understands them.
 // What means something else there is rewritten, what exists only there is refused:
 //
-//      .  \s  \S           ECMA's line terminators and white space, as classes        [] [^]      nothing, anything
-//      \v \0 \cX \xHH      the character                                              [ in a class is itself
-//      \uHHHH \u{H}        the character, pairs joined                                { } ] that belong to nothing are themselves
-//      \p{Letter} …        PCRE2's short names                                        possessive, atomic, verbs, \A \Z \h…: refused
+//      .  \s  \S           ECMA's line terminators and white space, as classes
+//      [] [^]              nothing, anything; [ in a class is itself
+//      \v \0 \cX \xHH      the character
+//      \uHHHH \u{H}        the character, pairs joined
+//      \p{Letter} …        PCRE2's short names
+//      { } ]               themselves where they belong to nothing
+//
+// Possessive quantifiers, atomic groups, verbs, \A \Z \h … are refused.
 #include "schema/schema_priv.h"
 
 #include "json/utf8.h"
@@ -31,7 +35,7 @@ static bool refuse(const struct translation *translation, const char *what) {
 }
 
 static bool hex_digits(const struct translation *translation, size_t ahead, size_t least, size_t most, uint32_t *ret,
-        size_t *ret_size) {
+                       size_t *ret_size) {
         uint32_t value = 0;
         size_t size = 0;
         for (; size < most; size++) {
@@ -288,11 +292,11 @@ bool pattern_compile(struct bytes source, pcre2_code **ret_code, struct error *e
         CLEANUP(buffer_free) struct buffer pcre = {0};
         if (!pattern_translate(source, &pcre, error))
                 return false;
+        const uint32_t options = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_MATCH_UNSET_BACKREF | PCRE2_NEVER_BACKSLASH_C;
         int code;
         PCRE2_SIZE offset;
         pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)(pcre.data ? pcre.data : ""), pcre.size,
-                                             PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_MATCH_UNSET_BACKREF | PCRE2_NEVER_BACKSLASH_C,
-                                             &code, &offset, NULL);
+                                             options, &code, &offset, NULL);
         if (!compiled) {
                 PCRE2_UCHAR message[200];
                 pcre2_get_error_message(code, message, sizeof message);

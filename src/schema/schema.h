@@ -67,6 +67,6 @@ MUST_USE bool schema_validate(const struct schema *schema, struct bytes source, 
 
 // Appends the instance's text with `default`s filled in: for each object that `properties` describes (through $ref and allOf), a
 // member that is absent and whose schema has a default is added behind the others, in the order of the schema. Nested objects are
-// filled too, in arrays as well; a default is inserted as it is written. Nothing is filled by what stands inside anyOf, oneOf, not,
-// if. Returns false, and appends nothing, when there is nothing to fill.
+// filled too, in arrays as well; a default is inserted as it is written. What stands inside anyOf, oneOf, not, if fills nothing.
+// Returns false, and appends nothing, when there is nothing to fill.
 bool schema_fill_defaults(const struct schema *schema, const struct json *instance, struct buffer *buffer);

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "schema/schema.h"
+
+static struct arena arena;
+
+static int clean(void **state) {
+        (void)state;
+        arena_free(&arena);
+        return 0;
+}
+
+static const struct json *parse(const char *text) {
+        const struct json *root = NULL;
+        assert_true(json_parse(bytes_of(text), NULL, &arena, &root, NULL));
+        return root;
+}
+
+static struct schema *compile(const char *text) {
+        struct schema *schema = NULL;
+        struct error error;
+        if (!schema_compile(bytes_of(text), NULL, &schema, &error))
+                fail_msg("%s: %s", text, error.text);
+        return schema;
+}
+
+static void verdicts_and_reasons(void **state) {
+        (void)state;
+        // error NULL: valid
+        static const struct { const char *schema, *instance, *error; } cases[] = {
+                {"{\"type\":\"integer\"}", "1.0", NULL}, {"{\"type\":\"integer\"}", "123456789012345678901234567890", NULL},
+                {"{\"type\":[\"integer\",\"null\"]}", "\"x\"",
+                 "at \"\" (line 1, column 1, byte 0): is string, expected null or integer [/type]"},
+                {"{\"properties\":{\"a\":{\"items\":{\"maximum\":3}}}}", "{\"a\":[1,\n 3.0000000000000000000001]}",
+                 "at \"/a/1\" (line 2, column 2, byte 10): is above the largest number that is allowed "
+                 "[/properties/a/items/maximum]"},
+                {"{\"required\":[\"b\",\"a\"]}", "{\"a\":1}", "has no member \"b\" [/required]"},
+                {"{\"properties\":{\"a\":{}},\"additionalProperties\":false}", "{\"a\":1,\"x\":2}",
+                 "at \"/x\" (line 1, column 12, byte 11): is a member that is not allowed [/additionalProperties]"},
+                {"{\"const\":9007199254740993}", "9007199254740992", "is not the one value"},
+                {"{\"enum\":[1,{\"a\":[1,2]}]}", "{\"a\":[1.0,2e0]}", NULL},
+                {"{\"multipleOf\":0.01}", "19.99", NULL}, {"{\"multipleOf\":0.01}", "19.999", "multiple"},
+                {"{\"maxLength\":2}", "\"ЯЯ\"", NULL}, {"{\"minLength\":3}", "\"ЯЯ\"", "too short"},
+                {"{\"uniqueItems\":true}", "[1,2,3,4,5,6,7,8,9,10,1.0]", "twice"},
+                {"{\"uniqueItems\":true}", "[10,9,8,7,6,5,4,3,2,1,\"1\"]", NULL},
+                {"{\"pattern\":\"^\\\\d{3}$\"}", "\"123\\n\"", "pattern"}, {"{\"pattern\":\"^\\\\d{3}$\"}", "\"123\"", NULL},
+                {"{\"pattern\":\"^\\\\S+$\"}", "\"a\\u00a0b\"", "pattern"}, {"{\"pattern\":\"^[\\\\s\\\\S]$\"}", "\"\\u2028\"",
+                                                                             NULL},
+                {"{\"anyOf\":[{\"type\":\"string\"},{\"properties\":{\"a\":{\"type\":\"null\"}}}]}", "{\"a\":1}",
+                 "none of the alternatives"},
+                {"{\"$ref\":\"#/$defs/a\",\"$defs\":{\"a\":{\"minItems\":1}}}", "[]", "[/$defs/a/minItems]"},
+                {"{\"properties\":{\"next\":{\"$ref\":\"#\"}},\"type\":\"object\"}", "{\"next\":{\"next\":3}}",
+                 "at \"/next/next\""},
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                struct schema *schema = compile(cases[i].schema);
+                const struct json *instance = parse(cases[i].instance);
+                struct error error = {0};
+                bool valid = schema_validate(schema, bytes_of(cases[i].instance), instance, &arena, &error);
+                assert_int_equal(schema_verdict(schema, instance, &arena), valid ? SCHEMA_VALID : SCHEMA_INVALID);
+                if (valid != !cases[i].error || (!valid && (error.code != ERROR_REJECTED || !strstr(error.text, cases[i].error))))
+                        fail_msg("%s with %s: %s", cases[i].schema, cases[i].instance, error.text);
+                schema_free(schema);
+        }
+}
+
+static void what_cannot_be_asserted_is_refused_by_name_and_place(void **state) {
+        (void)state;
+        static const struct { const char *schema; enum error_code code; const char *error; } cases[] = {
+                {"{\"properties\":{\"a\":{\"unevaluatedItems\":false}}}", ERROR_UNSUPPORTED,
+                 "at \"/properties/a/unevaluatedItems\" (line 1, column 40): the keyword unevaluatedItems is not supported"},
+                {"{\"$defs\":{\"a\":{\"$dynamicRef\":\"#a\"}}}", ERROR_UNSUPPORTED, "$dynamicRef"},
+                {"{\"unevaluatedProperties\":false}", ERROR_UNSUPPORTED, "unevaluatedProperties"},
+                {"{\"$ref\":\"http://example.com/a\"}", ERROR_UNSUPPORTED, "another document"},
+                {"{\"$schema\":\"http://json-schema.org/draft-04/schema#\"}", ERROR_UNSUPPORTED, "$schema is not supported"},
+                {"{\"pattern\":\"(?>a)\"}", ERROR_UNSUPPORTED, "at \"/pattern\""},
+                {"{\"pattern\":\"a++\"}", ERROR_UNSUPPORTED, "nothing to repeat"}, {"{\"pattern\":\"\\\\Z\"}", ERROR_UNSUPPORTED,
+                                                                                    "ECMA"},
+                {"{\"pattern\":\"(*UTF)a\"}", ERROR_UNSUPPORTED, "nothing to repeat"}, {"{\"pattern\":\"(\"}", ERROR_UNSUPPORTED,
+                                                                                        "pattern"},
+                {"{\"$ref\":\"#/nope\"}", ERROR_INVALID, "leads nowhere"}, {"{\"$ref\":\"#nope\"}", ERROR_INVALID,
+                                                                            "leads nowhere"},
+                {"{\"$ref\":\"#\"}", ERROR_INVALID, "back to itself"}, {"{\"allOf\":[{\"not\":{\"$ref\":\"#\"}}]}",
+                                                                        ERROR_INVALID, "back to"},
+                {"{\"type\":\"int\"}", ERROR_INVALID, "at \"/type\" (line 1, column 9): expected a type"},
+                {"{\"required\":\"a\"}", ERROR_INVALID, "names"}, {"{\"minimum\":\"1\"}", ERROR_INVALID, "a number"},
+                {"{\"minLength\":-1}", ERROR_INVALID, "0 or more"}, {"{\"multipleOf\":0}", ERROR_INVALID, "above 0"},
+                {"{\"items\":[{}]}", ERROR_INVALID, "prefixItems"}, {"{\"properties\":{\"a\":1}}", ERROR_INVALID,
+                                                                     "expected a schema"},
+                {"[]", ERROR_INVALID, "expected a schema"}, {"{", ERROR_INVALID, "schema: line 1"}, {"{\"anyOf\":[]}",
+                                                                                                     ERROR_INVALID, "one schema"},
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                struct schema *schema = NULL;
+                struct error error = {0};
+                if (schema_compile(bytes_of(cases[i].schema), NULL, &schema, &error))
+                        fail_msg("accepted: %s", cases[i].schema);
+                if (error.code != cases[i].code || !strstr(error.text, cases[i].error))
+                        fail_msg("%s: %s", cases[i].schema, error.text);
+        }
+}
+
+static void limits_are_errors_and_no_verdicts(void **state) {
+        (void)state;
+        struct schema *schema = compile("{\"pattern\":\"^(a|aa)+$\"}");
+        struct buffer text = {0};
+        buffer_append_byte(&text, '"');
+        for (int i = 0; i < 200; i++)
+                buffer_append_byte(&text, 'a');
+        buffer_append(&text, (struct bytes){"!\"", 3});
+        struct error error;
+        assert_false(schema_validate(schema, bytes_of(text.data), parse(text.data), &arena, &error));
+        assert_int_equal(error.code, ERROR_LIMIT);
+        schema_free(schema);
+        buffer_clear(&text);
+
+        // Two ways at each of 60 levels: 2^60 subschemas.
+        schema = compile("{\"anyOf\":[{\"items\":{\"$ref\":\"#\"},\"maxItems\":1,\"type\":\"array\"},"
+                         "{\"items\":{\"$ref\":\"#\"},\"maxItems\":1,\"type\":\"array\"}]}");
+        for (int i = 0; i < 60; i++)
+                buffer_append_byte(&text, '[');
+        buffer_append_byte(&text, '0');
+        for (int i = 0; i < 60; i++)
+                buffer_append_byte(&text, ']');
+        buffer_append_byte(&text, '\0');
+        assert_int_equal(schema_verdict(schema, parse(text.data), &arena), SCHEMA_UNDECIDED);
+        schema_free(schema);
+        buffer_free(&text);
+}
+
+static void all_failures_are_told_in_order(void **state) {
+        (void)state;
+        struct schema *schema = compile("{\"properties\":{\"a\":{\"type\":\"string\"},\"b\":{\"minimum\":2,\"multipleOf\":2}},"
+                                        "\"required\":[\"c\",\"d\"]}");
+        const char *source = "{\"b\":1,\"a\":null}";
+        struct schema_failure *failures = NULL;
+        size_t count = 0;
+        assert_int_equal(schema_explain(schema, bytes_of(source), parse(source), &arena, 100, &failures, &count), SCHEMA_INVALID);
+        assert_int_equal(count, 5);
+        assert_string_equal(failures[0].keyword_path, "/properties/b/minimum");
+        assert_string_equal(failures[1].keyword, "multipleOf");
+        assert_string_equal(failures[2].instance_path, "/a");
+        assert_int_equal(failures[2].position.offset, 11);
+        assert_string_equal(failures[4].sentence, "has no member \"d\"");
+        assert_int_equal(schema_explain(schema, bytes_of(source), parse(source), &arena, 2, &failures, &count), SCHEMA_INVALID);
+        assert_int_equal(count, 2);
+        schema_free(schema);
+}
+
+static void defaults_are_filled_in(void **state) {
+        (void)state;
+        static const struct { const char *schema, *instance, *filled; } cases[] = {
+                {"{\"properties\":{\"n\":{\"default\":\"T\"},\"v\":{\"default\":0},\"p\":{\"$ref\":\"#/$defs/p\"}},"
+                 "\"$defs\":{\"p\":{\"properties\":{\"x\":{\"default\":[1.0]}}}}}",
+                 "{\"p\":{\"y\":12345678901234567890.50},\"v\":1}",
+                 "{\"p\":{\"y\":12345678901234567890.50,\"x\":[1.0]},\"v\":1,\"n\":\"T\"}"},
+                {"{\"items\":{\"properties\":{\"a\":{\"default\":1}}}}", "[{},{\"a\":2},3]", "[{\"a\":1},{\"a\":2},3]"},
+                {"{\"allOf\":[{\"properties\":{\"a\":{\"default\":1}}},{\"properties\":{\"a\":{\"default\":2}}}]}", "{}",
+                 "{\"a\":1}"},
+                {"{\"properties\":{\"a\":{\"default\":{}}}}", "{\"a\":{}}", NULL},
+                {"{\"anyOf\":[{\"properties\":{\"a\":{\"default\":1}}}]}", "{}", NULL},
+                {"{\"properties\":{\"a\":{\"$ref\":\"#\",\"default\":{}}}}", "{}", "{\"a\":{}}"},
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                struct schema *schema = compile(cases[i].schema);
+                struct buffer buffer = {0};
+                assert_int_equal(schema_fill_defaults(schema, parse(cases[i].instance), &buffer), cases[i].filled != NULL);
+                assert_true(bytes_equal(buffer_bytes(&buffer), bytes_of(cases[i].filled)));
+                buffer_free(&buffer);
+                schema_free(schema);
+        }
+}
+
+// The arena's blocks stay the same over many instances that are parsed and validated with a reset between them.
+static void validation_does_not_allocate(void **state) {
+        (void)state;
+        struct schema *schema = compile("{\"properties\":{\"a\":{\"pattern\":\"^x\"}},"
+                                        "\"additionalProperties\":{\"uniqueItems\":true}}");
+        struct arena scratch = {0};
+        const struct arena_block *block = NULL;
+        for (int i = 0; i < 100; i++) {
+                const struct json *root = NULL;
+                assert_true(json_parse(BYTES("{\"a\":\"xy\",\"b\":[1,2,3,4,5,6,7,8,9,0]}"), NULL, &scratch, &root, NULL));
+                assert_int_equal(schema_verdict(schema, root, &scratch), SCHEMA_VALID);
+                assert_true(i == 0 || block == scratch.blocks);
+                block = scratch.blocks;
+                arena_reset(&scratch);
+        }
+        arena_free(&scratch);
+        schema_free(schema);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_teardown(verdicts_and_reasons, clean),
+                cmocka_unit_test_teardown(what_cannot_be_asserted_is_refused_by_name_and_place, clean),
+                cmocka_unit_test_teardown(limits_are_errors_and_no_verdicts, clean),
+                cmocka_unit_test_teardown(all_failures_are_told_in_order, clean),
+                cmocka_unit_test_teardown(defaults_are_filled_in, clean),
+                cmocka_unit_test_teardown(validation_does_not_allocate, clean),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
