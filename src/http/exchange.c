@@ -126,10 +126,11 @@ static bool put_head(struct http_connection *connection, const struct answer *an
 // Gives head and body to the socket; what it does not take goes to connection->out.
 static void write_out(struct http_connection *connection, struct bytes head, struct bytes body) {
         struct iovec parts[2] = {{(void *)(uintptr_t)head.data, head.size}, {(void *)(uintptr_t)body.data, body.size}};
-        struct msghdr message = {.msg_iov = parts, .msg_iovlen = body.size ? 2 : 1};
+        struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
         ssize_t sent;
         do
-                sent = sendmsg(connection->watch.fd, &message, MSG_NOSIGNAL);
+                sent = body.size ? sendmsg(connection->watch.fd, &message, MSG_NOSIGNAL) :
+                        send(connection->watch.fd, head.data, head.size, MSG_NOSIGNAL);
         while (sent < 0 && errno == EINTR);
         if (sent < 0 && errno != EAGAIN) {
                 connection_kill(connection);

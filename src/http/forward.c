@@ -46,7 +46,7 @@ void http_forward_answer(struct http_exchange *exchange, const struct http_call_
                 http_answer_error(exchange, failure_status(result), codes[result->outcome], result->reason);
                 return;
         }
-        struct http_header headers[HTTP_HEADERS_MAX];
+        struct http_header *headers = arena_alloc(exchange->arena, result->header_count * sizeof *headers);
         size_t count = 0;
         for (size_t i = 0; i < result->header_count; i++)
                 if (passes(result->headers, result->header_count, result->has_nominated, result->headers[i].name))
@@ -72,15 +72,14 @@ void http_forward(struct http_exchange *exchange, struct http_upstream *upstream
         static const struct http_forward_options none;
         if (!options)
                 options = &none;
-        struct http_header headers[HTTP_HEADERS_MAX * 2];
-        size_t count = 0;
+        size_t most = exchange->header_count + options->add_count, count = 0;
+        struct http_header *headers = arena_alloc(exchange->arena, most * sizeof *headers);
         for (size_t i = 0; i < exchange->header_count; i++) {
                 const struct http_header *header = &exchange->headers[i];
                 if (passes(exchange->headers, exchange->header_count, exchange->has_nominated, header->name) &&
                     !is_added(options, header->name))
                         headers[count++] = *header;
         }
-        ASSERT(options->add_count <= HTTP_HEADERS_MAX);
         for (size_t i = 0; i < options->add_count; i++)
                 headers[count++] = options->add[i];
         struct forwarding *forwarding = arena_alloc(exchange->arena, sizeof *forwarding);

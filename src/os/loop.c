@@ -37,6 +37,7 @@ struct loop {
         atomic_bool stopping;
         pthread_mutex_t mutex;          // guards posted
         struct tasks posted;
+        struct epoll_event events[EVENTS_PER_TURN];
 };
 
 static bool tasks_append(struct tasks *tasks, struct loop_task *task) {
@@ -188,7 +189,7 @@ static int patience(const struct loop *loop) {
 }
 
 static void turn(struct loop *loop) {
-        struct epoll_event events[EVENTS_PER_TURN];
+        struct epoll_event *events = loop->events;
         int count = epoll_wait(loop->epoll_fd, events, EVENTS_PER_TURN, patience(loop));
         ASSERT(count >= 0 || errno == EINTR);
         loop->now_ns = clock_monotonic_ns(loop->clock);
