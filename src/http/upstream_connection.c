@@ -199,6 +199,15 @@ static void connected(struct http_link *carrier, uint32_t events) {
                 upstream->preferred = (upstream->preferred + attempt) % upstream->address_count;
         become_idle(carrier);
         upstream_pump(upstream);
+        // A provider that speaks first, usually to say that it is overloaded: its edge has been seen and will not come again.
+        if (!(events & (EPOLLIN | EPOLLRDHUP)))
+                return;
+        carrier->ending = events & EPOLLRDHUP;
+        carrier->readable = true;
+        if (carrier->state == LINK_BUSY)
+                read_response(carrier);
+        else
+                link_kill(carrier);
 }
 
 static void ready(struct loop_watch *watch, uint32_t events) {

@@ -17,7 +17,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 class Provider:
     """Listens; each accepted connection is served by the next script, the last one again and again. A script is a list of
-    steps: bytes are sent, "request" waits for a whole request, "close" and "reset" end the connection, a number sleeps."""
+    steps: bytes are sent, "request" waits for a whole request, "half-close", "close" and "reset" end it, a number sleeps."""
 
     def __init__(self, *scripts):
         self.scripts = scripts
@@ -60,6 +60,8 @@ class Provider:
                     break
                 elif step == "close":
                     break
+                elif step == "half-close":
+                    connection.shutdown(socket.SHUT_WR)
                 elif isinstance(step, (int, float)):
                     time.sleep(step)
                 else:
@@ -257,6 +259,13 @@ def test_an_early_refusal_of_a_long_body_reaches_the_caller(proxy):
     refusal = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"
     process = proxy(Provider([refusal, 0.5]))
     assert ask(process, post("x" * 1000000))[0] == 413
+
+
+def test_a_provider_that_speaks_before_it_is_asked_is_heard(proxy):
+    busy = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy"
+    process = proxy(Provider([busy, "half-close", "request"]), "--call-ms", "5000")
+    for _ in range(5):
+        assert ask(process, post("x"))[2] == "busy"
 
 
 def test_a_client_that_leaves_does_not_stop_the_call(proxy):
