@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """tools/tidy itself: for each rule, small trees with one breach each, of which it must name exactly that rule, file and line."""
 import pathlib
+import re
 import subprocess
 
 import pytest
 
 TIDY = pathlib.Path(__file__).resolve().parents[2] / "tools/tidy"
+FILE_LINES, FUNCTION_LINES, COLUMNS = map(int, re.search(r"^FILE_LINES.* = (\d+), (\d+), (\d+)$", TIDY.read_text(), re.M).groups())
 SPDX = "// SPDX-License-Identifier: Apache-2.0\n"
 
 # A tree without a breach, into which the breaches are planted. What looks like one and is none is here on purpose.
@@ -90,10 +92,10 @@ PLANTED = [
     ("ignored-result", "tests/unit/x.h", 2, "static void f(void) { (void) error_set (1); }\n"),
     ("not-built", "src/base/x.c", 1, '#include "base/base.h"\n'),
     ("not-built", "tests/unit/log/test_x.c", 1, "int x;\n"),
-    ("file-length", "src/base/x.h", 1001, lines(1000)),
-    ("function-length", "src/base/x.h", 2, function(71)),
-    ("line-length", "src/base/x.h", 2, "// " + "x" * 130 + "\n"),
-    ("line-length", "tests/x.py", 2, "# " + "x" * 131 + "\n"),
+    ("file-length", "src/base/x.h", FILE_LINES + 1, lines(FILE_LINES)),
+    ("function-length", "src/base/x.h", 2, function(FUNCTION_LINES + 1)),
+    ("line-length", "src/base/x.h", 2, "// " + "x" * (COLUMNS - 2) + "\n"),
+    ("line-length", "tests/x.py", 2, "# " + "x" * (COLUMNS - 1) + "\n"),
     ("tab", "src/base/x.h", 3, "int x;\n\tint y;\n"),
     ("trailing-space", "src/base/x.h", 2, "int x; \n"),
     ("spdx", "src/base/x.h", 1, None),
@@ -102,9 +104,9 @@ PLANTED = [
 ]
 WITHOUT_SPDX = {"src/base/x.h": "\nint x;\n", "tools/x.py": "x = 1\n", "tools/other": "#!/bin/sh\necho\n"}
 ALLOWED = [
-    ("src/base/x.h", lines(999)),
-    ("src/base/x.h", function(70)),
-    ("src/base/x.h", "// " + "x" * 129 + "\n"),
+    ("src/base/x.h", lines(FILE_LINES - 1)),
+    ("src/base/x.h", function(FUNCTION_LINES)),
+    ("src/base/x.h", "// " + "x" * (COLUMNS - 3) + "\n"),
 ]
 
 

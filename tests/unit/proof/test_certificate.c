@@ -81,7 +81,7 @@ static void what_was_signed_is_read_back(void **state) {
 static void no_change_goes_unseen(void **state) {
         struct desk *desk = *state;
         sign(desk);
-        const char *hint = strstr(desk->file.data, "\"public_key\"");
+        const char *hint = memmem(desk->file.data, desk->file.size, "\"public_key\"", strlen("\"public_key\""));
         assert_non_null(hint);
         size_t changed = 0;
         for (size_t i = 0; i < (size_t)(hint - desk->file.data); i++) {
