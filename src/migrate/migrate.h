@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// The migration machine: moves a communication from one mode to another, step by step, each step behind a gate that is measured
+// (DESIGN.md §6). docs/migrations.md says the same to a reader.
+//
+// A migration walks a table of steps (migrate/steps.h). Everything that happens to it is one MIGRATION record with its whole state
+// after the change, and its memory changes only when that record is durable; so after kill -9 it goes on from its last record.
+// Acts are level-triggered: each looks at what holds now, gives at most one order, and says whether its fact holds; to begin one
+// again is always safe. Figures are measured at 5 Hz while a migration runs.
+//
+//      state      what it waits for                     next
+//      before     its fact, or conditions for the act   ready, acting, person, before of the next step, done
+//      ready      a person's `advance` (step mode)      acting, before
+//      acting     the act to be done                    gate, before of the next step, done
+//      gate       what must be seen after the act       before of the next step, done
+//      person     what a person does                    before of the next step
+//      paused     a person                              where it was paused (a restart in shadow: acting)
+//      back       the way back of a step                paused, back of an earlier step, cancelled
+//      done, cancelled                                  (ends)
+// From before, ready, gate and acting of the switch it returns to acting of the shadow step when the evidence is void.
+//
+// What it needs of the world is struct migrate_ops; migrate/runtime.h has the real one. Everything runs on one thread (control).
+// Memory: the machine owns its migrations; requests and plans are their caller's until done is called.
+#pragma once
+
+#include "gateway/gateway.h"
+#include "json/writer.h"
+#include "model/model.h"
+
+struct migrate;
+
+enum {
+        MIGRATE_POLL_MS = 200,                  // between two measurements of a running migration
+        MIGRATE_STEPS_MAX = 8,
+        MIGRATE_HISTORY_MAX = 100,              // newest entries kept
+        MIGRATE_SENTENCE_MAX = 480,             // bytes, with the NUL; cut
+        MIGRATE_FIGURES_MAX = 12,
+        MIGRATE_ID_MAX = 100,                   // bytes of a step's or figure's name
+};
+
+// ---- the world ----
+
+// A MIGRATION record: done once, error NULL when it is durable. An append whose outcome is unknown counts as failed: a record holds
+// the whole state, so that appending again is harmless.
+struct migrate_append {
+        const struct model_communication *communication;
+        struct bytes body;                      // valid until done
+        void (*done)(struct migrate_append *append, const struct error *error);
+};
+
+// Asks the provider whether it answers, and whether it recognises an identity: `HEAD /`, then recognises.probe twice, if it is
+// configured. done once, later.
+struct migrate_question {
+        const struct model_communication *communication;
+        void (*done)(struct migrate_question *question);
+        bool answers;                           // it gave an HTTP response, whatever its status
+        bool probed;                            // recognises.probe was sent twice and answered twice with 2xx
+        bool replayed;                          // the second answer had the header `recognises.replayed`
+        bool same;                              // both answers had the same status and body
+        char sentence[MIGRATE_SENTENCE_MAX];    // what was seen, or why there was no answer
+};
+
+// Registers one version of an event. done once, later or before register returns; error NULL: it holds.
+struct migrate_registration {
+        const struct model_event *event;
+        unsigned version;
+        void (*done)(struct migrate_registration *registration, const struct error *error);
+};
+
+struct migrate_ops {
+        int64_t (*wall_ms)(void *user);
+        // Whether migrate_tick is wanted every MIGRATE_POLL_MS.
+        void (*poll)(void *user, bool on);
+        void (*append)(void *user, struct migrate_append *append);
+        void (*order)(void *user, struct gateway_command *command);             // gateway_order; sets the command's loop
+        void (*counters)(void *user, const struct model_communication *communication, struct gateway_counters *ret);
+        void (*ask)(void *user, struct migrate_question *question);
+        // Whether this version is registered with exactly this schema. False with error: ERROR_NOT_FOUND it is not;
+        // ERROR_CONFLICT: its number has another schema.
+        bool (*registered)(void *user, const struct model_event *event, unsigned version, uint32_t *ret_schema_id,
+                           struct error *error);
+        void (*register_version)(void *user, struct migrate_registration *registration);
+        void (*event_schema)(void *user, const struct model_event *event, uint32_t schema_id);  // gateway_event_schema
+};
+
+// ---- the machine ----
+
+struct migrate_options {
+        const struct model *model;              // referenced
+        const struct migrate_ops *ops;
+        void *user;                             // of ops
+};
+
+struct migrate *migrate_new(const struct migrate_options *options);
+// NULL is allowed. Nothing that was asked of the world may come back after it.
+void migrate_free(struct migrate *migrate);
+
+// The body of a communication's last MIGRATION record, before migrate_start. ERROR_CORRUPT; ERROR_CONFLICT: the configuration has
+// no such communication or mode any more, and the migration is not over.
+MUST_USE bool migrate_restore(struct migrate *migrate, struct bytes communication, struct bytes json, struct error *error);
+// Tells the gateway the schemas that events are written with, and goes on with what was under way.
+void migrate_start(struct migrate *migrate);
+void migrate_tick(struct migrate *migrate);
+
+enum migrate_order { MIGRATE_BEGIN, MIGRATE_ADVANCE, MIGRATE_PAUSE, MIGRATE_ROLLBACK, MIGRATE_CANCEL };
+const char *migrate_order_name(enum migrate_order order);       // "begin", "advance", …
+
+// A command. done once, later or before migrate_give returns; error NULL: it is recorded. ERROR_CONFLICT: another command is under
+// way, the migration is not where this can be done (the sentence says what it waits for), it is in that mode already;
+// ERROR_UNSUPPORTED: the communication cannot do this, with the reason; ERROR_NOT_FOUND: no migration; the append's errors.
+struct migrate_request {
+        enum migrate_order order;
+        const struct model_communication *communication;
+        enum model_mode to;                     // BEGIN
+        bool automatic;                         // BEGIN: take each act whose conditions pass; else each waits for ADVANCE
+        void (*done)(struct migrate_request *request, const struct error *error);
+        void *user;
+        struct gateway_command command;         // the machine's
+        struct migrate *migrate;                // the machine's
+};
+void migrate_give(struct migrate *migrate, struct migrate_request *request);
+
+// Writes what a migration would do, and what its gates see now, to `out` as one JSON object (docs/migrations.md). Changes nothing.
+// done once, later or before migrate_plan returns; the errors of BEGIN, except that a running migration is no error.
+struct migrate_plan {
+        const struct model_communication *communication;
+        enum model_mode to;
+        void (*done)(struct migrate_plan *plan, const struct error *error);
+        void *user;
+        struct buffer out;                      // zero-initialised; the caller frees it
+        struct gateway_command command;         // the machine's
+        struct migrate_question question;       // the machine's
+        struct migrate *migrate;                // the machine's
+};
+void migrate_plan(struct migrate *migrate, struct migrate_plan *plan);
+
+// The communication's last migration as a JSON object; null if there never was one. Contains what its gate sees now.
+void migrate_describe(const struct migrate *migrate, const struct model_communication *communication, struct json_writer *writer);
+// One line for people, "step 4 of 7, producer on in shadow: 143 of 200 comparisons, none differs"; false: no migration runs.
+bool migrate_sentence(const struct migrate *migrate, const struct model_communication *communication,
+                      char ret_sentence[static MIGRATE_SENTENCE_MAX]);
+// Whether one of this communication runs (begun, and neither done nor cancelled).
+bool migrate_running(const struct migrate *migrate, const struct model_communication *communication);
