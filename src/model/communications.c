@@ -243,7 +243,6 @@ bool read_communications(struct reader *reader, const struct yaml_node *node, co
                 struct model_communication *made = &reader->communications[model->communication_count];
                 draft.made = (struct model_communication){.index = model->communication_count++, .name = member->key->text.data,
                                                           .tuning = model->defaults, .partitions = (unsigned)reader->partitions};
-                problems_enter(reader->problems, member->key->text);
                 good &= reader_name(reader, member->key);
                 if (model_service_find(model, member->key->text))
                         good = problem_add(reader->problems, member->key,
@@ -253,7 +252,6 @@ bool read_communications(struct reader *reader, const struct yaml_node *node, co
                         good &= communication_finish(reader, &draft, made);
                 else
                         good = false;
-                problems_leave(reader->problems);
                 *made = draft.made;
                 table_insert(&reader->model->communications, model_name_hash(member->key->text), made);
         }

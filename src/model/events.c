@@ -172,13 +172,11 @@ bool read_events(struct reader *reader, const struct yaml_node *node, const stru
                 struct model_event *event = &reader->events[model->event_count];
                 draft.made = (struct model_event){.index = model->event_count++, .name = member->key->text.data,
                                                   .retention_ms = reader->retention_ms};
-                problems_enter(reader->problems, member->key->text);
                 good &= reader_name(reader, member->key);
                 if (reader_mapping(reader, member, &reader_event, &draft))
                         good &= finish(reader, member, &draft);
                 else
                         good = false;
-                problems_leave(reader->problems);
                 *event = draft.made;
                 table_insert(&reader->model->events, model_name_hash(member->key->text), event);
         }

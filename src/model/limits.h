@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Limits and defaults of the configuration. docs/configuration.md and src/model/commute.schema.json say the same to a reader;
-// tests/unit/model/test_limits.c holds them together.
+// Limits of the configuration file. The bounds and defaults of its values stand in the tables of settings.c, events.c and
+// communications.c; docs/configuration.md and commute.schema.json say the same to a reader.
 #pragma once
 
 #include <stdint.h>

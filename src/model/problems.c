@@ -10,32 +10,39 @@
 
 enum { SENTENCE_MAX = ERROR_TEXT_MAX, NEAREST_NAME_MAX = 64 };
 
-void problems_enter(struct problems *problems, struct bytes part) {
-        ASSERT(problems->depth < PROBLEMS_PLACE_DEPTH);
-        problems->place[problems->depth++] = part;
-}
-
-void problems_leave(struct problems *problems) {
-        ASSERT(problems->depth > 0);
-        problems->depth--;
-}
-
-static const char *place_of(struct problems *problems) {
-        struct buffer CLEANUP(buffer_free) text = {0};
-        for (size_t i = 0; i < problems->depth; i++) {
-                if (i && problems->place[i].size && problems->place[i].data[0] != '[')
-                        buffer_append_byte(&text, '.');
-                buffer_append(&text, problems->place[i]);
+// "communications.COMM-040.headers[2]": the names on the way from the root to the node. A key's place is its value's.
+static void append_place(struct buffer *text, const struct yaml_node *node) {
+        const struct yaml_node *parent = node->parent;
+        if (!parent)
+                return;
+        append_place(text, parent);
+        if (parent->kind == YAML_MAPPING) {
+                buffer_append(text, text->size ? BYTES(".") : BYTES(""));
+                buffer_append(text, node->key ? node->key->text : node->text);
+                return;
         }
+        size_t index = 0;
+        for (const struct yaml_node *before = parent->first; before && before != node; before = before->next)
+                index++;
+        buffer_print(text, "[%zu]", index);
+}
+
+static const char *place_of(struct problems *problems, const struct yaml_node *node) {
+        struct buffer CLEANUP(buffer_free) text = {0};
+        if (node)
+                append_place(&text, node);
         return arena_text(problems->arena, buffer_bytes(&text));
 }
 
-bool problem_add_at(struct problems *problems, unsigned line, unsigned column, enum error_code code, const char *sentence) {
+static bool keep(struct problems *problems, struct problem problem) {
         if (problems->count < PROBLEMS_KEPT)
-                problems->list[problems->count] = (struct problem){line, column, code, place_of(problems),
-                                                                   arena_text(problems->arena, bytes_of(sentence))};
+                problems->list[problems->count] = problem;
         problems->count++;
         return false;
+}
+
+bool problem_add_at(struct problems *problems, unsigned line, unsigned column, enum error_code code, const char *sentence) {
+        return keep(problems, (struct problem){line, column, code, "", arena_text(problems->arena, bytes_of(sentence))});
 }
 
 // Values of the file stand in the sentences: what would move a terminal's cursor does not.
@@ -49,7 +56,8 @@ static bool add(struct problems *problems, const struct yaml_node *node, enum er
         char text[SENTENCE_MAX];
         vsnprintf(text, sizeof text, format, list);
         make_printable(text);
-        return problem_add_at(problems, node ? node->line : 0, node ? node->column : 0, code, text);
+        return keep(problems, (struct problem){node ? node->line : 0, node ? node->column : 0, code, place_of(problems, node),
+                                               arena_text(problems->arena, bytes_of(text))});
 }
 
 bool problem_add(struct problems *problems, const struct yaml_node *node, const char *format, ...) {

@@ -16,20 +16,15 @@ struct problem {
         const char *place, *sentence;
 };
 
-enum { PROBLEMS_KEPT = 200, PROBLEMS_PLACE_DEPTH = 48 };
+enum { PROBLEMS_KEPT = 200 };
 
 struct problems {
         struct arena *arena;                            // of the texts
         struct problem list[PROBLEMS_KEPT];
         size_t count;                                   // all of them; those beyond PROBLEMS_KEPT are only counted
-        struct bytes place[PROBLEMS_PLACE_DEPTH];       // where the reader is: "communications", "COMM-040", "call"
-        size_t depth;
 };
 
-void problems_enter(struct problems *problems, struct bytes part);
-void problems_leave(struct problems *problems);
-
-// Adds a problem at a node (NULL: the file as a whole), in the place where the reader is. Always false.
+// Adds a problem at a node (NULL: the file as a whole). Always false.
 bool problem_add(struct problems *problems, const struct yaml_node *node, const char *format, ...) PRINTF_LIKE(3, 4);
 bool problem_add_code(struct problems *problems, const struct yaml_node *node, enum error_code code, const char *format, ...)
         PRINTF_LIKE(4, 5);

@@ -79,10 +79,8 @@ bool reader_mapping(struct reader *reader, const struct yaml_node *node, const s
                                                    key->name);
                         continue;
                 }
-                problems_enter(reader->problems, bytes_of(key->name));
                 if (!key->read(reader, value, key, (char *)target + key->offset))
                         good = false;
-                problems_leave(reader->problems);
         }
         return good;
 }
@@ -129,8 +127,7 @@ bool reader_compile_target(struct reader *reader, const struct yaml_node *node, 
         if (!reader_string(reader, node, "METHOD /path", &text))
                 return false;
         if (!target_compile(text, &target, &error))
-                return problem_add(reader->problems, node, "expected METHOD /path, got \"%.*s\": %s", BYTES_PRINT(text),
-                                   error.text);
+                return problem_add_error(reader->problems, node, &error);
         struct model_owned *model = reader->model;
         model->targets = must_realloc(model->targets, (model->target_count + 1) * sizeof(struct target *));
         model->targets[model->target_count++] = target;

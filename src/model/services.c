@@ -70,14 +70,12 @@ bool read_services(struct reader *reader, const struct yaml_node *node, const st
         YAML_FOR_EACH(member, node) {
                 struct model_service *service = &reader->services[model->service_count];
                 *service = (struct model_service){.index = model->service_count++, .name = member->key->text.data};
-                problems_enter(reader->problems, member->key->text);
                 good &= reader_name(reader, member->key);
                 for (size_t i = 0; i < ARRAY_SIZE(reserved); i++)
                         if (strcmp(service->name, reserved[i]) == 0)
                                 good = problem_add(reader->problems, member->key, "the name \"%s\" is the gateway's own",
                                                    reserved[i]);
                 good &= reader_mapping(reader, member, &reader_service, service);
-                problems_leave(reader->problems);
                 table_insert(&reader->model->services, model_name_hash(member->key->text), service);
         }
         return good;

@@ -115,6 +115,8 @@ bool read_url(struct reader *reader, const struct yaml_node *node, const struct 
         (void)key;
         if (!reader_string(reader, node, "a URL", &text))
                 return false;
+        if (memchr(text.data, '@', text.size))          // not echoed: it may be a password
+                return problem_add(reader->problems, node, "a URL does not carry user names and passwords: see auth.bearer_file");
         if (!http_url_check(text, &error))
                 return problem_add_error(reader->problems, node, &error);
         *(const char **)field = arena_text(reader->arena, text);
@@ -148,10 +150,8 @@ bool read_targets(struct reader *reader, const struct yaml_node *node, const str
         struct target_list list = {.targets = arena_alloc(reader->arena, (node->count + 1) * sizeof *list.targets)};
         bool good = true;
         YAML_FOR_EACH(element, node) {
-                problems_enter(reader->problems, bytes_of(arena_print(reader->arena, "[%zu]", list.count)));
                 if (!reader_compile_target(reader, element, &list.targets[list.count++]))
                         good = false;
-                problems_leave(reader->problems);
         }
         if (good)
                 *(struct target_list *)field = list;

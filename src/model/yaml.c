@@ -37,9 +37,18 @@ static bool next_event(struct yaml_reading *reading, yaml_event_t *ret_event) {
         return problem_add_at(reading->problems, (unsigned)mark.line + 1, (unsigned)mark.column + 1, ERROR_INVALID, text);
 }
 
-static struct yaml_node *new_node(struct yaml_reading *reading, const yaml_event_t *event, enum yaml_kind kind) {
+// Where a node stands: what it is in, and its key if that is a mapping.
+struct standing {
+        struct yaml_node *parent;
+        const struct yaml_node *key;
+        unsigned depth;
+};
+
+static struct yaml_node *new_node(struct yaml_reading *reading, const yaml_event_t *event, enum yaml_kind kind,
+                                  struct standing standing) {
         struct yaml_node *node = arena_alloc(reading->arena, sizeof *node);
-        *node = (struct yaml_node){.kind = kind, .line = (unsigned)event->start_mark.line + 1,
+        *node = (struct yaml_node){.kind = kind, .parent = standing.parent, .key = standing.key,
+                                   .line = (unsigned)event->start_mark.line + 1,
                                    .column = (unsigned)event->start_mark.column + 1};
         return node;
 }
@@ -64,7 +73,8 @@ static bool decorated(struct yaml_reading *reading, const yaml_event_t *event) {
         return false;
 }
 
-static bool read_node(struct yaml_reading *reading, const yaml_event_t *event, unsigned depth, struct yaml_node **ret_node);
+static bool read_node(struct yaml_reading *reading, const yaml_event_t *event, struct standing standing,
+                      struct yaml_node **ret_node);
 
 static bool duplicate(const struct yaml_node *mapping, const struct yaml_node *key) {
         YAML_FOR_EACH(member, mapping)
@@ -74,32 +84,28 @@ static bool duplicate(const struct yaml_node *mapping, const struct yaml_node *k
 }
 
 // Reads the key whose event is given, and the value behind it.
-static bool read_member(struct yaml_reading *reading, yaml_event_t *event, unsigned depth, const struct yaml_node *mapping,
+static bool read_member(struct yaml_reading *reading, yaml_event_t *event, struct standing standing,
                         struct yaml_node **ret_member) {
-        struct yaml_node *key = NULL, *value = NULL;
+        struct yaml_node *key = NULL;
         if (event->type == YAML_MAPPING_START_EVENT || event->type == YAML_SEQUENCE_START_EVENT)
                 return refuse(reading, event, ERROR_INVALID, "a key must be a name");
-        if (!read_node(reading, event, depth, &key))
+        if (!read_node(reading, event, standing, &key))
                 return false;
         if (key->plain && bytes_equal(key->text, BYTES("<<")))
                 return problem_add_code(reading->problems, key, ERROR_UNSUPPORTED, "merge keys (<<) are not supported");
-        if (duplicate(mapping, key))
+        if (duplicate(standing.parent, key))
                 return problem_add(reading->problems, key, "the key \"%.*s\" is there twice", BYTES_PRINT(key->text));
         yaml_event_t value_event;
         if (!next_event(reading, &value_event))
                 return false;
-        problems_enter(reading->problems, key->text);
-        bool good = read_node(reading, &value_event, depth, &value);
-        problems_leave(reading->problems);
+        standing.key = key;
+        bool good = read_node(reading, &value_event, standing, ret_member);
         yaml_event_delete(&value_event);
-        if (good) {
-                value->key = key;
-                *ret_member = value;
-        }
         return good;
 }
 
 static bool read_children(struct yaml_reading *reading, struct yaml_node *parent, unsigned depth) {
+        const struct standing standing = {.parent = parent, .depth = depth};
         yaml_event_type_t end = parent->kind == YAML_LIST ? YAML_SEQUENCE_END_EVENT : YAML_MAPPING_END_EVENT;
         struct yaml_node **link = &parent->first;
         for (;;) {
@@ -110,8 +116,8 @@ static bool read_children(struct yaml_reading *reading, struct yaml_node *parent
                         yaml_event_delete(&event);
                         return true;
                 }
-                bool good = parent->kind == YAML_LIST ? read_node(reading, &event, depth, link)
-                                                      : read_member(reading, &event, depth, parent, link);
+                bool good = parent->kind == YAML_LIST ? read_node(reading, &event, standing, link)
+                                                      : read_member(reading, &event, standing, link);
                 yaml_event_delete(&event);
                 if (!good)
                         return false;
@@ -122,26 +128,28 @@ static bool read_children(struct yaml_reading *reading, struct yaml_node *parent
         }
 }
 
-static bool read_node(struct yaml_reading *reading, const yaml_event_t *event, unsigned depth, struct yaml_node **ret_node) {
+static bool read_node(struct yaml_reading *reading, const yaml_event_t *event, struct standing standing,
+                      struct yaml_node **ret_node) {
         if (event->type == YAML_ALIAS_EVENT)
                 return refuse(reading, event, ERROR_UNSUPPORTED, "aliases (*name) are not supported: write the value out");
         if (++reading->nodes > MODEL_NODES_MAX)
                 return refuse(reading, event, ERROR_LIMIT, "more than 50000 keys and values (MODEL_NODES_MAX)");
-        if (depth > MODEL_DEPTH_MAX)
+        if (standing.depth > MODEL_DEPTH_MAX)
                 return refuse(reading, event, ERROR_LIMIT, "more than 32 mappings and lists within each other (MODEL_DEPTH_MAX)");
         if (decorated(reading, event))
                 return false;
         if (event->type == YAML_SCALAR_EVENT) {
-                struct yaml_node *node = new_node(reading, event, YAML_SCALAR);
+                struct yaml_node *node = new_node(reading, event, YAML_SCALAR, standing);
                 struct bytes text = {(const char *)event->data.scalar.value, event->data.scalar.length};
                 node->text = (struct bytes){arena_text(reading->arena, text), text.size};
                 node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
                 *ret_node = node;
                 return true;
         }
-        ASSERT(event->type == YAML_SEQUENCE_START_EVENT || event->type == YAML_MAPPING_START_EVENT);
-        struct yaml_node *node = new_node(reading, event, event->type == YAML_SEQUENCE_START_EVENT ? YAML_LIST : YAML_MAPPING);
-        if (!read_children(reading, node, depth + 1))
+        bool list = event->type == YAML_SEQUENCE_START_EVENT;
+        ASSERT(list || event->type == YAML_MAPPING_START_EVENT);
+        struct yaml_node *node = new_node(reading, event, list ? YAML_LIST : YAML_MAPPING, standing);
+        if (!read_children(reading, node, standing.depth + 1))
                 return false;
         *ret_node = node;
         return true;
@@ -160,7 +168,7 @@ static bool read_document(struct yaml_reading *reading, struct yaml_node **ret_r
                         good = refuse(reading, &event, ERROR_INVALID, "a second document begins: only one is expected");
                 else if (type != YAML_STREAM_START_EVENT && type != YAML_DOCUMENT_START_EVENT && type != YAML_DOCUMENT_END_EVENT &&
                          type != YAML_STREAM_END_EVENT)
-                        good = read_node(reading, &event, 0, &root);
+                        good = read_node(reading, &event, (struct standing){0}, &root);
                 yaml_event_delete(&event);
                 if (!good)
                         return false;
@@ -175,7 +183,6 @@ static bool read_document(struct yaml_reading *reading, struct yaml_node **ret_r
 
 bool yaml_read(struct bytes text, struct arena *arena, struct problems *problems, const struct yaml_node **ret_root) {
         struct yaml_reading reading = {.arena = arena, .problems = problems};
-        size_t depth = problems->depth;
         if (!yaml_parser_initialize(&reading.parser))
                 return problem_add(problems, NULL, "no memory");
         yaml_parser_set_encoding(&reading.parser, YAML_UTF8_ENCODING);
@@ -183,7 +190,6 @@ bool yaml_read(struct bytes text, struct arena *arena, struct problems *problems
         struct yaml_node *root = NULL;
         bool good = read_document(&reading, &root);
         yaml_parser_delete(&reading.parser);
-        ASSERT(problems->depth == depth);
         if (good)
                 *ret_root = root;
         return good;

@@ -38,10 +38,13 @@ static bool like_number(struct bytes text) {
         if (at == text.size || text.data[at] < '0' || text.data[at] > '9')
                 return false;
         bool based = text.data[at] == '0' && at + 1 < text.size && strchr("xXoObB", text.data[at + 1]);
-        for (; at < text.size; at++)
+        size_t dots = 0;
+        for (; at < text.size; at++) {
+                dots += text.data[at] == '.';           // 127.0.0.1:8080 is nobody's number
                 if (!memchr(based ? "0123456789abcdefABCDEFxXoO_" : "0123456789eE+-._:", text.data[at], based ? 27 : 17))
                         return false;
-        return true;
+        }
+        return dots < 2;
 }
 
 static bool scalar_to_json(const struct yaml_node *node, struct problems *problems, struct json_writer *writer) {

@@ -15,7 +15,8 @@ struct yaml_node {
         bool plain;                     // of a scalar: without quotes; `|` and `>` count as quoted
         unsigned line, column;          // from 1
         struct bytes text;              // of a scalar; NUL-terminated, may contain NUL
-        struct yaml_node *key;          // of a member of a mapping; its value is this node
+        const struct yaml_node *parent; // NULL for the root
+        const struct yaml_node *key;    // of a member of a mapping; its value is this node
         struct yaml_node *first;        // of a list or mapping, in the order of the file
         struct yaml_node *next;         // its sibling
         size_t count;                   // elements or members
