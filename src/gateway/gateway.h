@@ -28,6 +28,7 @@ struct gateway_options {
         const struct model *model;              // referenced
         struct log *log;
         struct registry *registry;              // schemas by id
+        struct views *views;                    // woken when the log has grown; NULL: nobody
         const char *state_path;                 // of state.db, whose views stand at the log's end
         struct loop *const *loops;              // of the data plane; loops[0] is the owner's
         size_t loop_count;

@@ -3,6 +3,7 @@
 // on the owner's loop, except append_complete (the log's writer) and the reopening of a broken log (a thread of its own, since
 // it blocks).
 #include "gateway/gateway_priv.h"
+#include "gateway/views.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -68,6 +69,8 @@ static void append_heard(struct loop_task *task) {
                         shard_appended(pending->shard->shard, pending->append, APPEND_UNKNOWN, 0);
                 return;
         }
+        if (pending->result == APPEND_DURABLE && gateway->options.views)
+                views_wake(gateway->options.views);
         append_ended(pending, pending->result);
         if (log_broken(gateway->options.log))
                 owner_log_broken(gateway);
