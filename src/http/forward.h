@@ -9,8 +9,8 @@
 
 struct http_forward_options {
         struct bytes target;            // instead of the exchange's path and query; empty: those
-        const struct http_header *add;  // set in the forwarded request, instead of the client's headers of the same name;
-        size_t add_count;               // they stay valid until done
+        const struct http_header *add;  // set in the forwarded request, instead of the client's headers of the same name
+        size_t add_count;
         uint64_t timeout_ns;            // as in http_call_options
         bool repeatable;                // as there; safe methods always are
 };
@@ -24,8 +24,8 @@ struct http_forwarded {
 
 typedef void http_forward_done(void *user, const struct http_forwarded *forwarded);
 
-// Takes the exchange: it is answered here, whatever happens. done (may be NULL) is called after the answer. A client that goes
-// away does not stop the call.
+// Takes the exchange: it is answered here, whatever happens. What the options point to is read before it returns. done (may be
+// NULL) is called after the answer. A client that goes away does not stop the call.
 void http_forward(struct http_exchange *exchange, struct http_upstream *upstream, const struct http_forward_options *options,
                   http_forward_done *done, void *user);
 // Answers an exchange with what became of a call, as http_forward does; for handlers that make the call themselves.
