@@ -9,6 +9,7 @@ static void add_shard(const struct owned_shard *owned, struct gateway_state *sta
         state->plain += shard.mode == LANE_PLAIN;
         state->record += shard.mode == LANE_RECORD;
         state->async += shard.mode == LANE_ASYNC;
+        state->push += shard.mode == LANE_PUSH;
         state->changing |= shard.changing;
         state->epoch = MAX(state->epoch, (uint64_t)shard.epoch);
         state->changes_failed += shard.changes_failed;
@@ -113,6 +114,10 @@ static void carry_out(struct loop_task *task) {
                 break;
         case GATEWAY_PAUSE:
                 order_pause(route, command->on);
+                break;
+        case GATEWAY_BACKFILL:
+        case GATEWAY_RECONCILE:
+                command->ok = error_set(&command->error, ERROR_UNSUPPORTED, "%s captures nothing", route->communication->name);
                 break;
         }
         gateway_order_done(gateway, command);

@@ -296,6 +296,54 @@ void gateway_event_schema(struct gateway *gateway, size_t event_index, uint32_t 
 
 // ---- where a request goes ----
 
+// Which way readers go, as all shards together say it: while they switch, or with capture on, the old way.
+static const char *mode_of(const struct route *route, uint32_t *ret_epoch) {
+        const struct model_communication *communication = route->communication;
+        bool data = communication->kind == MODEL_DATA, copy = true, pushed = true;
+        *ret_epoch = 0;
+        if (!route->shards)
+                return data ? "pull" : "sync";
+        for (unsigned i = 0; i < communication->partitions; i++) {
+                struct shard_state state;
+                shard_state(route->shards[i].shard, &state);
+                *ret_epoch = MAX(*ret_epoch, state.epoch);
+                pushed = pushed && state.mode == LANE_PUSH;
+                copy = copy && (state.mode == LANE_ASYNC || state.mode == LANE_PUSH);
+        }
+        return pushed ? "push" : copy ? "async" : data ? "pull" : "sync";
+}
+
+// The owner's loop: it knows the modes.
+static void answer_mode(struct loop_task *task) {
+        struct call *call = CONTAINER_OF(task, struct call, task);
+        struct http_exchange *exchange = call->exchange;
+        uint32_t epoch;
+        const char *mode = mode_of(call->route, &epoch);
+        struct bytes body = bytes_of(arena_print(exchange->arena, "{\"communication\":\"%s\",\"mode\":\"%s\",\"epoch\":%u}",
+                                                 call->route->communication->name, mode, epoch));
+        struct http_header type = {BYTES("Content-Type"), BYTES("application/json")};
+        if (loop_is_here(exchange->loop))
+                http_answer(exchange, 200, &type, 1, body);
+        else
+                http_answer_post(exchange, 200, &type, 1, body);
+}
+
+void gateway_answer_mode(struct gateway *gateway, struct http_exchange *exchange, struct bytes name) {
+        struct route *route = table_find(&gateway->route_table, name_slot(name), &name, route_named);
+        if (!route || !bytes_equal(exchange->method, BYTES("GET"))) {
+                http_answer_error(exchange, 404, "not-found", "expected GET /modes/COMMUNICATION of the configuration");
+                return;
+        }
+        struct call *call = arena_alloc(exchange->arena, sizeof *call);
+        call->route = route;
+        call->exchange = exchange;
+        call->task.run = answer_mode;
+        if (loop_is_here(gateway->owner))
+                answer_mode(&call->task);
+        else
+                loop_post(gateway->owner, &call->task);
+}
+
 // The owner's loop: its reader is the one that looks.
 static void answer_receipt(struct loop_task *task) {
         struct call *call = CONTAINER_OF(task, struct call, task);
@@ -398,6 +446,8 @@ void gateway_handle(void *user, struct http_exchange *exchange) {
                 take_service(gateway, service, exchange, target);
         else if (bytes_equal(name, BYTES("receipts")) && slash && bytes_equal(exchange->method, BYTES("GET")))
                 take_receipt(gateway, exchange, (struct bytes){rest.data + 1, rest.size - 1});
+        else if (bytes_equal(name, BYTES("modes")) && slash)
+                gateway_answer_mode(gateway, exchange, (struct bytes){rest.data + 1, rest.size - 1});
         else
                 http_answer_error(exchange, 404, "not-found", arena_print(exchange->arena, "no communication or service is called \"%.*s\"",
                                                                            (int)MIN(name.size, (size_t)64), name.data));

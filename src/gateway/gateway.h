@@ -3,6 +3,7 @@
 //
 // Paths on the data plane:
 //      /COMM-040/…                     a communication: what its target says, anything else is 404 or 405
+//      /COMM-010/…                     a data communication's GET: forwarded to the owner, or answered from the replica
 //      /staff/…                        a service: everything is forwarded; its captured writes are recorded
 //      GET /receipts/{position}        what has become of an accepted message
 //      GET /modes/COMM-060             {"communication":…,"mode":"pull"}: for services that switch reads in their own code
@@ -48,6 +49,10 @@ void gateway_free(struct gateway *gateway);             // NULL is allowed; afte
 // The handler of the data plane's HTTP servers; user is the gateway.
 void gateway_handle(void *user, struct http_exchange *exchange);
 
+// Answers "GET /modes/COMM-060": {"communication":…,"mode":"pull","epoch":7}; name: what follows "/modes/". The exchange may live
+// on any loop (the control plane asks too); it is answered here, 404 included.
+void gateway_answer_mode(struct gateway *gateway, struct http_exchange *exchange, struct bytes name);
+
 // The views hold up to this position (views_options.moved). Any thread.
 void gateway_views_moved(struct gateway *gateway, uint64_t position);
 
@@ -63,6 +68,9 @@ struct gateway_counters {
         uint64_t requests, done, refused, failed;       // answered 2xx and 3xx, 4xx, 5xx
         uint64_t accepted;                              // of done: receipts (202)
         uint64_t plain_under_way;                       // forwarded without a record, not answered yet
+        // data: reads by who answered them (of requests), and the owner's writes that match a `capture` (not of requests)
+        uint64_t reads_copy, reads_owner;
+        uint64_t writes_captured, writes_plain;         // with intent and outcome; without a record, as nothing is captured
         uint64_t latency[GATEWAY_LATENCY_BUCKETS];      // from the whole request to the answer
         uint64_t longest_ns;
 };
@@ -72,7 +80,9 @@ uint64_t gateway_latency_quantile(const uint64_t latency[static GATEWAY_LATENCY_
 
 // ---- commands ----
 
-// What a shadow gate knows: each call made with records is wrapped and unwrapped, and compared with itself.
+// What a shadow gate knows. Functional: each call made with records is wrapped and unwrapped, and compared with itself. Data: the
+// owner's answer to a read is compared with what the copy would answer (async, push: the copy with the owner, on keys that are
+// read or written); a difference counts only if it is still there when both have been read again under the key's lock.
 struct gateway_shadow {
         bool on;
         uint64_t since_ms, compared, differing;         // wall clock, Unix milliseconds; since it was switched on
@@ -85,11 +95,45 @@ enum gateway_order {
         GATEWAY_SHADOW,                 // switches the shadow on (evidence from zero) or off, as `on` says
         GATEWAY_DECIDE,                 // shard_decide(position, decision), and waits for its record
         GATEWAY_PAUSE,                  // stops (on) or resumes deliveries of the communication
+        GATEWAY_BACKFILL,               // data: starts a backfill from the beginning (on), or gives one up; poll STATE
+        GATEWAY_RECONCILE,              // data: starts a reconciliation now (one under way goes on); poll STATE
+};
+
+// Data: rows of the owner on their way into the copy. Begins once writes that were forwarded plainly have ended (and `settle` has
+// passed since one of them ended unknown). Kept in memory: after a restart it is NONE, and is to be started again.
+struct gateway_backfill {
+        enum gateway_backfill_phase {
+                GATEWAY_BACKFILL_NONE,
+                GATEWAY_BACKFILL_WAITS,         // for plain writes under way
+                GATEWAY_BACKFILL_READS,         // pages of the owner
+                GATEWAY_BACKFILL_SWEEPS,        // rows of the copy from before capture began that the owner did not list
+                GATEWAY_BACKFILL_COMPLETE,
+        } phase;
+        uint64_t runs;                          // completed since the process started
+        uint64_t began;                         // position of the log before the first page
+        int64_t began_ms, completed_ms;         // wall clock; 0: not yet
+        uint64_t pages, rows, inserted, skipped;        // skipped: the key had a captured event or tombstone
+        uint64_t removed;                       // rows of the copy that the owner has no more
+        uint64_t failures;                      // in a row: the owner fails, or a row is no valid event; it is tried again
+        char failure[200];                      // the last of them; "" none
+};
+
+// Data: comparisons of the whole copy with the owner. A confirmed difference is a write that bypassed the gateway.
+struct gateway_reconciliation {
+        bool running;
+        uint64_t passes;                        // completed since the process started
+        uint64_t captured_passes;               // of them begun and ended with capture on all the time
+        int64_t began_ms, completed_ms;         // of the last pass
+        uint64_t rows, differing;               // of the last pass: compared; of them confirmed
+        uint64_t bypassed;                      // confirmed since the process started
+        char first_bypass[300];                 // "manager_id 17: /name: the owner has …, the copy …"; "" none
+        uint64_t failures;                      // in a row
+        char failure[200];
 };
 
 // What all shards of a communication come to.
 struct gateway_state {
-        size_t shards, plain, record, async;    // shards by mode
+        size_t shards, plain, record, async, push;      // shards by mode
         bool changing;                          // an EPOCH record of one of them is under way
         uint64_t epoch;                         // the highest
         uint64_t steps_back, changes_failed;    // since the process started
@@ -97,9 +141,21 @@ struct gateway_state {
         bool provider_fails, paused;
         uint16_t last_failure;
         uint64_t fences, fence_overruns, longest_hold_ns, admitted, delivered, repeats;
+        // data communications; zero for others
+        bool captures;                          // there is an event with `capture`: its writes become events unless plain
+        size_t captures_under_way;              // writes of the owner with an intent and no outcome yet
+        size_t plain_writes;                    // of `capture`, forwarded without a record, not answered yet
+        size_t dirty_keys;                      // read from the owner until they have been read again
+        bool topic_dirty;                       // a POST without an outcome: misses and lists are the owner's
+        uint64_t captured, rereads;             // since the process started: writes that became events; re-reads published
+        uint64_t pushes, pushes_late;           // … answered by the reader before the owner's caller; went on as deliveries
+        size_t pushes_stale;                    // messages that wait now in a pushed communication: the reader is stale
+        struct gateway_backfill backfill;
+        struct gateway_reconciliation reconciliation;
 };
 
-// An order and its result. The caller's until given, the gateway's until done is called on `loop`, then the caller's again.
+// An order and its result. BACKFILL and RECONCILE: ERROR_UNSUPPORTED where nothing is captured or the event has no `backfill`;
+// ERROR_CONFLICT while the shards are plain. The caller's until given, the gateway's until done is called on `loop`, then the caller's again.
 struct gateway_command {
         enum gateway_order order;
         size_t communication;                   // index in the model

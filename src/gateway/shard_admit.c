@@ -162,6 +162,7 @@ static void take(struct shard *shard, struct lane *lane, struct shard_request *r
                 admit_call(shard, lane, request);
                 return;
         case LANE_ASYNC:
+        case LANE_PUSH:
                 admit_message(shard, lane, request);
                 return;
         }

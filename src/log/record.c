@@ -75,7 +75,7 @@ bool record_decode(struct bytes header, struct record *ret_record, struct error 
                 return error_set(error, ERROR_CORRUPT, "record kind %u is not known", wire.kind);
         size_t key = le16toh(wire.key_size), identity = le16toh(wire.identity_size), request = le32toh(wire.request_size);
         uint32_t mode = le32toh(wire.mode);
-        if (key > RECORD_KEY_MAX || identity > RECORD_IDENTITY_MAX || request > RECORD_REQUEST_MAX || mode > LANE_ASYNC ||
+        if (key > RECORD_KEY_MAX || identity > RECORD_IDENTITY_MAX || request > RECORD_REQUEST_MAX || mode > LANE_PUSH ||
             header.size != sizeof wire + key + identity + request)
                 return error_set(error, ERROR_CORRUPT, "record header of %zu bytes with parts of %zu, %zu and %zu, mode %u",
                                  header.size, key, identity, request, mode);

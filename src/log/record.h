@@ -69,10 +69,15 @@ enum record_kind {
 // Modes of a lane. What an EPOCH record says holds for every lane of the shard, except: with LANE_RECORD, lanes that have an
 // unsettled MESSAGE, or an INTENT without an outcome, at that position stay LANE_ASYNC until their own LANE_EPOCH (the switch
 // async -> sync goes lane by lane). The INTENT counts because a repeat of an indeterminate call is accepted in an async lane.
+//
+// Of a data communication (EPOCH with RECORD_UPSERT) the modes say what is captured and who reads the copy; no lane is ever left
+// behind: LANE_PLAIN nothing is captured, readers pull; LANE_RECORD captured writes become events, readers pull; LANE_ASYNC and
+// LANE_PUSH readers use the copy.
 enum lane_mode {
         LANE_PLAIN = 1,         // sync, nothing is written
         LANE_RECORD = 2,        // sync, each call has INTENT and outcome
         LANE_ASYNC = 3,
+        LANE_PUSH = 4,          // data: as async, and the owner's caller waits for the delivery, at most `deadline`
 };
 
 enum record_flag {
@@ -86,6 +91,7 @@ enum record_flag {
         RECORD_FILLED = 128,            // MESSAGE: defaults were filled in
         RECORD_OUTSIDE = 256,           // MESSAGE: published through POST /events, not by a call
         RECORD_KEPT = 512,              // MESSAGE: kept in a replica of commute, which is its delivery: settled by this record
+        RECORD_UPSERT = 1024,           // MESSAGE: the newest of its key is the replica's row; EPOCH: of a data communication
 };
 
 enum { RECORD_KEY_MAX = 256, RECORD_IDENTITY_MAX = 256, RECORD_REQUEST_MAX = 32 * 1024, RECORD_HEADER_FIXED = 112 };
