@@ -6,10 +6,10 @@
                    [--connections 64] [--body BYTES] [--json FILE]
 
 A round puts load (wrk) first on one, then on the other. CPU per request is the process's own time (/proc/PID/stat, user and
-system) over the requests wrk counted. p99 and CPU are taken at the full speed of each, then p99 again with as many connections
-as there is no queue for (--connections 8). requests/s says which core is the bottleneck only if the proxy's core is full: its
-share is printed. The backend is nginx as well, with a worker of its own. What is printed are medians over the rounds and the
-median of each round's ratio.
+system) over the requests wrk counted. The proxies have one core, wrk and the backend (nginx, a worker of its own) another.
+requests/s compares the proxies only while the proxy's core is the bottleneck: its share is printed, and when it is well below 1
+the other core was full, and p99 then shows the queue there. What is printed are medians over the rounds and the median of each
+round's ratio.
 
 --program: a command with {listen} (127.0.0.1:PORT) and {backend} (http://127.0.0.1:PORT); the default is the HTTP core's
 test-proxy. The command must become the proxy itself (no shell in between). nginx and wrk must be installed.
