@@ -22,7 +22,6 @@ static const struct option_spec specs[CLI_OPTION_COUNT] = {
         [CLI_TO] = {"--to", NULL, "MODE", "sync, pull, push or async; a version's number for evolve"},
         [CLI_AUTO] = {"--auto", NULL, NULL, "take every step whose gate passes, until it is done"},
         [CLI_STEP] = {"--step", NULL, NULL, "stop before each step and wait for advance"},
-        [CLI_WATCH] = {"--watch", "-w", NULL, "keep showing it until interrupted"},
         [CLI_DONE] = {"--done", NULL, NULL, "the provider has done it: so its data say"},
         [CLI_OUTPUT] = {"--output", "-o", "FILE", "write to the file"},
 };

@@ -8,7 +8,7 @@
 
 // Options by name; a command lists those it takes (bits 1 << enum cli_option).
 enum cli_option {
-        CLI_HELP, CLI_JSON, CLI_CONFIG, CLI_PRINT_SCHEMA, CLI_CONTROL, CLI_TOKEN_FILE, CLI_TO, CLI_AUTO, CLI_STEP, CLI_WATCH,
+        CLI_HELP, CLI_JSON, CLI_CONFIG, CLI_PRINT_SCHEMA, CLI_CONTROL, CLI_TOKEN_FILE, CLI_TO, CLI_AUTO, CLI_STEP,
         CLI_DONE, CLI_OUTPUT, CLI_OPTION_COUNT
 };
 
@@ -44,3 +44,12 @@ void cli_print(struct bytes text);              // to standard output, with a li
 
 int cli_check(const struct cli_options *options);
 int cli_schema_validate(const struct cli_options *options);
+
+// By the control API of a running commute
+int cli_plan(const struct cli_options *options);
+int cli_migrate(const struct cli_options *options);
+int cli_advance(const struct cli_options *options);
+int cli_pause(const struct cli_options *options);
+int cli_rollback(const struct cli_options *options);
+int cli_cancel(const struct cli_options *options);
+int cli_status(const struct cli_options *options);

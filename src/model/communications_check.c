@@ -319,7 +319,8 @@ bool communication_finish(struct reader *reader, struct communication_draft *dra
         if (draft->async.node && (!draft->async.made.event->from || !draft->async.made.event->key_text))
                 return false;
         bool good = made->kind == MODEL_DATA ? check_data(reader, draft) : check_functional(reader, draft);
-        good &= check_headers(reader, draft) & check_variables_used(reader, draft);
+        good &= check_headers(reader, draft);
+        good &= check_variables_used(reader, draft);
         if (good && !(made->modes & 1u << made->initially))
                 good = refuse_mode(reader, draft);
         if (!good || !draft->async.node)

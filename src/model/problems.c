@@ -52,6 +52,7 @@ static void make_printable(char *text) {
                         *text = '?';
 }
 
+PRINTF_LIKE(4, 0)
 static bool add(struct problems *problems, const struct yaml_node *node, enum error_code code, const char *format, va_list list) {
         char text[SENTENCE_MAX];
         vsnprintf(text, sizeof text, format, list);

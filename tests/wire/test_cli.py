@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line as a person meets it: help, exit codes, and the commands that work offline."""
+import http.server
 import json
 import pathlib
 import subprocess
+import threading
 
 import pytest
 
@@ -156,3 +158,88 @@ def test_documents_are_validated_against_a_schema(run, tmp_path):
     assert code == 65 and [one["valid"] for one in said] == [True, False]
     assert {error["keywordLocation"] for error in said[1]["errors"]} == {"/properties/task_id/type", "/required"}
     assert run("schema", "validate", tmp_path / "none.json", good)[0] == 66
+
+
+@pytest.fixture
+def control(tmp_path):
+    """A stand-in for the control API: `asked` is what it was asked, `answers` what it says next (status, JSON)."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.server.asked.append((self.command, self.path, self.headers["Authorization"], body and json.loads(body)))
+            status, answer = self.server.answers.pop(0)
+            data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+        do_GET = do_POST = do
+
+        def log_message(self, *_):
+            pass
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.asked, server.answers = [], []
+    (tmp_path / "token").write_text("t0ken\n")
+    server.options = ["--control", f"http://127.0.0.1:{server.server_port}", "--token-file", tmp_path / "token"]
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("arguments, method, path, body", [
+    (["status"], "GET", "/status", b""),
+    (["status", "COMM-040"], "GET", "/status/COMM-040", b""),
+    (["plan", "COMM-040", "--to", "async"], "GET", "/plan/COMM-040?to=async", b""),
+    (["migrate", "COMM-040", "--to", "async"], "POST", "/migrations/COMM-040", {"to": "async", "auto": False}),
+    (["migrate", "COMM-040", "--to=async", "--auto"], "POST", "/migrations/COMM-040", {"to": "async", "auto": True}),
+    (["advance", "COMM-040"], "POST", "/migrations/COMM-040/advance", b""),
+    (["pause", "COMM-040"], "POST", "/migrations/COMM-040/pause", b""),
+    (["rollback", "COMM-040"], "POST", "/migrations/COMM-040/rollback", b""),
+    (["cancel", "COMM-040"], "POST", "/migrations/COMM-040/cancel", b""),
+])
+def test_commands_call_the_control_api_with_the_token(run, control, arguments, method, path, body):
+    control.answers = [(200, {"step": 1})]
+    assert run(*arguments, *control.options, "--json") == (0, '{"step":1}\n', "")
+    assert control.asked == [(method, path, "Bearer t0ken", body)]
+
+
+def test_what_the_control_api_refuses_is_told_with_its_exit_code(run, control):
+    control.answers = [(409, {"error": "conflict", "message": "COMM-040 is migrating"}), (502, b"<html>")]
+    assert run("pause", "COMM-040", *control.options) == (75, "", "commute: COMM-040 is migrating\n")
+    code, _, err = run("pause", "COMM-040", *control.options)
+    assert code == 75 and "status 502" in err
+
+
+def test_an_answer_that_is_not_json_is_told(run, control):
+    control.answers = [(200, b"hello")]
+    code, _, err = run("status", *control.options)
+    assert code == 75 and "is it commute's?" in err
+
+
+def test_without_a_running_commute_it_says_where_it_looked(run, free_port, tmp_path):
+    (tmp_path / "token").write_text("t\n")
+    port = free_port()
+    code, _, err = run("status", "--control", f"http://127.0.0.1:{port}", "--token-file", tmp_path / "token")
+    assert code == 75 and f"127.0.0.1:{port}" in err
+
+
+def test_the_control_api_is_found_by_the_configuration(run, control, tmp_path):
+    port = control.server_port
+    (tmp_path / "commute.yaml").write_text(
+        f"listen: {{control: ':{port}'}}\nservices: {{a: {{url: 'http://a'}}, b: {{url: 'http://b'}}}}\n"
+        "communications: {c: {functional: a -> b, initially: sync, call: POST /x}}\n")
+    code, _, err = run("status", cwd=tmp_path)
+    assert code == 66 and "commute-data/token" in err
+    (tmp_path / "commute-data").mkdir()
+    (tmp_path / "commute-data/token").write_text("other\n")
+    control.answers = [(200, [])]
+    assert run("status", cwd=tmp_path)[:2] == (0, "[]\n")
+    assert control.asked[0][2] == "Bearer other"
+
+
+@pytest.mark.parametrize("arguments", [["advance", "COMM/040"], ["plan", "COMM-040"], ["plan", "COMM-040", "--to", "a b"],
+                                       ["status", "../x"]])
+def test_names_are_checked_before_anything_is_called(run, control, arguments):
+    assert run(*arguments, *control.options)[0] == 65
+    assert control.asked == []
