@@ -3,7 +3,7 @@
 BUILD ?= build
 PREFIX ?= /usr/local
 SECONDS ?=
-SETUP ?= --buildtype=release -Doptimization=2
+SETUP ?= -Doptimization=2 -Ddebug=false
 
 .PHONY: all demo test test-long bench fuzz install clean help
 all: $(BUILD)/build.ninja       ## build the program and the examples

@@ -26,7 +26,7 @@ struct http_upstream *gateway_upstream(struct gateway *gateway, const struct loo
         for (size_t i = 0; i < gateway->options.loop_count; i++)
                 if (gateway->options.loops[i] == loop)
                         return gateway->upstreams[i * services + service->index];
-        ASSERT(!"one of the data plane's loops");
+        UNREACHABLE("one of the data plane's loops");
         return NULL;
 }
 
