@@ -155,7 +155,8 @@ struct gateway_state {
 };
 
 // An order and its result. BACKFILL and RECONCILE: ERROR_UNSUPPORTED where nothing is captured or the event has no `backfill`;
-// ERROR_CONFLICT while the shards are plain. The caller's until given, the gateway's until done is called on `loop`, then the caller's again.
+// ERROR_CONFLICT while the shards are plain. The caller's until given, the gateway's until done is called on `loop`, then the
+// caller's again.
 struct gateway_command {
         enum gateway_order order;
         size_t communication;                   // index in the model
