@@ -16,8 +16,10 @@ struct api_request;
 struct gateway;
 struct gateway_command;
 struct log;
+struct log_reader;
 struct model;
 struct model_communication;
+struct named_value;
 struct registry;
 struct state_reader;
 struct views;
@@ -53,6 +55,8 @@ struct api_request {
         struct json_writer writer;                      // of the answer; see api_answer
         struct buffer out;                              // what it writes
         void *user;                                     // the handler's own
+        const struct named_value *queries;              // see api_query
+        size_t query_count;
 };
 
 // What the control API tells and orders. Everything is referenced and outlives the api.
@@ -62,7 +66,8 @@ struct api_options {
         struct gateway *gateway;
         struct log *log;
         struct views *views;
-        struct state_reader *reader;                    // of state.db, the control thread's
+        struct log_reader *log_reader;                  // the control thread's, as is
+        struct state_reader *reader;                    // that of state.db
         const struct registry *registry;
         struct bytes token;
         struct bytes private_pem;                       // that signs certificates

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// The registry's side of events: an event's name is its subject, its version N is the subject's version N + 1.
+//
+// At a start only events that are produced from the start are registered; those of the others are registered by the migration
+// that needs them. Replaying: the views fold what is appended here once more, so it is folded by registry_appended alone.
+#include "daemon/daemon_priv.h"
+
+struct registration {
+        bool done;
+        struct error error;
+};
+
+static void registered(struct registry_change *change, const struct error *error) {
+        struct registration *registration = change->user;
+        registration->done = !error;
+        if (error)
+                registration->error = *error;
+}
+
+static bool register_version(struct daemon *daemon, const struct model_event *event, const struct model_version *version,
+                             struct error *error) {
+        struct registration registration = {0};
+        struct registry_change change = {
+                .kind = REGISTRY_REGISTER, .subject = bytes_of(event->name), .schema = version->source,
+                .done = registered, .user = &registration,
+        };
+        registry_submit(daemon->changes, &change);
+        if (!registration.done) {
+                *error = registration.error;
+                return error_wrap(error, "register %s", version->path);
+        }
+        if (change.registered.version != version->version + 1)
+                return error_set(error, ERROR_CONFLICT, "%s is version %u of event %s, and the registry has it as version %u of the "
+                                 "subject (expected %u)", version->path, version->version, event->name, change.registered.version,
+                                 version->version + 1);
+        if (!change.held)
+                SAY(&daemon->say, INFO, "registered", {"subject", event->name}, {"version", SAY_NUMBER(change.registered.version)},
+                    {"id", SAY_NUMBER(change.registered.id)});
+        return true;
+}
+
+bool contracts_register(struct daemon *daemon, struct error *error) {
+        for (size_t i = 0; i < daemon->model->communication_count; i++) {
+                const struct model_communication *communication = &daemon->model->communications[i];
+                if (communication->initially != MODEL_ASYNC)
+                        continue;
+                const struct model_event *event = communication->async->event;
+                for (size_t v = 0; v < event->version_count; v++)
+                        if (!register_version(daemon, event, &event->versions[v], error))
+                                return error_wrap(error, "%s", communication->name);
+        }
+        return true;
+}
+
+void contracts_tell(struct daemon *daemon) {
+        if (!daemon->gateway)
+                return;
+        for (size_t i = 0; i < daemon->model->event_count; i++) {
+                struct registry_version newest;
+                bool there = registry_version(daemon->registry, bytes_of(daemon->model->events[i].name), 0, &newest);
+                gateway_event_schema(daemon->gateway, i, there ? newest.id : 0);
+        }
+}
+
+static void appended(void *user, uint64_t position, const struct error *error) {
+        struct daemon *daemon = user;
+        (void)position;
+        registry_appended(daemon->changes, error);
+        contracts_tell(daemon);
+}
+
+void contracts_append(void *user, struct bytes body) {
+        struct daemon *daemon = user;
+        journal_append(daemon->journal, RECORD_REGISTRY, (struct bytes){0}, body, appended, daemon);
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// The control thread: one loop with two HTTP servers, the registry's and the control API's, and what has to be looked at from
+// time to time: the views follow the log (they are woken here), and a log or views that fail are told, once each way.
+#include "daemon/daemon_priv.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/registry_rest_http.h"
+
+#define WAKE_BUSY_NS MILLISECONDS(5)            // between two looks at the log's end while it grows
+#define WAKE_IDLE_NS MILLISECONDS(50)
+
+// ---- what is looked at ----
+
+static void look_at_health(struct daemon *daemon) {
+        struct control *control = &daemon->control;
+        bool broken = log_broken(daemon->log);
+        struct error error;
+        if (broken && !control->log_was_broken)
+                SAY(&daemon->say, ERROR, "log-broken", {"log", daemon->log_path});
+        if (!broken && control->log_was_broken)
+                SAY(&daemon->say, INFO, "log-works-again", {"log", daemon->log_path});
+        control->log_was_broken = broken;
+        bool failing = views_error(daemon->views, &error);
+        if (failing && !control->views_were_failing)
+                say_error(&daemon->say, SAY_ERROR, "views-failing", &error);
+        if (!failing && control->views_were_failing)
+                SAY(&daemon->say, INFO, "views-work-again", {"views", daemon->state_path});
+        control->views_were_failing = failing;
+}
+
+static void look(struct loop_timer *timer) {
+        struct daemon *daemon = CONTAINER_OF(timer, struct daemon, control.views_timer);
+        struct loop *loop = daemon->control.loop;
+        bool behind = views_lag(daemon->views) > 0;
+        if (behind)
+                views_wake(daemon->views);
+        look_at_health(daemon);
+        loop_timer_set(loop, timer, loop_now_ns(loop) + (behind ? WAKE_BUSY_NS : WAKE_IDLE_NS));
+}
+
+// ---- life ----
+
+static void sum_servers(void *user, struct http_server_stats *ret_stats) {
+        plane_stats(&((struct daemon *)user)->plane, ret_stats);
+}
+
+static bool listen_on(struct daemon *daemon, const char *what, const char *address, uint64_t max_body, http_handle *handle,
+                      void *user, struct http_server **ret_server, char *ret_address, struct error *error) {
+        struct http_server_options options = {.max_body = max_body, .max_connections = 1000};
+        uint16_t port;
+        if (!http_server_new(daemon->control.loop, &options, handle, user, ret_server, error) ||
+            !http_server_listen(*ret_server, bytes_of(address), &port, error))
+                return error_wrap(error, "%s", what);
+        plane_bound_address(ret_address, address, port);
+        return true;
+}
+
+bool daemon_control_open(struct daemon *daemon, struct error *error) {
+        struct control *control = &daemon->control;
+        const struct model_settings *settings = &daemon->model->settings;
+        control->views_timer.fire = look;
+        control->rest = (struct registry_rest){.registry = daemon->registry, .changes = daemon->changes};
+        if (!loop_new(clock_real(), &control->loop, error) ||
+            !log_reader_open(daemon->log, &control->log_reader, error) ||
+            !state_reader_open(daemon->state_path, &control->reader, error))
+                return false;
+        struct api_options options = {
+                .loop = control->loop, .model = daemon->model, .gateway = daemon->gateway, .log = daemon->log,
+                .views = daemon->views, .log_reader = control->log_reader, .reader = control->reader, .registry = daemon->registry,
+                .token = bytes_of(daemon->keys.token), .private_pem = buffer_bytes(&daemon->keys.private_pem),
+                .server_stats = sum_servers, .user = daemon,
+        };
+        daemon->api = api_new(&options);
+        return listen_on(daemon, "registry", settings->registry, REGISTRY_REST_BODY_MAX, registry_rest_http, &control->rest,
+                         &control->registry, control->registry_address, error) &&
+               listen_on(daemon, "control", settings->control, API_BODY_MAX, api_http, daemon->api, &control->api_server,
+                         control->api_address, error);
+}
+
+static void *run(void *user) {
+        struct daemon *daemon = user;
+        look(&daemon->control.views_timer);
+        loop_run(daemon->control.loop);
+        return NULL;
+}
+
+bool daemon_control_start(struct daemon *daemon, struct error *error) {
+        journal_start(daemon->journal, daemon->control.loop);
+        daemon->control.started = thread_start("control", run, daemon, &daemon->control.thread, error);
+        return daemon->control.started;
+}
+
+// ---- ending ----
+
+static void tell_main(struct daemon *daemon) {
+        uint64_t one = 1;
+        ssize_t written = write(daemon->events, &one, sizeof one);
+        ASSERT(written == sizeof one);
+}
+
+// Waits until nothing is at a provider: communication after communication, from the first again when one is busy.
+static void rest_asked(struct gateway_command *command) {
+        struct daemon *daemon = command->user;
+        struct control *control = &daemon->control;
+        struct loop *loop = control->loop;
+        if (command->state.in_flight + command->state.calls_open > 0) {
+                loop_timer_set(loop, &control->rest_timer, loop_now_ns(loop) + MILLISECONDS(20));
+                return;
+        }
+        if (command->communication + 1 == daemon->model->communication_count) {
+                tell_main(daemon);
+                return;
+        }
+        command->communication++;
+        gateway_order(daemon->gateway, command);
+}
+
+static void rest_look(struct loop_timer *timer) {
+        struct daemon *daemon = CONTAINER_OF(timer, struct daemon, control.rest_timer);
+        daemon->control.rest_command = (struct gateway_command){
+                .order = GATEWAY_STATE, .loop = daemon->control.loop, .done = rest_asked, .user = daemon,
+        };
+        gateway_order(daemon->gateway, &daemon->control.rest_command);
+}
+
+static void rest_begin(struct loop_task *task) {
+        struct daemon *daemon = CONTAINER_OF(task, struct daemon, control.task);
+        if (daemon->model->communication_count == 0)
+                tell_main(daemon);
+        else
+                rest_look(&daemon->control.rest_timer);
+}
+
+void daemon_control_await_rest(struct daemon *daemon) {
+        daemon->control.rest_timer.fire = rest_look;
+        daemon->control.task.run = rest_begin;
+        loop_post(daemon->control.loop, &daemon->control.task);
+}
+
+static void server_drained(void *user) {
+        struct daemon *daemon = user;
+        if (--daemon->control.draining == 0)
+                tell_main(daemon);
+}
+
+static void begin_drain(struct loop_task *task) {
+        struct daemon *daemon = CONTAINER_OF(task, struct daemon, control.task);
+        struct control *control = &daemon->control;
+        loop_timer_cancel(control->loop, &control->rest_timer);
+        control->draining = 2;
+        http_server_shutdown(control->registry, SECONDS(1), server_drained, daemon);
+        http_server_shutdown(control->api_server, SECONDS(1), server_drained, daemon);
+}
+
+void daemon_control_drain(struct daemon *daemon) {
+        daemon->control.task.run = begin_drain;
+        loop_post(daemon->control.loop, &daemon->control.task);
+}
+
+static void stop(struct loop_task *task) {
+        loop_stop(CONTAINER_OF(task, struct daemon, control.task)->control.loop);
+}
+
+void daemon_control_stop(struct daemon *daemon) {
+        if (!daemon->control.started)
+                return;
+        daemon->control.task.run = stop;
+        loop_post(daemon->control.loop, &daemon->control.task);
+        thread_join(daemon->control.thread);
+        daemon->control.started = false;
+}
+
+void daemon_control_close(struct daemon *daemon) {
+        struct control *control = &daemon->control;
+        http_server_free(TAKE(control->registry));
+        http_server_free(TAKE(control->api_server));
+        api_free(TAKE(daemon->api));
+        log_reader_close(TAKE(control->log_reader));
+        state_reader_close(TAKE(control->reader));
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// The daemon's body, and what its files use of each other:
+//      serve.c         the command line, the order of starting and ending, signals
+//      recover.c       data folder, log, views, registry: what a start finds
+//      contracts.c     events' schemas in the registry, and what the gateway is told of them
+//      control.c       the control thread: the registry's REST API and the control API
+//      plane.c         the data plane's loops
+//      journal.c       appends to the stream `control`
+//      keys.c          secrets
+//      say.c           the daemon's own log lines
+//
+// Everything is made and freed by the main thread, in the order of the members below (freed from the last to the first).
+#pragma once
+
+#include "api/api.h"
+#include "api/registry_rest.h"
+#include "daemon/journal.h"
+#include "daemon/keys.h"
+#include "daemon/plane.h"
+#include "daemon/say.h"
+#include "gateway/gateway.h"
+#include "gateway/views.h"
+#include "log/log.h"
+#include "store/state.h"
+
+struct control {
+        struct loop *loop;
+        pthread_t thread;
+        bool started;
+        struct log_reader *log_reader;
+        struct state_reader *reader;
+        struct registry_rest rest;
+        struct http_server *registry, *api_server;
+        char registry_address[PLANE_ADDRESS_SIZE], api_address[PLANE_ADDRESS_SIZE];
+        struct loop_timer views_timer;          // wakes the views
+        struct loop_timer rest_timer;
+        struct gateway_command rest_command;
+        struct loop_task task;                  // the main thread's orders, one at a time
+        unsigned draining;                      // servers
+        bool log_was_broken, views_were_failing;
+};
+
+struct daemon {
+        struct say say;
+        const struct model *model;
+        int lock;                               // of the data folder; -1: not held
+        char *log_path, *state_path;
+        struct keys keys;
+        struct log *log;
+        struct registry *registry;
+        struct views *views;
+        bool replaying;                         // `control` records are folded by the views' callback: before the threads run
+        struct error replay_error;
+        uint64_t said_ns;                       // when progress was last said
+        struct journal *journal;
+        struct registry_changes *changes;
+        uint32_t config_number;
+        char config_hash[2 * MODEL_HASH_SIZE + 1];      // of the last CONFIG record; "": none
+        struct plane plane;
+        struct gateway *gateway;
+        struct control control;
+        struct api *api;
+        struct loop_task stop_task;
+        int events;                             // eventfd: the data plane has drained, or has come to rest
+};
+
+// ---- recover.c ----
+// Locks the folder, opens everything up to the journal, catches up, appends START and CONFIG.
+MUST_USE bool daemon_recover(struct daemon *daemon, struct error *error);
+MUST_USE bool daemon_catch_up(struct daemon *daemon, struct error *error);
+void daemon_recover_undo(struct daemon *daemon);
+
+// ---- contracts.c ----
+// Registers the schemas of events whose communication is async from the start. Before the control thread runs.
+MUST_USE bool contracts_register(struct daemon *daemon, struct error *error);
+// Tells the gateway the newest schema of each event.
+void contracts_tell(struct daemon *daemon);
+registry_append contracts_append;               // user: the daemon
+
+// ---- control.c ----
+MUST_USE bool daemon_control_open(struct daemon *daemon, struct error *error);
+MUST_USE bool daemon_control_start(struct daemon *daemon, struct error *error);
+// Each ends in one write to daemon->events: when nothing is at a provider any more; when both servers have drained.
+void daemon_control_await_rest(struct daemon *daemon);
+void daemon_control_drain(struct daemon *daemon);
+void daemon_control_stop(struct daemon *daemon);       // ends and joins the thread
+void daemon_control_close(struct daemon *daemon);      // all but the loop

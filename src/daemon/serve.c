@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+// `commute serve`: the command line, the order in which everything starts and ends, and signals, which only the main thread takes.
+//
+// Ending, after SIGTERM or SIGINT: /readyz says no; the data plane takes no new connection and ends what is under way; deliveries
+// are begun no more, and those at a provider are waited for; the control thread's servers drain; the log writes what it was
+// given. All of it has DRAIN_NS; then, or at a second signal, the process ends at once, as in a power cut, which loses nothing
+// either: what was under way becomes indeterminate.
+#include "daemon/serve.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/daemon_priv.h"
+#include "os/notify.h"
+
+#define DRAIN_NS SECONDS(10)
+enum { EXIT_USAGE = 64, EXIT_CUT_SHORT = 75 };
+
+// ---- command line ----
+
+struct settings {
+        const char *config;
+        struct say say;
+        bool help;
+};
+
+static bool read_options(int argc, char **argv, struct settings *settings) {
+        static const struct option options[] = {
+                {"config", required_argument, NULL, 'c'}, {"log-level", required_argument, NULL, 'l'},
+                {"log-format", required_argument, NULL, 'f'}, {NULL, 0, NULL, 0},
+        };
+        *settings = (struct settings){.config = "commute.yaml", .say.least = SAY_INFO};
+        optind = 1;
+        for (int option; (option = getopt_long(argc, argv, "c:", options, NULL)) != -1; ) {
+                if (option == 'c') {
+                        settings->config = optarg;
+                } else if (option == 'l') {
+                        if (!say_level_of(bytes_of(optarg), &settings->say.least)) {
+                                fprintf(stderr, "commute serve: --log-level %s: expected debug, info, warn or error\n", optarg);
+                                return false;
+                        }
+                } else if (option == 'f') {
+                        settings->say.json = strcmp(optarg, "json") == 0;
+                        if (!settings->say.json && strcmp(optarg, "text") != 0) {
+                                fprintf(stderr, "commute serve: --log-format %s: expected text or json\n", optarg);
+                                return false;
+                        }
+                } else {
+                        fputs("See commute serve --help.\n", stderr);
+                        return false;
+                }
+        }
+        if (optind < argc)
+                fprintf(stderr, "commute serve: one argument too many: %s\nSee commute serve --help.\n", argv[optind]);
+        return optind == argc;
+}
+
+// All that is wrong in the configuration, FILE:LINE:COLUMN in front, as `commute check` prints it.
+static int config_refused(const char *path, const struct model_problems *problems, const struct error *error) {
+        if (problems->count == 0)
+                fprintf(stderr, "commute: %s\n", error->text);
+        for (size_t i = 0; i < problems->count; i++) {
+                const struct model_problem *problem = &problems->list[i];
+                fprintf(stderr, "%s:%u:%u: %s%s%s\n", path, problem->line, problem->column, problem->place,
+                        *problem->place ? ": " : "", problem->sentence);
+        }
+        if (problems->omitted > 0)
+                fprintf(stderr, "commute: and %zu more\n", problems->omitted);
+        return error_exit_status(error->code);
+}
+
+// ---- start ----
+
+static bool open_gateway(struct daemon *daemon, struct error *error) {
+        const struct model_settings *settings = &daemon->model->settings;
+        if (!plane_new(&daemon->plane, settings->threads, error))
+                return false;
+        struct gateway_options options = {
+                .model = daemon->model, .log = daemon->log, .registry = daemon->registry, .state_path = daemon->state_path,
+                .loops = daemon->plane.loops, .loop_count = daemon->plane.count, .hash_key = daemon->keys.hash,
+                .config_number = daemon->config_number, .views = daemon->views,
+        };
+        struct http_server_options server = {
+                .limits = http_limits_default(), .max_body = settings->max_body,
+                .max_connections = (unsigned)settings->max_connections,
+        };
+        server.limits.max_head = settings->max_head;
+        if (!gateway_new(&options, &daemon->gateway, error))
+                return false;
+        contracts_tell(daemon);
+        gateway_start(daemon->gateway);
+        return plane_listen(&daemon->plane, settings->gateway, &server, gateway_handle, daemon->gateway, error);
+}
+
+static bool start(struct daemon *daemon, struct error *error) {
+        return daemon_recover(daemon, error) && contracts_register(daemon, error) && daemon_catch_up(daemon, error) &&
+               open_gateway(daemon, error) && daemon_control_open(daemon, error) && views_start(daemon->views, error) &&
+               plane_start(&daemon->plane, error) && daemon_control_start(daemon, error);
+}
+
+static void say_ready(struct daemon *daemon) {
+        api_ready_set(daemon->api, true, "ready");
+        SAY(&daemon->say, INFO, "ready", {"gateway", daemon->plane.address}, {"registry", daemon->control.registry_address},
+            {"control", daemon->control.api_address}, {"data", daemon->model->settings.data},
+            {"threads", SAY_NUMBER(daemon->plane.count)}, {"communications", SAY_NUMBER(daemon->model->communication_count)});
+        struct error error;
+        if (!notify_supervisor("READY=1", &error))
+                say_error(&daemon->say, SAY_WARN, "notify", &error);
+}
+
+// ---- signals and ending ----
+
+enum awaited { AWAITED_EVENT, AWAITED_SIGNAL, AWAITED_NOTHING };
+
+// until_ns: monotonic; 0: for ever.
+static enum awaited await(struct daemon *daemon, int signals, uint64_t until_ns, uint32_t *ret_signal) {
+        for (;;) {
+                struct pollfd polled[] = {{.fd = signals, .events = POLLIN}, {.fd = daemon->events, .events = POLLIN}};
+                uint64_t now = clock_monotonic_ns(clock_real());
+                if (until_ns && now >= until_ns)
+                        return AWAITED_NOTHING;
+                int ready = poll(polled, ARRAY_SIZE(polled), until_ns ? (int)((until_ns - now) / 1000000 + 1) : -1);
+                struct signalfd_siginfo info;
+                uint64_t count;
+                if (ready > 0 && polled[0].revents && read(signals, &info, sizeof info) == sizeof info) {
+                        *ret_signal = info.ssi_signo;
+                        return AWAITED_SIGNAL;
+                }
+                if (ready > 0 && polled[1].revents && read(daemon->events, &count, sizeof count) == sizeof count)
+                        return AWAITED_EVENT;
+        }
+}
+
+static void say_no_reload(struct daemon *daemon) {
+        SAY(&daemon->say, WARN, "reload-refused",
+            {"message", "SIGHUP: a running commute does not take a new configuration yet: routes, shards and listeners would have to be "
+                        "exchanged under traffic. Check it with commute check, then restart"});
+}
+
+// An event within the time; false: a second signal, or too late.
+static bool await_event(struct daemon *daemon, int signals, uint64_t until_ns) {
+        uint32_t number;
+        enum awaited awaited;
+        while ((awaited = await(daemon, signals, until_ns, &number)) == AWAITED_SIGNAL && number == SIGHUP)
+                say_no_reload(daemon);
+        return awaited == AWAITED_EVENT;
+}
+
+static void drained(void *user) {
+        struct daemon *daemon = user;
+        uint64_t one = 1;
+        ssize_t written = write(daemon->events, &one, sizeof one);
+        ASSERT(written == sizeof one);
+}
+
+static void stop_gateway(struct loop_task *task) {
+        gateway_stop(CONTAINER_OF(task, struct daemon, stop_task)->gateway);
+}
+
+static bool await_log(struct daemon *daemon, uint64_t until_ns) {
+        struct log_stats stats;
+        for (log_stats(daemon->log, &stats); stats.queue_records > 0; log_stats(daemon->log, &stats)) {
+                if (clock_monotonic_ns(clock_real()) >= until_ns)
+                        return false;
+                usleep(1000);
+        }
+        return true;
+}
+
+// False: cut short; threads still run then.
+static bool end(struct daemon *daemon, int signals) {
+        uint64_t until = clock_monotonic_ns(clock_real()) + DRAIN_NS;
+        IGNORE(notify_supervisor("STOPPING=1", NULL));          // nothing depends on it
+        api_ready_set(daemon->api, false, "ending");
+        SAY(&daemon->say, INFO, "ending", {"seconds", SAY_NUMBER(DRAIN_NS / SECONDS(1))});
+        plane_drain(&daemon->plane, DRAIN_NS, drained, daemon);
+        if (!await_event(daemon, signals, until))
+                return false;
+        daemon->stop_task.run = stop_gateway;
+        loop_post(daemon->plane.loops[0], &daemon->stop_task);
+        daemon_control_await_rest(daemon);
+        if (!await_event(daemon, signals, until))
+                return false;
+        daemon_control_drain(daemon);
+        if (!await_event(daemon, signals, until) || !await_log(daemon, until))
+                return false;
+        plane_stop(&daemon->plane);
+        daemon_control_stop(daemon);
+        return true;
+}
+
+// What was opened, in the opposite order; fine with a start that failed anywhere.
+static void close_all(struct daemon *daemon) {
+        plane_stop(&daemon->plane);
+        daemon_control_stop(daemon);
+        if (daemon->plane.each)
+                plane_servers_free(&daemon->plane);
+        daemon_control_close(daemon);
+        views_close(TAKE(daemon->views));       // it tells the gateway
+        gateway_free(daemon->gateway);
+        daemon_recover_undo(daemon);
+        plane_free(&daemon->plane);
+        loop_free(daemon->control.loop);
+}
+
+static int serve(struct daemon *daemon, int signals) {
+        struct error error;
+        if (!start(daemon, &error)) {
+                say_error(&daemon->say, SAY_ERROR, "refused-to-start", &error);
+                close_all(daemon);
+                return error_exit_status(error.code);
+        }
+        say_ready(daemon);
+        uint32_t number = 0;
+        do {
+                if (await(daemon, signals, 0, &number) == AWAITED_SIGNAL && number == SIGHUP)
+                        say_no_reload(daemon);
+        } while (number != SIGTERM && number != SIGINT);
+        if (!end(daemon, signals)) {
+                SAY(&daemon->say, WARN, "cut-short", {"message", "not everything under way had ended; nothing accepted is lost"});
+                _exit(EXIT_CUT_SHORT);
+        }
+        close_all(daemon);
+        SAY(&daemon->say, INFO, "ended");
+        return 0;
+}
+
+int daemon_serve(int argc, char **argv) {
+        struct settings settings;
+        struct model_problems CLEANUP(model_problems_free) problems = {0};
+        const struct model CLEANUP(model_unrefp) *model = NULL;
+        struct error error;
+        if (!read_options(argc, argv, &settings))
+                return EXIT_USAGE;
+        if (!model_load(settings.config, &model, &problems, &error))
+                return config_refused(settings.config, &problems, &error);
+        umask(0077);                            // what is in the data folder is for its owner
+        sigset_t handled;
+        sigemptyset(&handled);
+        sigaddset(&handled, SIGTERM);
+        sigaddset(&handled, SIGINT);
+        sigaddset(&handled, SIGHUP);
+        sigaddset(&handled, SIGPIPE);           // blocked, and never read from the descriptor
+        pthread_sigmask(SIG_BLOCK, &handled, NULL);
+        sigdelset(&handled, SIGPIPE);
+        int signals = signalfd(-1, &handled, SFD_CLOEXEC);
+        struct daemon daemon = {.say = settings.say, .model = model, .lock = -1, .events = eventfd(0, EFD_CLOEXEC)};
+        int status = error_exit_status(ERROR_UNAVAILABLE);
+        if (signals >= 0 && daemon.events >= 0)
+                status = serve(&daemon, signals);
+        else
+                SAY(&daemon.say, ERROR, "refused-to-start", {"message", strerror(errno)});
+        close(signals);
+        close(daemon.events);
+        return status;
+}
