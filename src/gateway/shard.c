@@ -503,6 +503,8 @@ void shard_restore_message(struct shard *shard, const struct shard_unsettled *un
         message_durable(shard, message, unsettled->position);
         list_append(async ? &lane->messages : &lane->calls, &message->link);
         lane->backlog += async;
+        bool head = LIST_FIRST(&lane->messages, struct shard_message, link) == message;
+        bool sent = unsettled->state == UNSETTLED_INDETERMINATE || (shard->options.recognised_before && head);
         switch (unsettled->state) {
         case UNSETTLED_OPEN:
                 message->state = MESSAGE_DOUBTING;
@@ -519,8 +521,11 @@ void shard_restore_message(struct shard *shard, const struct shard_unsettled *un
                 message->by_recovery = message->state == MESSAGE_PARKING;
                 break;
         case UNSETTLED_WAITING:
-        case UNSETTLED_INDETERMINATE:
-                message->state = MESSAGE_WAITING;
+        case UNSETTLED_INDETERMINATE:           // may be sent again only while the provider recognises identities
+                message->state = shard->options.recognises || !sent ? MESSAGE_WAITING : MESSAGE_PARKING;
+                message->by_recovery = message->state == MESSAGE_PARKING;
+                if (message->by_recovery)
+                        message->doubt_ms = shard->ops->wall_ms(shard->user);
                 break;
         case UNSETTLED_PARKED:
                 message->state = MESSAGE_PARKED;

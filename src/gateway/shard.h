@@ -137,6 +137,7 @@ struct shard_ops {
 struct shard_options {
         uint32_t stream;                // of the shard in the log
         bool recognises;                // the provider recognises identities
+        bool recognised_before;         // it did when what is unsettled was admitted: a head of a lane may have been sent
         bool discard_refused;           // refusal: discard
         uint64_t deadline_ns;           // the longest fence
         uint64_t settle_ms;             // the provider's longest request

@@ -62,12 +62,17 @@ static bool fold_epoch(struct step *step, struct error *error) {
 
 static bool fold_lane_epoch(struct step *step, struct error *error) {
         struct views_lane *lane;
-        if (!views_lane(step->views, step->record.shard, &step->record.lane, &lane, error))
+        bool leaves = step->record.mode != LANE_ASYNC, called = false;
+        // its calls are counted in the tables, so what the batch holds must be in them
+        if ((leaves && !(views_flush(step->views, error) &&
+                         state_lane_called(state_own_reader(step->views->state), step->record.shard, &step->record.lane, &called,
+                                           error))) ||
+            !views_lane(step->views, step->record.shard, &step->record.lane, &lane, error))
                 return false;
-        if (lane->row.unsettled > 0 && step->record.mode != LANE_ASYNC) {
+        if (leaves && (lane->row.unsettled > 0 || called)) {
                 char text[120];
-                snprintf(text, sizeof text, "the lane has %" PRIu64 " unsettled messages and cannot leave async",
-                         lane->row.unsettled);
+                snprintf(text, sizeof text, "the lane has %" PRIu64 " unsettled messages%s and cannot leave async",
+                         lane->row.unsettled, called ? ", a call without an outcome," : "");
                 return fault(step, LEDGER_FAULT_EPOCH, text, error);
         }
         lane->changed = true;

@@ -17,7 +17,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 
-enum { STATE_FORMAT = 1, STATE_LOG_ID_SIZE = 16, STATE_PAGE_MAX = 1000 };
+enum { STATE_FORMAT = 2, STATE_LOG_ID_SIZE = 16, STATE_PAGE_MAX = 1000 };
 
 struct state;
 struct state_reader;
@@ -83,6 +83,9 @@ MUST_USE bool state_lane_find(struct state_reader *reader, uint32_t shard, const
 // The lanes of a shard with left_async. The visitor's lane is gone after the call.
 MUST_USE bool state_lane_left_each(struct state_reader *reader, uint32_t shard, state_lane_visit *visit, void *context,
                                    struct error *error);
+// Whether the lane has a call without an outcome.
+MUST_USE bool state_lane_called(struct state_reader *reader, uint32_t shard, const struct hash128 *lane, bool *ret_called,
+                                struct error *error);
 MUST_USE bool state_lane_put(struct state *state, const struct state_lane *lane, struct error *error);
 // left_async = left for exactly the lanes of the shard with an unsettled MESSAGE or call, false for the others.
 MUST_USE bool state_lanes_leave(struct state *state, uint32_t shard, bool left, struct error *error);

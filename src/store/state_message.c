@@ -78,6 +78,20 @@ bool state_lane_put(struct state *state, const struct state_lane *lane, struct e
         return state_run(&state->own, statement, error);
 }
 
+bool state_lane_called(struct state_reader *reader, uint32_t shard, const struct hash128 *lane, bool *ret_called,
+                       struct error *error) {
+        sqlite3_stmt *statement = state_prepare(reader, STATE_SQL_LANE_CALLED, error);
+        if (!statement)
+                return false;
+        state_bind(statement, 1, shard);
+        state_bind_hash(statement, 2, lane);
+        if (!state_one(reader, statement, "row", error))
+                return false;
+        *ret_called = state_column(statement, 0) != 0;
+        sqlite3_reset(statement);
+        return true;
+}
+
 static bool run_of_shard(struct state *state, enum state_sql sql, uint32_t shard, struct error *error) {
         sqlite3_stmt *statement = state_prepare(&state->own, sql, error);
         if (statement)

@@ -10,7 +10,7 @@
 
 #include "store/state.h"
 
-// Format 1. Numbers are positions of the log unless they say otherwise; hashes are 16 bytes.
+// Format 2. Numbers are positions of the log unless they say otherwise; hashes are 16 bytes.
 // lane and identity are found by a prefix of the hash: their rows lie in the order in which they came, so that a write touches
 // the end of the table and one page of a slim index, not a page at random in a wide one (STACK.md).
 #define STATE_SCHEMA                                                                                                  \
@@ -31,6 +31,7 @@
         " changed_ms INTEGER NOT NULL);"                                                                              \
         "CREATE INDEX message_shard ON message(shard);"                                                               \
         "CREATE INDEX message_held ON message(position) WHERE held;"                                                  \
+        "CREATE INDEX message_call ON message(shard, lane) WHERE offset < 0;"                                         \
         "CREATE TABLE identity(settled_at INTEGER PRIMARY KEY, answer INTEGER NOT NULL, family INTEGER NOT NULL,"     \
         " identity BLOB NOT NULL, body_hash BLOB NOT NULL, outcome INTEGER NOT NULL, status INTEGER NOT NULL,"        \
         " settled_ms INTEGER NOT NULL);"                                                                              \
@@ -81,6 +82,7 @@
                        " JOIN lane ON lane.shard = message.shard"                                                     \
                        " AND substr(lane.lane, 1, 6) = substr(message.lane, 1, 6) AND lane.lane = message.lane"       \
                        " WHERE message.shard = ?1)")                                                                  \
+        X(LANE_CALLED, "SELECT EXISTS(SELECT 1 FROM message WHERE shard = ?1 AND lane = ?2 AND offset < 0)")          \
         X(UNSETTLED, "SELECT " MESSAGE_COLUMNS " FROM message WHERE shard = ?1 ORDER BY position")                    \
         X(HELD, "SELECT " MESSAGE_COLUMNS " FROM message WHERE held AND position > ?1 AND (?2 = 0 OR shard IN"        \
                 " (SELECT stream FROM shard WHERE family = ?2)) ORDER BY position LIMIT ?3")                          \

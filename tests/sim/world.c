@@ -85,7 +85,7 @@ struct fold {
 // ---- calls at the provider ----
 
 struct call {
-        bool used;
+        bool used, recognised;          // recognised: should it be a repeat
         struct shard_message *message;  // NULL: nobody waits (a zombie, or forwarded)
         struct request *forwarded;
         struct message *of;
@@ -402,7 +402,7 @@ static void execute(struct world *world, struct call *call) {
         call->executed = true;
         if (message->poison)
                 return;
-        if (world->recognises && message->done)
+        if (call->recognised && message->done)
                 return;
         message->done++;
         world_figures.executions++;
@@ -420,7 +420,7 @@ static struct call *new_call(struct world *world, struct message *of) {
         for (size_t i = 0; i < CALLS_MAX; i++)
                 if (!world->calls[i].used) {
                         struct call *call = &world->calls[i];
-                        *call = (struct call){.used = true, .of = of};
+                        *call = (struct call){.used = true, .of = of, .recognised = world->recognises};
                         uint64_t takes = chance(world, 90) ? below(world, 3 * MS) : below(world, PROVIDER_LONGEST_MS * MS);
                         call->execute_at = world->now_ns + takes;
                         call->answer_at = call->execute_at + below(world, MS);
@@ -697,6 +697,9 @@ static void crash(struct world *world) {
         }
         world->append_count = 0;
         world->broken_until = 0;
+        world->options.recognised_before = world->options.recognised_before || world->recognises;
+        if (chance(world, 20))                                  // a new configuration says so, and it is true
+                world->recognises = world->options.recognises = false;
         world->submitted_offset = world->durable_offset;
         for (size_t i = 0; i < CALLS_MAX; i++) {
                 struct call *call = &world->calls[i];
