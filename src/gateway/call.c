@@ -248,20 +248,9 @@ static bool prepare(struct call *call, struct bytes query, struct error *error) 
         return true;
 }
 
-static bool known_in_another_shard(const struct call *call) {
-        for (unsigned i = 0; i < call->route->communication->partitions; i++)
-                if (&call->route->shards[i] != call->owned && shard_knows(call->route->shards[i].shard, &call->shard.identity))
-                        return true;
-        return false;
-}
-
 // On the owner's loop.
 static void take_as_owner(struct loop_task *task) {
         struct call *call = CONTAINER_OF(task, struct call, task);
-        if (call->owned && known_in_another_shard(call)) {
-                op_answer(call->owned, &call->shard, SHARD_OTHER_BODY, 0);
-                return;
-        }
         if (call->owned) {
                 shard_request(call->owned->shard, &call->shard);
                 return;

@@ -71,7 +71,6 @@ static bool restore_message(void *context, const struct state_message *message, 
                 .sequence = message->sequence,
                 .attempts = message->attempts,
                 .was_indeterminate = message->was_indeterminate,
-                .changed_ms = message->changed_ms,
         };
         static const struct {
                 enum ledger_state ledger;

@@ -244,29 +244,39 @@ bool owner_read(struct gateway *gateway, uint64_t position, struct arena *arena,
         return true;
 }
 
-static bool family_known(struct route *route) {
-        return route->family ||
-               state_family(route->gateway->state, bytes_of(route->communication->name), &route->family, NULL);
+static enum shard_look look_failed(const struct error *error) {
+        return error->code == ERROR_NOT_FOUND ? SHARD_NOT_KNOWN : SHARD_CANNOT_LOOK;
 }
 
-static bool op_settled(void *user, const struct hash128 *identity, struct shard_settled *ret) {
+static enum shard_look op_settled(void *user, const struct hash128 *identity, struct shard_settled *ret) {
         struct owned_shard *owned = user;
+        struct route *route = owned->route;
+        struct error error = {0};
+        // The same identity with another key is another shard's, and another body: no body has the hash 0.
+        for (unsigned i = 0; i < route->communication->partitions; i++)
+                if (&route->shards[i] != owned && shard_knows(route->shards[i].shard, identity)) {
+                        *ret = (struct shard_settled){0};
+                        return SHARD_KNOWN;
+                }
+        if (!route->family && !state_family(owned->gateway->state, bytes_of(route->communication->name), &route->family, &error))
+                return look_failed(&error);
         struct state_identity found;
-        if (!family_known(owned->route) ||
-            !state_identity_find(owned->gateway->state, owned->route->family, identity, &found, NULL))
-                return false;
+        if (!state_identity_find(owned->gateway->state, route->family, identity, &found, &error))
+                return look_failed(&error);
         bool sync = found.outcome == LEDGER_ANSWERED || found.outcome == LEDGER_CALL_SETTLED;
         *ret = (struct shard_settled){found.body_hash, sync, found.answer};
-        return true;
+        return SHARD_KNOWN;
 }
 
-static bool op_lane(void *user, const struct hash128 *lane, struct shard_lane_view *ret) {
+static bool op_lane(void *user, const struct hash128 *lane, uint64_t *ret_last_sequence) {
         struct owned_shard *owned = user;
         struct state_lane found;
+        struct error error = {0};
         arena_reset(&owned->gateway->arena);
-        if (!state_lane_find(owned->gateway->state, owned->stream, lane, &owned->gateway->arena, &found, NULL))
+        bool known = state_lane_find(owned->gateway->state, owned->stream, lane, &owned->gateway->arena, &found, &error);
+        if (!known && error.code != ERROR_NOT_FOUND)
                 return false;
-        *ret = (struct shard_lane_view){found.last_sequence, found.left_async};
+        *ret_last_sequence = known ? found.last_sequence : 0;
         return true;
 }
 

@@ -90,12 +90,10 @@ struct lane *lane_get(struct shard *shard, const struct hash128 *hash) {
         list_init(&lane->calls);
         list_init(&lane->messages);
         list_init(&lane->arrivals);
-        struct shard_lane_view view = {0};
-        if (shard->ops->lane(shard->user, hash, &view)) {
-                lane->last_sequence = view.last_sequence;
-                // A switch that has been completed or turned back since has cleared the flag for lanes not in memory, too.
-                lane->left_async = view.left_async && shard->mode != LANE_ASYNC;
-                shard->state.lanes_left_async += lane->left_async;
+        // A lane that is left async stays in memory until it is not: the views, which may be behind two switches, are not asked.
+        if (!shard->ops->lane(shard->user, hash, &lane->last_sequence)) {
+                free(lane);
+                return NULL;
         }
         table_insert(&shard->lanes, hash128_slot(hash), lane);
         return lane;
@@ -294,7 +292,7 @@ static void message_recorded(struct shard *shard, struct shard_message *message,
                 break;
         case MESSAGE_ATTEMPTING:
                 message_move(shard, message, MESSAGE_TRIED);
-                message->attempt_ms = shard->ops->wall_ms(shard->user);         // the record may have taken its time
+                message->attempt_ns = shard_now(shard);         // the record may have taken its time
                 shard->ops->call(shard->user, message, SHARD_DELIVERY, NULL);
                 return;
         case MESSAGE_RETURNING:
@@ -487,6 +485,7 @@ void shard_restore_left_async(struct shard *shard, const struct hash128 *hash) {
         if (shard->mode == LANE_ASYNC)
                 return;
         struct lane *lane = lane_get(shard, hash);
+        ASSERT(lane);
         shard->state.lanes_left_async += !lane->left_async;
         lane->left_async = true;
 }
@@ -495,11 +494,13 @@ void shard_restore_message(struct shard *shard, const struct shard_unsettled *un
         ASSERT(!shard->started);
         bool async = unsettled->state != UNSETTLED_OPEN && unsettled->state != UNSETTLED_INDETERMINATE_CALL;
         struct lane *lane = lane_get(shard, &unsettled->lane);
+        ASSERT(lane);
         struct shard_message *message = message_new(shard, lane, &unsettled->identity, &unsettled->body_hash, async);
         message->sequence = unsettled->sequence;
         message->attempts = unsettled->attempts;
         message->was_indeterminate = unsettled->was_indeterminate;
-        message->doubt_ms = unsettled->changed_ms;
+        // It may have been sent at any time until now, by attempts that have no record, too: `settle` counts from the restart.
+        message->doubt_ns = shard_now(shard);
         message_durable(shard, message, unsettled->position);
         list_append(async ? &lane->messages : &lane->calls, &message->link);
         lane->backlog += async;
@@ -509,14 +510,11 @@ void shard_restore_message(struct shard *shard, const struct shard_unsettled *un
         case UNSETTLED_OPEN:
                 message->state = MESSAGE_DOUBTING;
                 message->by_recovery = true;
-                // It may have been sent at any time until now: `settle` counts from the restart.
-                message->doubt_ms = shard->ops->wall_ms(shard->user);
                 break;
         case UNSETTLED_INDETERMINATE_CALL:
                 message->state = MESSAGE_IN_DOUBT;
                 break;
         case UNSETTLED_TRYING:
-                message->doubt_ms = shard->ops->wall_ms(shard->user);
                 message->state = shard->options.recognises || MUTATED(RECOVER_WAITING) ? MESSAGE_WAITING : MESSAGE_PARKING;
                 message->by_recovery = message->state == MESSAGE_PARKING;
                 break;

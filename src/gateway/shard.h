@@ -89,16 +89,14 @@ struct shard_append {
         void *what;                     // message, shard or lane
 };
 
+// Not knowing is not the same as not being known: a message whose identity cannot be looked up is not admitted.
+enum shard_look { SHARD_NOT_KNOWN, SHARD_KNOWN, SHARD_CANNOT_LOOK };
+
 // A settled message, as the views know it
 struct shard_settled {
         struct hash128 body_hash;
         bool answered_sync;             // its answer stands in the ANSWERED record at `position`; else it is a MESSAGE there
         uint64_t position;
-};
-
-struct shard_lane_view {
-        uint64_t last_sequence;
-        bool left_async;
 };
 
 struct shard_ops {
@@ -122,8 +120,10 @@ struct shard_ops {
         // Ends a request. position is a log position or 0. The request is not the shard's any more.
         void (*answer)(void *user, struct shard_request *request, enum shard_answer answer, uint64_t position);
         // What the views say of an identity or a lane, at a position that shard_views_passed has announced or a later one.
-        bool (*settled)(void *user, const struct hash128 *identity, struct shard_settled *ret);
-        bool (*lane)(void *user, const struct hash128 *lane, struct shard_lane_view *ret);
+        // settled also answers for what the runtime itself knows (the identity is in another shard's memory): with another hash.
+        enum shard_look (*settled)(void *user, const struct hash128 *identity, struct shard_settled *ret);
+        // The sequence of the lane's last MESSAGE, 0: none. False: the views cannot be read; nothing is admitted then.
+        bool (*lane)(void *user, const struct hash128 *lane, uint64_t *ret_last_sequence);
         // The identity is not in the shard's memory any more.
         void (*forgotten)(void *user, const struct hash128 *identity);
         // Call shard_tick at this time or soon after; an earlier request replaces a later one.
@@ -161,7 +161,6 @@ struct shard_unsettled {
         uint64_t sequence;              // of a MESSAGE
         uint32_t attempts;
         bool was_indeterminate;
-        int64_t changed_ms;
 };
 
 // shard_restore, then shard_restore_message for each, then shard_start. What was open becomes indeterminate; what was being

@@ -29,7 +29,6 @@ static void repeat(struct shard *shard, struct shard_message *message, struct sh
                 request_answer(shard, request, SHARD_OTHER_BODY, message->position);
                 return;
         }
-        bool async = lane_mode_of(shard, message->lane) == LANE_ASYNC;
         switch (message->state) {
         case MESSAGE_INTENDING:
         case MESSAGE_CALLED:
@@ -43,7 +42,7 @@ static void repeat(struct shard *shard, struct shard_message *message, struct sh
                 return;
         case MESSAGE_CALLED_AGAIN:
         case MESSAGE_IN_DOUBT:
-                if (async)
+                if (lane_mode_of(shard, message->lane) == LANE_ASYNC)          // (only now: a settled message outlives its lane)
                         answer_repeat(shard, request, SHARD_ACCEPTED, message->position);
                 else if (message->state == MESSAGE_CALLED_AGAIN)
                         request_answer(shard, request, SHARD_IN_PROGRESS, message->position);
@@ -79,9 +78,13 @@ static void repeat(struct shard *shard, struct shard_message *message, struct sh
 
 static bool repeat_of_settled(struct shard *shard, struct shard_request *request) {
         struct shard_settled settled;
-        if (request->identity_given || !shard->ops->settled(shard->user, &request->identity, &settled))
+        enum shard_look look = request->identity_given ? SHARD_NOT_KNOWN :
+                               shard->ops->settled(shard->user, &request->identity, &settled);
+        if (look == SHARD_NOT_KNOWN)
                 return false;
-        if (!hash128_equal(&settled.body_hash, &request->body_hash))
+        if (look == SHARD_CANNOT_LOOK)
+                request_answer(shard, request, SHARD_LOG_UNAVAILABLE, 0);
+        else if (!hash128_equal(&settled.body_hash, &request->body_hash))
                 request_answer(shard, request, SHARD_OTHER_BODY, settled.position);
         else
                 answer_repeat(shard, request, settled.answered_sync ? SHARD_STORED : SHARD_ACCEPTED, settled.position);
@@ -126,7 +129,8 @@ static void admit_call(struct shard *shard, struct lane *lane, struct shard_requ
 }
 
 static void admit_message(struct shard *shard, struct lane *lane, struct shard_request *request) {
-        if (shard->by_position.count >= shard->options.max_backlog) {
+        // With those under way and those that the views have not passed yet: views that fall behind push back.
+        if (shard->messages.count >= shard->options.max_backlog) {
                 request_answer(shard, request, SHARD_BACKLOG_FULL, 0);
                 return;
         }
@@ -197,6 +201,10 @@ void lane_release_arrivals(struct shard *shard, struct lane *lane) {
 void shard_request(struct shard *shard, struct shard_request *request) {
         ASSERT(shard->started);
         struct lane *lane = lane_get(shard, &request->lane);
+        if (!lane) {
+                request_answer(shard, request, SHARD_LOG_UNAVAILABLE, 0);
+                return;
+        }
         request->held_since_ns = 0;
         if (list_empty(&lane->arrivals) && may_take(shard, lane)) {
                 take(shard, lane, request);
@@ -219,7 +227,7 @@ void admit_durable(struct shard *shard, struct shard_message *message, uint64_t 
         message_durable(shard, message, position);
         shard->state.admitted++;
         if (!message->async) {
-                message->attempt_ms = shard->ops->wall_ms(shard->user);
+                message->attempt_ns = shard_now(shard);
                 message_move(shard, message, MESSAGE_CALLED);
                 shard->ops->call(shard->user, message, SHARD_CALL, message->request);
                 return;

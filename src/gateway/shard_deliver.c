@@ -29,7 +29,7 @@ void lane_ready(struct shard *shard, struct lane *lane) {
 static void start(struct shard *shard, struct lane *lane) {
         struct shard_message *message = lane_next(lane);
         message->attempts++;
-        message->attempt_ms = shard->ops->wall_ms(shard->user);
+        message->attempt_ns = shard_now(shard);
         shard->state.in_flight++;
         if (!shard->options.recognises && !MUTATED(NO_ATTEMPT)) {
                 message_move(shard, message, MESSAGE_ATTEMPTING);
@@ -68,7 +68,7 @@ void shard_deliver(struct shard *shard) {
 void call_again(struct shard *shard, struct shard_message *message, struct shard_request *request) {
         message->request = request;
         message->attempts++;
-        message->attempt_ms = shard->ops->wall_ms(shard->user);
+        message->attempt_ns = shard_now(shard);
         message_move(shard, message, MESSAGE_CALLED_AGAIN);
         shard->ops->call(shard->user, message, SHARD_CALL_AGAIN, request);
 }
@@ -195,8 +195,6 @@ static enum message_state after_failure(struct shard *shard, struct shard_messag
 static void delivered(struct shard *shard, struct shard_message *message, const struct call_outcome *outcome) {
         struct lane *lane = message->lane;
         shard->state.in_flight--;
-        message->status = outcome->status;
-        message->recognised = outcome->result == CALL_DONE && outcome->recognised;
         if (outcome->result == CALL_DONE) {
                 succeeded(shard, lane);
                 message_move(shard, message, MESSAGE_DELIVERING);
@@ -210,8 +208,10 @@ static void delivered(struct shard *shard, struct shard_message *message, const 
 }
 
 void shard_called(struct shard *shard, struct shard_message *message, const struct call_outcome *outcome) {
+        message->status = outcome->status;
+        message->recognised = outcome->result == CALL_DONE && outcome->recognised;
         if (outcome->result == CALL_UNKNOWN)
-                message->doubt_ms = message->attempt_ms;
+                message->doubt_ns = message->attempt_ns;
         if (message->state == MESSAGE_CALLED)
                 called(shard, message, outcome);
         else if (message->state == MESSAGE_CALLED_AGAIN)

@@ -7,12 +7,12 @@ static bool may_decide(const struct shard *shard, const struct shard_message *me
         if (message->state != MESSAGE_PARKED && message->state != MESSAGE_IN_DOUBT)
                 return error_set(error, ERROR_CONFLICT, "the message at %llu is neither parked nor indeterminate",
                                  (unsigned long long)message->position);
-        int64_t passed = shard->ops->wall_ms(shard->user) - message->doubt_ms;
-        if (passed < (int64_t)shard->options.settle_ms && !MUTATED(SETTLE_EARLY))
+        uint64_t passed_ms = (shard_now(shard) - message->doubt_ns) / 1000000;
+        if (message->doubt_ns && passed_ms < shard->options.settle_ms && !MUTATED(SETTLE_EARLY))
                 return error_set(error, ERROR_CONFLICT,
                                  "the provider may still be executing it: `settle` (%llu ms) has not passed since the last "
-                                 "attempt; try again in %lld ms", (unsigned long long)shard->options.settle_ms,
-                                 (long long)((int64_t)shard->options.settle_ms - passed));
+                                 "attempt; try again in %llu ms", (unsigned long long)shard->options.settle_ms,
+                                 (unsigned long long)(shard->options.settle_ms - passed_ms));
         return true;
 }
 

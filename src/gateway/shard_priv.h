@@ -88,8 +88,8 @@ struct shard_message {
         uint64_t answer_position;       // of its ANSWERED record; once settled and answered synchronously
         uint64_t last_position;         // of its last record
         uint64_t sequence;              // of a MESSAGE
-        int64_t attempt_ms;             // wall clock: when the last attempt was sent
-        int64_t doubt_ms;               // … the last one of which nobody knows; 0: none. `settle` counts from it
+        uint64_t attempt_ns;            // monotonic, as a wall clock may jump: when the last attempt was sent
+        uint64_t doubt_ns;              // … the last one of which nobody knows; 0: none. `settle` counts from it
         uint64_t first_refused_ns;      // 0: not refused
         uint32_t attempts;
         uint16_t status;                // of the last response
@@ -157,7 +157,7 @@ struct shard {
 // ---- shard.c ----
 struct shard_message *shard_find(const struct shard *shard, const struct hash128 *identity);
 struct shard_message *shard_find_position(const struct shard *shard, uint64_t position);
-struct lane *lane_get(struct shard *shard, const struct hash128 *hash);         // finds it, or makes it from the views
+struct lane *lane_get(struct shard *shard, const struct hash128 *hash);         // finds it, or makes it from the views; NULL: they cannot be read
 // Something of the lane ended: opens it, delivers, or frees it. The lane may be gone afterwards.
 void lane_moved(struct shard *shard, struct lane *lane);
 struct shard_message *message_new(struct shard *shard, struct lane *lane, const struct hash128 *identity,

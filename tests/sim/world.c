@@ -64,7 +64,6 @@ struct fold_message {
         enum ledger_state state;
         bool was_indeterminate, released;
         uint32_t attempts;
-        int64_t changed_ms;
 };
 
 struct fold_lane {
@@ -127,6 +126,7 @@ struct world {
         bool quiet;                     // faults are over
         bool recognises;
         bool stepped_back;
+        bool restoring;                 // the views can be read
         char *why;
         size_t why_size;
         bool failed;
@@ -224,7 +224,7 @@ static void fold_admission(struct world *world, struct fold *fold, const struct 
                 wrong(world, 5, message, "admitted under another epoch than its lane's");
         ASSERT(fold->count < ARRAY_SIZE(fold->messages));
         struct fold_message *folded = &fold->messages[fold->count++];
-        *folded = (struct fold_message){.record = *record, .position = stored->position, .changed_ms = record->time_ms};
+        *folded = (struct fold_message){.record = *record, .position = stored->position};
         struct error error;
         if (!ledger_step(&folded->state, record, &fold->sums, &error))
                 wrong(world, 5, message, error.text);
@@ -254,7 +254,6 @@ static void fold_outcome(struct world *world, struct fold *fold, const struct st
                 wrong(world, 5, message, error.text);
                 return;
         }
-        folded->changed_ms = record->time_ms;
         folded->attempts = MAX(folded->attempts, record->attempt);
         folded->was_indeterminate |= record->kind == RECORD_INDETERMINATE;
         if (record->kind == RECORD_REFUSED)
@@ -375,7 +374,7 @@ static void views_event(struct world *world) {
         shard_views_passed(world->shard, world->views->position);
 }
 
-static bool op_settled(void *user, const struct hash128 *identity, struct shard_settled *ret) {
+static enum shard_look op_settled(void *user, const struct hash128 *identity, struct shard_settled *ret) {
         struct world *world = user;
         struct fold *fold = world->views;
         for (size_t i = 0; i < fold->count; i++) {
@@ -383,16 +382,15 @@ static bool op_settled(void *user, const struct hash128 *identity, struct shard_
                 if (!hash128_equal(&folded->record.identity, identity) || ledger_unsettled(folded->state) || folded->released)
                         continue;
                 *ret = (struct shard_settled){folded->record.body_hash, folded->state == LEDGER_ANSWERED, folded->answer};
-                return true;
+                return SHARD_KNOWN;
         }
-        return false;
+        return SHARD_NOT_KNOWN;
 }
 
-static bool op_lane(void *user, const struct hash128 *lane, struct shard_lane_view *ret) {
+static bool op_lane(void *user, const struct hash128 *lane, uint64_t *ret_last_sequence) {
         struct world *world = user;
-        struct fold_lane *folded = &world->views->lanes[lane_of(lane)];
-        *ret = (struct shard_lane_view){folded->last_sequence, folded->left_async};
-        return true;
+        *ret_last_sequence = world->views->lanes[lane_of(lane)].last_sequence;
+        return world->quiet || world->restoring || !chance(world, 2);
 }
 
 // ---- the provider ----
@@ -654,6 +652,7 @@ static void start_shard(struct world *world) {
         while (world->views->position < world->next_position)
                 fold_apply(world, world->views, &world->records[world->views->position]);
         struct fold *fold = world->views;
+        world->restoring = true;
         world->shard = shard_new(&world->options, &ops, world);
         shard_restore(world->shard, fold->mode, fold->epoch);
         shard_views_passed(world->shard, fold->position);
@@ -674,12 +673,13 @@ static void start_shard(struct world *world) {
                 struct shard_unsettled unsettled = {
                         .position = folded->position, .identity = folded->record.identity, .body_hash = folded->record.body_hash,
                         .lane = folded->record.lane, .sequence = folded->record.sequence, .attempts = folded->attempts,
-                        .was_indeterminate = folded->was_indeterminate, .changed_ms = folded->changed_ms,
+                        .was_indeterminate = folded->was_indeterminate,
                 };
                 unsettled.state = (__typeof__(unsettled.state))states[folded->state];
                 shard_restore_message(world->shard, &unsettled);
         }
         shard_start(world->shard);
+        world->restoring = false;
 }
 
 // kill -9: memory and connections are gone; of the appends under way a prefix has landed; calls at the provider go on alone.
