@@ -1,0 +1,416 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`commute serve`: it starts, forwards, tells how it is, ends politely, and refuses what it must not begin."""
+import http.client
+import http.server
+import json
+import re
+import signal
+import socket
+import stat
+import threading
+import time
+
+import pytest
+
+from conftest import SLOW, wait_until
+
+CONFIG = """\
+listen: {{gateway: "127.0.0.1:{gateway}", registry: "127.0.0.1:{registry}", control: "127.0.0.1:{control}"}}
+data: data
+services:
+  tasks: {{url: "http://127.0.0.1:{provider}"}}
+  bonuses: {{url: "http://127.0.0.1:{provider}"}}
+communications:
+  COMM-040:
+    functional: tasks -> bonuses
+    initially: sync
+    call: POST /accruals
+"""
+
+
+class Provider(http.server.ThreadingHTTPServer):
+    """A service that answers 201 with what it got, after `pause` seconds."""
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Provider.Answer)
+        self.pause, self.seen = 0, []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def port(self):
+        return self.server_address[1]
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.server.seen.append((self.path, body))
+            time.sleep(self.server.pause)
+            self.send_response(201)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+
+@pytest.fixture
+def provider():
+    server = Provider()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def ask(port, method, target, body=None, token=None):
+    """Status, headers and body of one call."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20 * SLOW)
+    headers = {"Content-Type": "application/json"} if body is not None else {}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    connection.request(method, target, body=body, headers=headers)
+    answer = connection.getresponse()
+    content = answer.read()
+    connection.close()
+    return answer.status, dict(answer.getheaders()), content
+
+
+class Commute:
+    """A configuration in a folder of its own, and the processes that serve it."""
+
+    def __init__(self, program, start, folder, ports, text):
+        self.program, self.start, self.folder = program, start, folder
+        self.gateway, self.registry, self.control = ports
+        self.config, self.data = folder / "commute.yaml", folder / "data"
+        self.config.write_text(text)
+
+    def serve(self, *arguments, wait=True, env=None):
+        return self.start(self.program, "serve", "-c", self.config, *arguments, env=env,
+                          ready=(lambda: self.is_ready()) if wait else None, seconds=20)
+
+    def is_ready(self):
+        try:
+            return ask(self.control, "GET", "/readyz")[0] == 200
+        except OSError:
+            return False
+
+    @property
+    def token(self):
+        return (self.data / "token").read_text().strip()
+
+    def call(self, body=b'{"task_id": 1}', target="/COMM-040/accruals"):
+        return ask(self.gateway, "POST", target, body)
+
+    def get(self, target, token=True, method="GET", body=None):
+        status, headers, content = ask(self.control, method, target, body, self.token if token is True else token)
+        return status, json.loads(content) if headers.get("Content-Type") == "application/json" else content.decode()
+
+
+@pytest.fixture
+def commute_with(commute, start, tmp_path, free_port, provider):
+    """commute_with(text) makes a Commute; {gateway}, {registry}, {control}, {provider} in the text are ports."""
+    def make(text=CONFIG):
+        ports = free_port(), free_port(), free_port()
+        names = dict(zip(("gateway", "registry", "control"), ports), provider=provider.port)
+        return Commute(commute, start, tmp_path, ports, text.format(**names))
+    return make
+
+
+# ---- basics ----
+
+def test_starts_forwards_and_ends(commute_with, provider):
+    it = commute_with()
+    process = it.serve()
+    status, _, body = it.call(b'{"task_id": 17}')
+    assert (status, body) == (201, b'{"task_id": 17}')
+    assert provider.seen == [("/accruals", b'{"task_id": 17}')]
+    process.stop()
+    assert " info ended" in process.stderr()
+
+
+def test_says_where_it_listens_when_it_is_ready(commute_with):
+    it = commute_with()
+    line = next(line for line in it.serve().stderr().splitlines() if " ready " in line)
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info ready ", line)
+    assert f"gateway=127.0.0.1:{it.gateway} registry=127.0.0.1:{it.registry} control=127.0.0.1:{it.control} " in line
+
+
+def test_logs_json_when_asked(commute_with):
+    lines = [json.loads(line) for line in commute_with().serve("--log-format", "json").stderr().splitlines()]
+    assert lines[-1]["event"] == "ready" and lines[-1]["level"] == "info"
+
+
+def test_logs_nothing_below_the_level(commute_with):
+    assert commute_with().serve("--log-level", "error").stderr() == ""
+
+
+def test_tells_a_supervisor(commute_with, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(str(tmp_path / "notify"))
+        supervisor.settimeout(20 * SLOW)
+        process = commute_with().serve(env={"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        assert supervisor.recv(100) == b"READY=1"
+        process.stop()
+        assert supervisor.recv(100) == b"STOPPING=1"
+
+
+def test_what_is_not_there_is_404(commute_with, provider):
+    it = commute_with()
+    it.serve()
+    assert it.call(target="/COMM-999/accruals")[0] == 404
+    assert it.call(target="/COMM-040/elsewhere")[0] == 404
+    assert ask(it.gateway, "GET", "/COMM-040/accruals")[0] in (404, 405)
+    assert provider.seen == []
+
+
+def test_a_provider_that_is_down_is_503(commute_with, free_port):
+    it = commute_with(CONFIG.replace("{provider}", str(free_port())))
+    it.serve()
+    assert it.call()[0] == 503
+
+
+# ---- ending and beginning again ----
+
+def test_sigterm_lets_what_is_under_way_end(commute_with, provider):
+    it = commute_with()
+    process = it.serve()
+    provider.pause, answers = 1.5, []
+    caller = threading.Thread(target=lambda: answers.append(it.call()[0]))
+    caller.start()
+    wait_until(lambda: provider.seen, what="the call to arrive")
+    process.child.send_signal(signal.SIGTERM)
+    wait_until(lambda: not it.is_ready(), what="/readyz to say no")
+    assert process.wait() == 0
+    caller.join()
+    assert answers == [201]
+
+
+def test_a_second_signal_ends_at_once(commute_with, provider):
+    it = commute_with()
+    process = it.serve()
+    provider.pause = 8
+    threading.Thread(target=lambda: pytest.raises(Exception, it.call), daemon=True).start()
+    wait_until(lambda: provider.seen, what="the call to arrive")
+    process.child.send_signal(signal.SIGTERM)
+    wait_until(lambda: " ending " in process.stderr())
+    began = time.monotonic()
+    process.child.send_signal(signal.SIGINT)
+    assert process.wait() == 75
+    assert time.monotonic() - began < 5
+    assert "cut-short" in process.stderr()
+
+
+def test_sighup_is_refused_by_name(commute_with):
+    it = commute_with()
+    process = it.serve()
+    process.child.send_signal(signal.SIGHUP)
+    wait_until(lambda: "reload-refused" in process.stderr(), what="the refusal")
+    assert it.call()[0] == 201
+
+
+def test_starts_again_after_kill_9(commute_with):
+    it = commute_with()
+    process = it.serve()
+    token, key = it.token, (it.data / "key").read_bytes()
+    assert it.call()[0] == 201
+    process.kill()
+    it.serve()
+    assert it.call()[0] == 201
+    assert (it.token, (it.data / "key").read_bytes()) == (token, key)
+
+
+def test_a_configuration_is_numbered_once(commute_with):
+    it = commute_with()
+    first = it.serve()
+    assert "configuration number=1 " in first.stderr()
+    first.stop()
+    second = it.serve()
+    assert "configuration number" not in second.stderr()
+    second.stop()
+    it.config.write_text(it.config.read_text() + "defaults: {settle: 31s}\n")
+    assert "configuration number=2 " in it.serve().stderr()
+
+
+# ---- the data folder ----
+
+def test_secrets_are_their_owners(commute_with):
+    it = commute_with()
+    it.serve()
+    assert stat.S_IMODE(it.data.stat().st_mode) == 0o700
+    for path in it.data.iterdir():
+        expected = 0o644 if path.name == "certificate.pub" else 0o600
+        assert stat.S_IMODE(path.stat().st_mode) == expected, path.name
+    assert len((it.data / "key").read_bytes()) == 32
+    assert re.fullmatch(r"[A-Za-z0-9_-]{43}\n", (it.data / "token").read_text())
+
+
+def test_a_second_one_on_the_folder_is_refused(commute_with, free_port):
+    it = commute_with()
+    it.serve()
+    second = it.serve(wait=False)
+    assert second.wait() == 75
+    assert "refused-to-start code=conflict" in second.stderr() and "in use by process" in second.stderr()
+    assert it.call()[0] == 201
+
+
+def test_a_log_without_its_key_is_refused(commute_with):
+    it = commute_with()
+    it.serve().stop()
+    key = (it.data / "key").read_bytes()
+    (it.data / "key").unlink()
+    refused = it.serve(wait=False)
+    assert refused.wait() == 66 and "restore the file from a backup" in refused.stderr()
+    assert not (it.data / "key").exists()
+    (it.data / "key").write_bytes(key[:31])
+    (it.data / "key").chmod(0o600)
+    refused = it.serve(wait=False)
+    assert refused.wait() == 74 and "31 bytes" in refused.stderr()
+    (it.data / "key").write_bytes(key)
+    it.serve()
+
+
+def test_a_secret_that_others_can_read_is_refused(commute_with):
+    it = commute_with()
+    it.serve().stop()
+    (it.data / "token").chmod(0o644)
+    refused = it.serve(wait=False)
+    assert refused.wait() == 77 and "chmod 600" in refused.stderr()
+
+
+def test_lost_views_are_built_again(commute_with):
+    it = commute_with()
+    it.serve().stop()
+    for path in it.data.glob("state.db*"):
+        path.unlink()
+    it.serve()
+    assert it.call()[0] == 201
+
+
+# ---- what is refused ----
+
+def test_a_mistake_in_the_configuration_is_placed(commute_with):
+    it = commute_with(CONFIG.replace("initially: sync", "initially: sink"))
+    refused = it.serve(wait=False)
+    assert refused.wait() == 65
+    assert re.search(r"commute\.yaml:9:\d+: communications\.COMM-040\.initially: ", refused.stderr())
+    assert not it.data.exists()
+
+
+def test_an_address_in_use_is_refused(commute_with):
+    it = commute_with()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", it.control))
+        other.listen()
+        refused = it.serve(wait=False)
+        assert refused.wait() != 0
+        assert f"127.0.0.1:{it.control}" in refused.stderr()
+
+
+@pytest.mark.parametrize("arguments", [["--log-level", "loud"], ["--log-format", "xml"], ["--what"], ["more"]])
+def test_a_wrong_command_line_is_refused(commute_with, arguments):
+    assert commute_with().serve(*arguments, wait=False).wait() == 64
+
+
+# ---- control API ----
+
+def test_the_control_api_wants_its_token(commute_with):
+    it = commute_with()
+    it.serve()
+    for target in ("/status", "/status/COMM-040", "/parked", "/proof/COMM-040", "/metrics", "/config", "/no-such-path"):
+        for token in (None, "wrong", it.token[:-1], it.token + "x"):
+            assert it.get(target, token=token)[0] == 401, target
+    for target in ("/healthz", "/readyz", "/modes/COMM-040"):
+        assert it.get(target, token=None)[0] == 200
+
+
+def test_status_counts(commute_with):
+    it = commute_with()
+    it.serve()
+    for _ in range(3):
+        it.call()
+    it.call(target="/COMM-040/elsewhere")
+    status, said = it.get("/status")
+    assert status == 200 and said["ready"] is True and said["faults"] == []
+    (communication,) = said["communications"]
+    assert (communication["name"], communication["from"], communication["to"]) == ("COMM-040", "tasks", "bonuses")
+    assert communication["mode"] == communication["initially"] == "sync"
+    assert communication["calls"]["done"] == 3
+    assert 0 < communication["calls"]["p50_us"] <= communication["calls"]["p99_us"]
+    status, one = it.get("/status/COMM-040")
+    assert status == 200 and one["adds_up"] is True and one["accounts"]["admitted"] == 0
+    assert it.get("/modes/COMM-040")[1]["mode"] == "sync"
+
+
+def test_what_it_does_not_know_is_refused_by_name(commute_with):
+    it = commute_with()
+    it.serve()
+    assert it.get("/status/COMM-999") == (404, {"error": "not-found", "message": 'there is no communication "COMM-999"'})
+    assert it.get("/status?colour=red")[1]["message"] == "the query parameter colour is not known here (known: latency)"
+    assert it.get("/parked?limit=many")[0] == 400
+    assert it.get("/parked?limit=1001")[0] == 400
+    assert it.get("/status", method="POST")[0] == 405
+    assert it.get("/no-such-path")[0] == 404
+    assert it.get("/status", method="GET", body="{}")[0] == 400
+
+
+def test_nothing_is_parked(commute_with):
+    it = commute_with()
+    it.serve()
+    assert it.get("/parked") == (200, {"parked": [], "next": None})
+    assert it.get("/parked?communication=COMM-040")[1]["parked"] == []
+    assert it.get("/parked?communication=COMM-999")[0] == 404
+    for order, body in (("retry", None), ("discard", None), ("settle", '{"done": true}')):
+        assert it.get(f"/parked/12345/{order}", method="POST", body=body)[0] == 404
+    assert "provider's data" in it.get("/parked/12345/settle", method="POST", body='{"done": false}')[1]["message"]
+    assert it.get("/parked/12345/settle", method="POST", body='{"maybe": true}')[0] == 400
+
+
+def test_metrics_are_prometheus_text(commute_with):
+    it = commute_with()
+    it.serve()
+    it.call()
+    text = it.get("/metrics")[1]
+    types, samples = {}, {}
+    for line in text.splitlines():
+        comment = re.fullmatch(r"# (HELP|TYPE) ([a-z_]+) (.+)", line)
+        if comment:
+            types.setdefault(comment[2], comment[3])
+            continue
+        sample = re.fullmatch(r'([a-z_]+)(\{[a-z]+="[^"]*"(?:,[a-z]+="[^"]*")*\})? (\S+)', line)
+        assert sample, line
+        assert sample[1] in types, f"{sample[1]} has no TYPE before it"
+        assert sample[0] not in samples
+        samples[sample[1] + (sample[2] or "")] = float(sample[3])
+    assert samples['commute_requests_total{communication="COMM-040",class="done"}'] == 1
+    assert samples['commute_request_seconds_bucket{communication="COMM-040",le="+Inf"}'] == 1
+    assert samples["commute_log_position"] >= 2 and samples["commute_log_broken"] == 0
+
+
+def test_the_effective_configuration_has_no_secrets(commute_with, tmp_path):
+    (tmp_path / "bonuses.token").write_text("very-secret\n")
+    it = commute_with(CONFIG.replace('bonuses: {{url: "http://127.0.0.1:{provider}"}}',
+                                     'bonuses: {{url: "http://127.0.0.1:{provider}", auth: {{bearer_file: bonuses.token}}}}'))
+    it.serve()
+    status, said = it.get("/config")
+    assert status == 200 and said["configuration"]["communications"]["COMM-040"]["call"] == "POST /accruals"
+    assert "very-secret" not in json.dumps(said) and it.token not in json.dumps(said)
+
+
+# ---- the registry ----
+
+def test_the_registry_registers_and_remembers(commute_with):
+    it = commute_with()
+    process = it.serve()
+    schema = json.dumps({"type": "object", "properties": {"a": {"type": "integer"}}})
+    media = json.dumps({"schemaType": "JSON", "schema": schema})
+    status, _, body = ask(it.registry, "POST", "/subjects/Thing/versions", media)
+    assert status == 200 and json.loads(body)["id"] == 1
+    assert json.loads(ask(it.registry, "GET", "/subjects")[2]) == ["Thing"]
+    process.kill()
+    it.serve()
+    status, _, body = ask(it.registry, "GET", "/subjects/Thing/versions/1")
+    assert status == 200 and json.loads(json.loads(body)["schema"]) == json.loads(schema)
+    assert json.loads(ask(it.registry, "POST", "/subjects/Thing/versions", media)[2])["id"] == 1
