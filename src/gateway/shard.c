@@ -522,8 +522,6 @@ void shard_restore_message(struct shard *shard, const struct shard_unsettled *un
         case UNSETTLED_INDETERMINATE:           // may be sent again only while the provider recognises identities
                 message->state = shard->options.recognises || !sent ? MESSAGE_WAITING : MESSAGE_PARKING;
                 message->by_recovery = message->state == MESSAGE_PARKING;
-                if (message->by_recovery)
-                        message->doubt_ms = shard->ops->wall_ms(shard->user);
                 break;
         case UNSETTLED_PARKED:
                 message->state = MESSAGE_PARKED;

@@ -157,7 +157,8 @@ struct shard {
 // ---- shard.c ----
 struct shard_message *shard_find(const struct shard *shard, const struct hash128 *identity);
 struct shard_message *shard_find_position(const struct shard *shard, uint64_t position);
-struct lane *lane_get(struct shard *shard, const struct hash128 *hash);         // finds it, or makes it from the views; NULL: they cannot be read
+// Finds it, or makes it from the views; NULL: they cannot be read.
+struct lane *lane_get(struct shard *shard, const struct hash128 *hash);
 // Something of the lane ended: opens it, delivers, or frees it. The lane may be gone afterwards.
 void lane_moved(struct shard *shard, struct lane *lane);
 struct shard_message *message_new(struct shard *shard, struct lane *lane, const struct hash128 *identity,
