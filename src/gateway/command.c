@@ -49,10 +49,12 @@ static bool order_switch(struct route *route, enum lane_mode mode, struct error 
                 return error_set(error, ERROR_UNSUPPORTED, "%s has no lanes", route->communication->name);
         // From here on every call goes through the owner; the hint comes back when all is plain again.
         atomic_store(&route->direct, false);
-        for (unsigned i = 0; i < route->communication->partitions; i++)
-                if (!shard_switch(route->shards[i].shard, mode, error))
-                        return error_wrap(error, "%s, shard %u", route->communication->name, i);
-        return true;
+        bool fine = true;
+        for (unsigned i = 0; fine && i < route->communication->partitions; i++)
+                fine = shard_switch(route->shards[i].shard, mode, error) ||
+                       error_wrap(error, "%s, shard %u", route->communication->name, i);
+        route_update_direct(route);             // none of them may have had anything to change
+        return fine;
 }
 
 static void order_shadow(struct route *route, bool on) {

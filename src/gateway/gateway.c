@@ -200,7 +200,9 @@ bool gateway_new(const struct gateway_options *options, struct gateway **ret_gat
         gateway->owner = options->loops[0];
         gateway->views_task.run = views_moved;
         list_init(&gateway->free_pending);
+        list_init(&gateway->under_way);
         list_init(&gateway->unknown);
+        list_init(&gateway->provider_calls);
         list_init(&gateway->decisions);
         gateway->routes = must_calloc(model->communication_count, sizeof *gateway->routes);
         gateway->event_schemas = must_calloc(model->event_count, sizeof *gateway->event_schemas);
@@ -235,20 +237,18 @@ void gateway_stop(struct gateway *gateway) {
         }
 }
 
-static void free_pendings(struct list *list) {
-        LIST_FOR_EACH_SAFE(link, list) {
-                struct pending *pending = CONTAINER_OF(link, struct pending, link);
-                buffer_free(&pending->bytes);
-                free(pending);
-        }
+bool gateway_busy(const struct gateway *gateway) {
+        return !list_empty(&gateway->under_way) || !list_empty(&gateway->provider_calls) || gateway->reopening;
 }
 
 void gateway_free(struct gateway *gateway) {
         if (!gateway)
                 return;
         const struct model *model = gateway->options.model;
+        atomic_store(&gateway->stopping, true);
         if (gateway->reopener_started)
                 thread_join(gateway->reopener);
+        owner_free(gateway);
         for (size_t r = 0; r < model->communication_count; r++) {
                 struct route *route = &gateway->routes[r];
                 for (unsigned i = 0; route->shards && i < route->communication->partitions; i++)
@@ -257,8 +257,7 @@ void gateway_free(struct gateway *gateway) {
         }
         for (size_t i = 0; gateway->upstreams && i < gateway->options.loop_count * model->service_count; i++)
                 http_upstream_free(gateway->upstreams[i]);
-        free_pendings(&gateway->free_pending);
-        free_pendings(&gateway->unknown);
+        provider_free(gateway);
         log_reader_close(gateway->log_reader);
         state_reader_close(gateway->state);
         table_free(&gateway->route_table);

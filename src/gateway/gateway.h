@@ -44,6 +44,9 @@ MUST_USE bool gateway_new(const struct gateway_options *options, struct gateway 
 void gateway_start(struct gateway *gateway);
 // Stops deliveries from starting. On the owner's loop; HTTP servers have been drained before.
 void gateway_stop(struct gateway *gateway);
+// Whether records are on their way to the log or calls at providers; after gateway_stop this ends. On the owner's loop. Loops
+// that are stopped before lose nothing, but a delivery under way is indeterminate then.
+bool gateway_busy(const struct gateway *gateway);
 void gateway_free(struct gateway *gateway);             // NULL is allowed; after the loops have ended
 
 // The handler of the data plane's HTTP servers; user is the gateway.

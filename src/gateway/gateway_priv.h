@@ -30,6 +30,7 @@ struct topic_partition {
         uint32_t stream;
         int64_t next_offset;                    // submissions under way included
         size_t under_way;
+        bool failed;                            // one of those under way failed: what is behind it would, too
 };
 
 struct owned_shard {
@@ -72,7 +73,7 @@ struct pending {
         struct log_record record;
         struct buffer bytes;                    // header, then body
         struct loop_task task;
-        struct list link;                       // in gateway->unknown or ->free_pending
+        struct list link;                       // in gateway->under_way, ->unknown or ->free_pending
         struct owned_shard *shard;
         struct shard_append *append;            // NULL: nobody waits
         struct topic_partition *partition;      // NULL: no offset
@@ -91,7 +92,9 @@ struct gateway {
         struct state_reader *state;
         struct arena arena;                     // scratch of one event
         struct buffer event;                    // the body that op_event rendered last
-        struct list free_pending, unknown;
+        struct list free_pending, under_way, unknown;
+        size_t free_pending_count;
+        struct list provider_calls;
         const struct http_call_result *current; // the response that shard_called is being told of
         struct list decisions;                  // commands that wait for op_decided
         bool reopening;
@@ -99,6 +102,7 @@ struct gateway {
         bool reopener_started;
         struct loop_task reopened;
         atomic_bool stopping;
+        atomic_size_t at_the_log;               // submissions that the log has not ended
         // views' position on its way to the owner
         atomic_uint_fast64_t views_position;
         atomic_bool views_posted;
@@ -137,6 +141,7 @@ extern const struct shard_ops owner_ops;
 void owner_append_record(struct owned_shard *owned, struct shard_append *append, const struct record *record, struct bytes body,
                          struct topic_partition *partition);
 void owner_log_broken(struct gateway *gateway);
+void owner_free(struct gateway *gateway);       // waits for the log to end what was submitted; loops do not run any more
 bool owner_read(struct gateway *gateway, uint64_t position, struct arena *arena, struct record *ret_record,
                 struct bytes *ret_body, struct error *error);
 // Renders and checks the event of a call; the body is in gateway->event. False: call->error says why.
@@ -145,6 +150,7 @@ bool owner_event(struct call *call, const struct topic_partition *partition, str
 // ---- provider.c ----
 void op_call(void *user, struct shard_message *message, enum shard_call call, struct shard_request *request);
 void op_forward(void *user, struct shard_request *request);
+void provider_free(struct gateway *gateway);    // after the upstreams
 // The request that delivers an event of a functional communication, from what is kept of the call. Everything is in the arena
 // or borrowed. ERROR_REJECTED, ERROR_CORRUPT.
 struct delivery {

@@ -14,7 +14,7 @@
 #include "proof/ledger.h"
 #include "schema/schema.h"
 
-enum { REOPEN_PAUSE_MS = 200, FREE_PENDING_BYTES = 64 * 1024 };
+enum { REOPEN_PAUSE_MS = 200, FREE_PENDING_BYTES = 16 * 1024, FREE_PENDING_KEPT = 1024 };
 
 // ---- appends ----
 
@@ -22,29 +22,62 @@ static struct pending *pending_new(struct gateway *gateway) {
         struct pending *pending;
         if (list_empty(&gateway->free_pending)) {
                 pending = must_calloc(1, sizeof *pending);
+                list_init(&pending->link);
         } else {
                 pending = LIST_FIRST(&gateway->free_pending, struct pending, link);
                 list_remove(&pending->link);
+                gateway->free_pending_count--;
         }
-        list_init(&pending->link);
+        list_append(&gateway->under_way, &pending->link);
         buffer_clear(&pending->bytes);
         return pending;
 }
 
 static void pending_free(struct gateway *gateway, struct pending *pending) {
+        list_remove(&pending->link);
         if (pending->bytes.capacity > FREE_PENDING_BYTES)
                 buffer_free(&pending->bytes);
-        list_remove(&pending->link);
+        if (gateway->free_pending_count == FREE_PENDING_KEPT) {
+                buffer_free(&pending->bytes);
+                free(pending);
+                return;
+        }
         list_append(&gateway->free_pending, &pending->link);
+        gateway->free_pending_count++;
 }
 
-static void partition_ended(struct gateway *gateway, struct topic_partition *partition) {
+static void pending_bury(struct loop_task *task) {
+        struct pending *pending = CONTAINER_OF(task, struct pending, task);
+        buffer_free(&pending->bytes);
+        free(pending);
+}
+
+static void pendings_free(struct list *list) {
+        LIST_FOR_EACH_SAFE(link, list)
+                pending_bury(&CONTAINER_OF(link, struct pending, link)->task);
+}
+
+void owner_free(struct gateway *gateway) {
+        struct timespec pause = {.tv_nsec = 1000000};
+        while (atomic_load(&gateway->at_the_log))       // it ends them all, and writes to them until then
+                nanosleep(&pause, NULL);
+        LIST_FOR_EACH(link, &gateway->under_way)        // posted to a loop that does not run: loop_free runs them
+                CONTAINER_OF(link, struct pending, link)->task.run = pending_bury;
+        pendings_free(&gateway->free_pending);
+        pendings_free(&gateway->unknown);
+}
+
+static void partition_ended(struct gateway *gateway, struct topic_partition *partition, enum append_result result) {
         partition->under_way--;
-        if (partition->under_way)
+        // What was submitted behind a failure has offsets that will not be; nothing is added until all of it has failed as well.
+        partition->failed |= result == APPEND_FAILED;
+        if (partition->under_way || !partition->failed)
                 return;
         struct log_stream_info info;            // what failed has not used its offset: the next is the durable one
-        if (log_stream_info(gateway->options.log, partition->stream, &info, NULL))
-                partition->next_offset = info.next_offset;
+        if (!log_stream_info(gateway->options.log, partition->stream, &info, NULL))
+                return;
+        partition->next_offset = info.next_offset;
+        partition->failed = false;
 }
 
 static void append_ended(struct pending *pending, enum append_result result) {
@@ -53,7 +86,7 @@ static void append_ended(struct pending *pending, enum append_result result) {
         struct shard_append *append = pending->append;
         uint64_t position = pending->position;
         if (pending->partition)
-                partition_ended(gateway, pending->partition);
+                partition_ended(gateway, pending->partition, result);
         pending_free(gateway, pending);
         if (append)
                 shard_appended(shard, append, result, position);
@@ -63,6 +96,7 @@ static void append_heard(struct loop_task *task) {
         struct pending *pending = CONTAINER_OF(task, struct pending, task);
         struct gateway *gateway = pending->shard->gateway;
         if (pending->result == APPEND_UNKNOWN) {
+                list_remove(&pending->link);
                 list_append(&gateway->unknown, &pending->link);
                 owner_log_broken(gateway);
                 if (pending->append)
@@ -82,7 +116,9 @@ static void append_complete(struct log_batch *batch, const struct error *error) 
         pending->result = batch->outcome == LOG_DURABLE ? APPEND_DURABLE
                           : batch->outcome == LOG_UNKNOWN ? APPEND_UNKNOWN : APPEND_FAILED;
         pending->position = pending->record.position;
-        loop_post(pending->shard->gateway->owner, &pending->task);
+        struct gateway *gateway = pending->shard->gateway;
+        loop_post(gateway->owner, &pending->task);
+        atomic_fetch_sub(&gateway->at_the_log, 1);
 }
 
 void owner_append_record(struct owned_shard *owned, struct shard_append *append, const struct record *record, struct bytes body,
@@ -109,12 +145,20 @@ void owner_append_record(struct owned_shard *owned, struct shard_append *append,
                 partition->next_offset++;
                 partition->under_way++;
         }
-        struct error error;
-        if (!log_append(gateway->options.log, &pending->batch, &error)) {
-                pending->result = APPEND_FAILED;
-                pending->position = 0;
-                loop_post(gateway->owner, &pending->task);
+        // While something is unknown nothing is added, so that records are heard of in the order in which they landed.
+        bool refused = !list_empty(&gateway->unknown) || (partition && partition->failed);
+        atomic_fetch_add(&gateway->at_the_log, 1);
+        if (!refused && log_append(gateway->options.log, &pending->batch, NULL))
+                return;
+        atomic_fetch_sub(&gateway->at_the_log, 1);
+        if (partition) {                        // it was never submitted, and used no offset
+                partition->next_offset--;
+                partition->under_way--;
+                pending->partition = NULL;
         }
+        pending->result = APPEND_FAILED;
+        pending->position = 0;
+        loop_post(gateway->owner, &pending->task);
 }
 
 static void op_append(void *user, struct shard_append *append, const struct record *record, struct bytes body, int64_t offset) {
@@ -146,6 +190,7 @@ static void reopened(struct loop_task *task) {
                         list_append(&gateway->unknown, &pending->link);
                         continue;
                 }
+                list_append(&gateway->under_way, &pending->link);
                 pending->position = fate == LOG_LANDED ? pending->batch.ticket : 0;
                 append_ended(pending, fate == LOG_LANDED ? APPEND_DURABLE : APPEND_FAILED);
         }

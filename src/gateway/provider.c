@@ -9,9 +9,12 @@
 enum { SENT_HEADERS_MAX = HTTP_HEADERS_MAX + 4 };
 
 struct provider_call {
+        struct list link;                       // in gateway->provider_calls
         struct owned_shard *owned;
         struct shard_message *message;
         enum shard_call kind;
+        struct loop_task refusal;
+        bool unread;
 };
 
 // ---- what the outcome means ----
@@ -43,7 +46,7 @@ static void provider_answered(void *user, const struct http_call_result *result)
         struct gateway *gateway = owned->gateway;
         struct call_outcome outcome = {
                 .result = result_of(result),
-                .status = result->status,
+                .status = result->reason ? 0 : result->status,          // a reason is commute's own: no status came
                 .recognised = shows_repeat(&owned->route->communication->recognises, result),
         };
         CLEANUP(buffer_free) struct buffer answer = {0};
@@ -54,27 +57,37 @@ static void provider_answered(void *user, const struct http_call_result *result)
         gateway->current = result;
         shard_called(owned->shard, call->message, &outcome);
         gateway->current = NULL;
+        list_remove(&call->link);
         free(call);
 }
 
-// What cannot even be rendered is refused for good: it parks its lane, and the log says why.
-struct refusal {
-        struct loop_task task;
-        struct provider_call *call;
-};
-
+// What cannot even be rendered is refused for good: it parks its lane. What could not be read is tried again.
 static void refuse(struct loop_task *task) {
-        struct refusal *refusal = CONTAINER_OF(task, struct refusal, task);
-        provider_answered(refusal->call, &(struct http_call_result){.outcome = HTTP_CALL_OK, .sent = true, .status = 422,
-                                                                      .reason = "it cannot be rendered"});
-        free(refusal);
+        struct provider_call *call = CONTAINER_OF(task, struct provider_call, refusal);
+        struct http_call_result refused = {.outcome = HTTP_CALL_OK, .status = 422, .reason = "it cannot be rendered"};
+        struct http_call_result unread = {.outcome = HTTP_CALL_NOT_SENT, .reason = "the log cannot be read"};
+        provider_answered(call, call->unread ? &unread : &refused);
 }
 
-static void refuse_later(struct provider_call *call) {
-        struct refusal *refusal = must_calloc(1, sizeof *refusal);
-        refusal->call = call;
-        refusal->task.run = refuse;
-        loop_post(call->owned->gateway->owner, &refusal->task);
+static void refuse_later(struct provider_call *call, enum error_code why) {
+        call->unread = why != ERROR_CORRUPT && why != ERROR_REJECTED && why != ERROR_INVALID && why != ERROR_LIMIT;
+        call->refusal.run = refuse;
+        loop_post(call->owned->gateway->owner, &call->refusal);
+}
+
+static void bury(struct loop_task *task) {
+        free(CONTAINER_OF(task, struct provider_call, refusal));
+}
+
+// Those that the upstreams have forgotten when they were freed; loops do not run, and loop_free runs what was posted.
+void provider_free(struct gateway *gateway) {
+        LIST_FOR_EACH_SAFE(link, &gateway->provider_calls) {
+                struct provider_call *call = CONTAINER_OF(link, struct provider_call, link);
+                if (call->refusal.run)
+                        call->refusal.run = bury;
+                else
+                        free(call);
+        }
 }
 
 // ---- what is sent ----
@@ -193,7 +206,8 @@ static bool send_recorded(struct provider_call *call, struct error *error) {
 void op_call(void *user, struct shard_message *message, enum shard_call kind, struct shard_request *request) {
         struct owned_shard *owned = user;
         struct provider_call *call = must_calloc(1, sizeof *call);
-        *call = (struct provider_call){owned, message, kind};
+        *call = (struct provider_call){.owned = owned, .message = message, .kind = kind};
+        list_append(&owned->gateway->provider_calls, &call->link);
         if (request) {
                 if (kind == SHARD_CALL)
                         shadow_call((struct call *)request);
@@ -202,7 +216,7 @@ void op_call(void *user, struct shard_message *message, enum shard_call kind, st
         }
         struct error error;
         if (!send_recorded(call, &error))
-                refuse_later(call);
+                refuse_later(call, error.code);
 }
 
 void op_forward(void *user, struct shard_request *request) {

@@ -90,11 +90,8 @@ struct lane *lane_get(struct shard *shard, const struct hash128 *hash) {
         list_init(&lane->calls);
         list_init(&lane->messages);
         list_init(&lane->arrivals);
-        // A lane that is left async stays in memory until it is not: the views, which may be behind two switches, are not asked.
-        if (!shard->ops->lane(shard->user, hash, &lane->last_sequence)) {
-                free(lane);
-                return NULL;
-        }
+        // A lane that is left async stays in memory until it is not, so the views, which may be behind two switches, are not asked;
+        // for the sequence they are, when the first message is admitted (lane_sequence).
         table_insert(&shard->lanes, hash128_slot(hash), lane);
         return lane;
 }
@@ -485,7 +482,6 @@ void shard_restore_left_async(struct shard *shard, const struct hash128 *hash) {
         if (shard->mode == LANE_ASYNC)
                 return;
         struct lane *lane = lane_get(shard, hash);
-        ASSERT(lane);
         shard->state.lanes_left_async += !lane->left_async;
         lane->left_async = true;
 }
@@ -494,7 +490,6 @@ void shard_restore_message(struct shard *shard, const struct shard_unsettled *un
         ASSERT(!shard->started);
         bool async = unsettled->state != UNSETTLED_OPEN && unsettled->state != UNSETTLED_INDETERMINATE_CALL;
         struct lane *lane = lane_get(shard, &unsettled->lane);
-        ASSERT(lane);
         struct shard_message *message = message_new(shard, lane, &unsettled->identity, &unsettled->body_hash, async);
         message->sequence = unsettled->sequence;
         message->attempts = unsettled->attempts;
@@ -611,7 +606,7 @@ void shard_check(const struct shard *shard) {
                         first = false;
                         backlog++;
                 }
-                ASSERT(sequence <= lane->last_sequence && backlog == lane->backlog);            // 5
+                ASSERT((sequence <= lane->last_sequence || !lane->sequence_known) && backlog == lane->backlog);        // 5
                 ASSERT(!lane->appending || lane->appending->sequence == lane->last_sequence + 1);
                 ASSERT(!lane->left_async || shard->mode != LANE_ASYNC);
                 LIST_FOR_EACH(link, &lane->calls)

@@ -128,10 +128,21 @@ static void admit_call(struct shard *shard, struct lane *lane, struct shard_requ
         shard->ops->append(shard->user, &message->append, &record, request->body, -1);
 }
 
+// The views have all of the lane's messages that are not in memory: it was forgotten only after they had passed its last record.
+static bool lane_sequence(struct shard *shard, struct lane *lane) {
+        if (!lane->sequence_known)
+                lane->sequence_known = shard->ops->lane(shard->user, &lane->hash, &lane->last_sequence);
+        return lane->sequence_known;
+}
+
 static void admit_message(struct shard *shard, struct lane *lane, struct shard_request *request) {
         // With those under way and those that the views have not passed yet: views that fall behind push back.
         if (shard->messages.count >= shard->options.max_backlog) {
                 request_answer(shard, request, SHARD_BACKLOG_FULL, 0);
+                return;
+        }
+        if (!lane_sequence(shard, lane)) {
+                request_answer(shard, request, SHARD_LOG_UNAVAILABLE, 0);
                 return;
         }
         int64_t offset = shard->ops->next_offset(shard->user);
@@ -201,10 +212,6 @@ void lane_release_arrivals(struct shard *shard, struct lane *lane) {
 void shard_request(struct shard *shard, struct shard_request *request) {
         ASSERT(shard->started);
         struct lane *lane = lane_get(shard, &request->lane);
-        if (!lane) {
-                request_answer(shard, request, SHARD_LOG_UNAVAILABLE, 0);
-                return;
-        }
         request->held_since_ns = 0;
         if (list_empty(&lane->arrivals) && may_take(shard, lane)) {
                 take(shard, lane, request);

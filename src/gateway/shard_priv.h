@@ -115,7 +115,7 @@ struct lane {
         struct list arrivals;           // requests that wait (held, or behind an admission under way)
         struct hash128 hash;
         struct shard_append append;     // of its LANE_EPOCH
-        uint64_t last_sequence;         // of the last durable MESSAGE
+        uint64_t last_sequence;         // of the last durable MESSAGE; known once sequence_known
         uint64_t last_position;         // of the last record of this lane
         uint64_t wake_ns;               // not before this time; 0: at once
         uint64_t fence_until_ns;        // 0: not fenced
@@ -124,6 +124,7 @@ struct lane {
         uint32_t failures;              // in a row, for the backoff
         uint64_t failed_in_run;         // shard->success_run when it was last counted in failing_lanes
         struct shard_message *appending;
+        bool sequence_known;
         bool left_async;
         bool opening;                   // its LANE_EPOCH is under way
         bool unknown;                   // … and ended unknown
@@ -157,8 +158,7 @@ struct shard {
 // ---- shard.c ----
 struct shard_message *shard_find(const struct shard *shard, const struct hash128 *identity);
 struct shard_message *shard_find_position(const struct shard *shard, uint64_t position);
-// Finds it, or makes it from the views; NULL: they cannot be read.
-struct lane *lane_get(struct shard *shard, const struct hash128 *hash);
+struct lane *lane_get(struct shard *shard, const struct hash128 *hash);         // finds it, or makes it
 // Something of the lane ended: opens it, delivers, or frees it. The lane may be gone afterwards.
 void lane_moved(struct shard *shard, struct lane *lane);
 struct shard_message *message_new(struct shard *shard, struct lane *lane, const struct hash128 *identity,
