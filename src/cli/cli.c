@@ -23,6 +23,9 @@ static const struct option_spec specs[CLI_OPTION_COUNT] = {
         [CLI_AUTO] = {"--auto", NULL, NULL, "take every step whose gate passes, until it is done"},
         [CLI_STEP] = {"--step", NULL, NULL, "stop before each step and wait for advance"},
         [CLI_DONE] = {"--done", NULL, NULL, "the provider has done it: so its data say"},
+        [CLI_WATCH] = {"--watch", "-w", NULL, "twice a second, with rates, until interrupted"},
+        [CLI_AFTER] = {"--after", NULL, "POSITION", "begin behind this position"},
+        [CLI_KEY] = {"--key", NULL, "FILE", "the public key: certificate.pub of the data folder"},
         [CLI_OUTPUT] = {"--output", "-o", "FILE", "write to the file"},
 };
 
