@@ -20,8 +20,19 @@ static void registered(struct registry_change *change, const struct error *error
 static bool register_version(struct daemon *daemon, const struct model_event *event, const struct model_version *version,
                              struct error *error) {
         struct registration registration = {0};
+        struct registry_subject subject = {0};
+        struct registry_version found;
+        struct bytes name = bytes_of(event->name);
+        unsigned expected = version->version + 1;
+        if (registry_lookup(daemon->registry, name, version->source, false, &found, NULL) && found.version == expected)
+                return true;
+        size_t count = registry_subject(daemon->registry, name, &subject) ? subject.count : 0;
+        if (count != version->version)          // another number would be given to it
+                return error_set(error, ERROR_CONFLICT, "%s is version %u of event %s, that is version %u of the subject, and the registry "
+                                 "has %zu versions of it, none of them this schema at that number: a contract that was registered never "
+                                 "changes; write the next version", version->path, version->version, event->name, expected, count);
         struct registry_change change = {
-                .kind = REGISTRY_REGISTER, .subject = bytes_of(event->name), .schema = version->source,
+                .kind = REGISTRY_REGISTER, .subject = name, .schema = version->source,
                 .done = registered, .user = &registration,
         };
         registry_submit(daemon->changes, &change);
@@ -29,13 +40,11 @@ static bool register_version(struct daemon *daemon, const struct model_event *ev
                 *error = registration.error;
                 return error_wrap(error, "register %s", version->path);
         }
-        if (change.registered.version != version->version + 1)
-                return error_set(error, ERROR_CONFLICT, "%s is version %u of event %s, and the registry has it as version %u of the "
-                                 "subject (expected %u)", version->path, version->version, event->name, change.registered.version,
-                                 version->version + 1);
-        if (!change.held)
-                SAY(&daemon->say, INFO, "registered", {"subject", event->name}, {"version", SAY_NUMBER(change.registered.version)},
-                    {"id", SAY_NUMBER(change.registered.id)});
+        if (change.held)
+                return error_set(error, ERROR_CONFLICT, "%s has the same schema as version %u of event %s", version->path,
+                                 change.registered.version - 1, event->name);
+        SAY(&daemon->say, INFO, "registered", {"subject", event->name}, {"version", SAY_NUMBER(change.registered.version)},
+            {"id", SAY_NUMBER(change.registered.id)});
         return true;
 }
 

@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import stat
+import subprocess
 import threading
 import time
 
@@ -29,12 +30,12 @@ communications:
 
 
 class Provider(http.server.ThreadingHTTPServer):
-    """A service that answers 201 with what it got, after `pause` seconds."""
+    """A service that answers 201 with what it got, after `pause` seconds; or with the status `fail`."""
     daemon_threads = True
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Provider.Answer)
-        self.pause, self.seen = 0, []
+        self.pause, self.fail, self.seen = 0, None, []
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -48,7 +49,7 @@ class Provider(http.server.ThreadingHTTPServer):
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             self.server.seen.append((self.path, body))
             time.sleep(self.server.pause)
-            self.send_response(201)
+            self.send_response(self.server.fail or 201)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -414,3 +415,158 @@ def test_the_registry_registers_and_remembers(commute_with):
     status, _, body = ask(it.registry, "GET", "/subjects/Thing/versions/1")
     assert status == 200 and json.loads(json.loads(body)["schema"]) == json.loads(schema)
     assert json.loads(ask(it.registry, "POST", "/subjects/Thing/versions", media)[2])["id"] == 1
+
+
+# ---- a communication that is async from the start ----
+
+ASYNC = """\
+listen: {{gateway: "127.0.0.1:{gateway}", registry: "127.0.0.1:{registry}", control: "127.0.0.1:{control}"}}
+data: data
+services:
+  tasks: {{url: "http://127.0.0.1:{provider}"}}
+  bonuses: {{url: "http://127.0.0.1:{provider}"}}
+events:
+  TaskDone: {{from: tasks, topic: task-done, schemas: TaskDone.v*.json, key: /payload/task_id, partitions: 2}}
+communications:
+  COMM-040:
+    functional: tasks -> bonuses
+    initially: async
+    call: POST /accruals
+    key: $body/task_id
+    recognises: {{header: Idempotency-Key, replayed: "Idempotent-Replayed: true"}}
+    async:
+      event: TaskDone
+      wrap: {{event_id: $sequence, payload: $body}}
+      unwrap: $event/payload
+    settle: 1s
+"""
+CONTRACT = {"type": "object", "required": ["event_id", "payload"], "additionalProperties": False,
+            "properties": {"event_id": {"type": "integer"},
+                           "payload": {"type": "object", "required": ["task_id"],
+                                       "properties": {"task_id": {"type": "integer"}, "refuse": {"type": "boolean"}}}}}
+
+
+@pytest.fixture
+def asynchronous(commute_with):
+    it = commute_with(ASYNC)
+    (it.folder / "TaskDone.v0.json").write_text(json.dumps(CONTRACT))
+    return it
+
+
+def test_contracts_are_registered_at_the_start(asynchronous):
+    process = asynchronous.serve()
+    assert "registered subject=TaskDone version=1 id=1" in process.stderr()
+    schema = json.loads(ask(asynchronous.registry, "GET", "/subjects/TaskDone/versions/1")[2])["schema"]
+    assert json.loads(schema) == CONTRACT
+    process.stop()
+    assert " registered " not in asynchronous.serve().stderr()
+
+
+def test_a_contract_that_the_registry_has_otherwise_is_refused(asynchronous):
+    asynchronous.serve().stop()
+    (asynchronous.folder / "TaskDone.v0.json").write_text(json.dumps({**CONTRACT, "title": "changed"}))
+    refused = asynchronous.serve(wait=False)
+    assert refused.wait() == 75 and "TaskDone.v0.json is version 0 of event TaskDone" in refused.stderr()
+    (asynchronous.folder / "TaskDone.v0.json").write_text(json.dumps(CONTRACT))
+    asynchronous.serve()
+    assert json.loads(ask(asynchronous.registry, "GET", "/subjects/TaskDone/versions")[2]) == [1]
+
+
+def test_accepted_messages_are_delivered_after_kill_9(asynchronous, provider):
+    process = asynchronous.serve()
+    provider.fail = 503
+    assert [asynchronous.call(b'{"task_id": %d}' % task)[0] for task in range(20)] == [202] * 20
+    process.kill()
+    provider.fail, provider.seen[:] = None, []
+    asynchronous.serve()
+    delivered = wait_until(lambda: len({body for _, body in provider.seen}) == 20, 30, "20 deliveries")
+    assert delivered
+    wait_until(lambda: asynchronous.get("/status/COMM-040")[1]["accounts"]["delivered"] == 20, what="20 in the ledger")
+    said = asynchronous.get("/status/COMM-040")[1]
+    assert said["mode"] == "async" and said["adds_up"] is True and said["accounts"]["admitted"] == 20
+
+
+def test_what_does_not_match_its_schema_is_refused(asynchronous, provider):
+    asynchronous.serve()
+    status, _, body = asynchronous.call(b'{"task_id": 1.5}')
+    assert status == 422 and b"task_id" in body
+    assert asynchronous.get("/status/COMM-040")[1]["accounts"]["admitted"] == 0 and provider.seen == []
+
+
+def test_a_person_decides_what_is_parked(asynchronous, provider, commute, tmp_path):
+    asynchronous.serve()
+    provider.fail = 422
+    assert asynchronous.call(b'{"task_id": 7}')[0] == 202
+    (row,) = wait_until(lambda: asynchronous.get("/parked")[1]["parked"], 30, "the message to be parked")
+    assert (row["communication"], row["state"], row["status"]) == ("COMM-040", "parked", 422)
+    assert "body" not in row
+    position = row["position"]
+    shown = asynchronous.get(f"/parked/{position}?body=1")[1]
+    assert shown["request"] == "POST /accruals" and shown["key"] == "7" and shown["body"]["payload"] == {"task_id": 7}
+    assert "body" not in asynchronous.get(f"/parked/{position}")[1]
+
+    listed = run(commute, asynchronous, "parked", "list")
+    assert listed.returncode == 0 and str(position) in listed.stdout and "the provider refused it" in listed.stdout
+    provider.fail = None
+    retried = wait_until(lambda: (done := run(commute, asynchronous, "parked", "retry", position)).returncode == 0 and done,
+                         what="`settle` to pass")
+    assert f"position {position}: retry recorded" in retried.stdout
+    wait_until(lambda: asynchronous.get("/status/COMM-040")[1]["accounts"]["delivered"] == 1, what="the delivery")
+    assert run(commute, asynchronous, "parked", "list").stdout == "Nothing waits for a person.\n"
+    assert run(commute, asynchronous, "parked", "retry", position).returncode == 66
+
+
+def test_a_certificate_of_it_verifies(asynchronous, commute):
+    asynchronous.serve()
+    for task in range(5):
+        asynchronous.call(b'{"task_id": %d}' % task)
+    wait_until(lambda: asynchronous.get("/status/COMM-040")[1]["accounts"]["delivered"] == 5, what="5 deliveries")
+    file, key = asynchronous.folder / "proof.json", asynchronous.data / "certificate.pub"
+    assert run(commute, asynchronous, "proof", "COMM-040", "-o", file).returncode == 0
+    verified = run(commute, None, "verify", file, "--key", key)
+    assert verified.returncode == 0 and "5 admitted" in verified.stdout and "bonuses recognises a repeat" in verified.stdout
+    file.write_text(file.read_text().replace('"delivered": 5', '"delivered": 4'))
+    assert run(commute, None, "verify", file, "--key", key).returncode == 77
+
+
+# ---- the command line ----
+
+def run(program, of, *arguments):
+    """Runs a client command with the configuration of a Commute."""
+    where = ["-c", str(of.config)] if of else []
+    return subprocess.run([program, *map(str, arguments), *where], capture_output=True, text=True, timeout=60 * SLOW, check=False)
+
+
+def test_status_is_a_table(commute_with, commute):
+    it = commute_with()
+    it.serve()
+    for _ in range(3):
+        it.call()
+    table = run(commute, it, "status")
+    assert table.returncode == 0
+    assert re.search(r"^COMM-040 +functional +tasks -> bonuses +sync +3 +0 ", table.stdout, re.M)
+    assert json.loads(run(commute, it, "status", "--json").stdout)["communications"][0]["name"] == "COMM-040"
+    assert json.loads(run(commute, it, "status", "COMM-040").stdout)["accounts"]["admitted"] == 0
+
+
+def test_status_watches(commute_with, commute, start):
+    it = commute_with()
+    it.serve()
+    watching = start(commute, "status", "--watch", "-c", it.config)
+    wait_until(lambda: watching.stdout().count("COMM-040") >= 3, what="three tables")
+    assert "CALLS/S" in watching.stdout()
+
+
+def test_clients_say_that_nothing_runs(commute_with, commute):
+    it = commute_with()
+    it.serve().stop()
+    done = run(commute, it, "status")
+    assert done.returncode == 75 and f"127.0.0.1:{it.control}" in done.stderr
+
+
+def test_settle_wants_done_said(commute_with, commute):
+    it = commute_with()
+    it.serve()
+    assert run(commute, it, "parked", "settle", "1").returncode == 65
+    assert run(commute, it, "parked", "settle", "1", "--done").returncode == 66
+    assert run(commute, it, "parked", "discard", "first").returncode == 65
