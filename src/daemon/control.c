@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "api/migrate_rest.h"
 #include "api/registry_rest_http.h"
 
 #define WAKE_BUSY_NS MILLISECONDS(5)            // between two looks at the log's end while it grows
@@ -57,6 +58,20 @@ static bool listen_on(struct daemon *daemon, const char *what, const char *addre
         return true;
 }
 
+static void journal_migration(void *user, struct bytes key, struct bytes body, journal_done *done, void *done_user) {
+        journal_append(((struct daemon *)user)->journal, RECORD_MIGRATION, key, body, done, done_user);
+}
+
+static bool open_migrations(struct daemon *daemon, struct error *error) {
+        struct migrate_runtime_options options = {
+                .loop = daemon->control.loop, .model = daemon->model, .gateway = daemon->gateway, .registry = daemon->registry,
+                .changes = daemon->changes, .journal = journal_migration, .user = daemon,
+        };
+        daemon->migrations = migrate_runtime_new(&options);
+        migrate_rest_add(daemon->api, migrate_runtime_machine(daemon->migrations));
+        return migrate_runtime_restore(daemon->migrations, daemon->control.reader, error);
+}
+
 bool daemon_control_open(struct daemon *daemon, struct error *error) {
         struct control *control = &daemon->control;
         const struct model_settings *settings = &daemon->model->settings;
@@ -73,6 +88,8 @@ bool daemon_control_open(struct daemon *daemon, struct error *error) {
                 .server_stats = sum_servers, .user = daemon,
         };
         daemon->api = api_new(&options);
+        if (!open_migrations(daemon, error))
+                return false;
         return listen_on(daemon, "registry", settings->registry, REGISTRY_REST_BODY_MAX, registry_rest_http, &control->rest,
                          &control->registry, control->registry_address, error) &&
                listen_on(daemon, "control", settings->control, API_BODY_MAX, api_http, daemon->api, &control->api_server,
@@ -82,6 +99,7 @@ bool daemon_control_open(struct daemon *daemon, struct error *error) {
 static void *run(void *user) {
         struct daemon *daemon = user;
         look(&daemon->control.views_timer);
+        migrate_start(migrate_runtime_machine(daemon->migrations));
         loop_run(daemon->control.loop);
         return NULL;
 }
@@ -127,6 +145,7 @@ static void rest_look(struct loop_timer *timer) {
 
 static void rest_begin(struct loop_task *task) {
         struct daemon *daemon = CONTAINER_OF(task, struct daemon, control.task);
+        migrate_runtime_stop(daemon->migrations);
         if (daemon->model->communication_count == 0)
                 tell_main(daemon);
         else
@@ -177,6 +196,7 @@ void daemon_control_close(struct daemon *daemon) {
         http_server_free(TAKE(control->registry));
         http_server_free(TAKE(control->api_server));
         api_free(TAKE(daemon->api));
+        migrate_runtime_free(TAKE(daemon->migrations));
         log_reader_close(TAKE(control->log_reader));
         state_reader_close(TAKE(control->reader));
 }

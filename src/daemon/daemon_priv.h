@@ -21,6 +21,7 @@
 #include "gateway/gateway.h"
 #include "gateway/views.h"
 #include "log/log.h"
+#include "migrate/runtime.h"
 #include "store/state.h"
 
 struct control {
@@ -59,6 +60,7 @@ struct daemon {
         struct plane plane;
         struct gateway *gateway;
         struct control control;
+        struct migrate_runtime *migrations;
         struct api *api;
         struct loop_task stop_task;
         int events;                             // eventfd: the data plane has drained, or has come to rest

@@ -32,7 +32,7 @@ static void add_shard(const struct owned_shard *owned, struct gateway_state *sta
 }
 
 static void fill(const struct route *route, struct gateway_command *command) {
-        command->state = (struct gateway_state){.steps_back = route->steps_back, .paused = route->paused};
+        command->state = (struct gateway_state){.steps_back = route->steps_back, .recognised = route->recognised, .paused = route->paused};
         for (unsigned i = 0; route->shards && i < route->communication->partitions; i++)
                 add_shard(&route->shards[i], &command->state);
         command->shadow = (struct gateway_shadow){

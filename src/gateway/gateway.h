@@ -144,6 +144,7 @@ struct gateway_state {
         bool provider_fails, paused;
         uint16_t last_failure;
         uint64_t fences, fence_overruns, longest_hold_ns, admitted, delivered, repeats;
+        uint64_t recognised;                    // answers of the provider that show that it recognised a repeat
         // data communications; zero for others
         bool captures;                          // there is an event with `capture`: its writes become events unless plain
         size_t captures_under_way;              // writes of the owner with an intent and no outcome yet

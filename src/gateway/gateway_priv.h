@@ -58,6 +58,7 @@ struct route {
         uint32_t family;                        // in the views; 0: not known yet
         struct shadow shadow;                   // the owner's
         uint64_t steps_back;                    // the owner's
+        uint64_t recognised;                    // the owner's
         bool paused;                            // the owner's
         // A hint for all loops: calls are forwarded where they come in. Set only while every shard is plain and no identity is
         // remembered; see route_update_direct.

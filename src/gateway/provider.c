@@ -49,6 +49,7 @@ static void provider_answered(void *user, const struct http_call_result *result)
                 .status = result->reason ? 0 : result->status,          // a reason is commute's own: no status came
                 .recognised = shows_repeat(&owned->route->communication->recognises, result),
         };
+        owned->route->recognised += outcome.recognised;
         CLEANUP(buffer_free) struct buffer answer = {0};
         if (outcome.result == CALL_DONE && call->kind != SHARD_DELIVERY) {
                 answer_encode(result->headers, result->header_count, result->body, &answer);

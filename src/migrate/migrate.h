@@ -79,7 +79,6 @@ struct migrate_ops {
         bool (*registered)(void *user, const struct model_event *event, unsigned version, uint32_t *ret_schema_id,
                            struct error *error);
         void (*register_version)(void *user, struct migrate_registration *registration);
-        void (*event_schema)(void *user, const struct model_event *event, uint32_t schema_id);  // gateway_event_schema
 };
 
 // ---- the machine ----
@@ -97,9 +96,11 @@ void migrate_free(struct migrate *migrate);
 // The body of a communication's last MIGRATION record, before migrate_start. ERROR_CORRUPT; ERROR_CONFLICT: the configuration has
 // no such communication or mode any more, and the migration is not over.
 MUST_USE bool migrate_restore(struct migrate *migrate, struct bytes communication, struct bytes json, struct error *error);
-// Tells the gateway the schemas that events are written with, and goes on with what was under way.
+// Goes on with what was under way.
 void migrate_start(struct migrate *migrate);
 void migrate_tick(struct migrate *migrate);
+// From now on nothing is begun, and commands are refused.
+void migrate_stop(struct migrate *migrate);
 
 enum migrate_order { MIGRATE_BEGIN, MIGRATE_ADVANCE, MIGRATE_PAUSE, MIGRATE_ROLLBACK, MIGRATE_CANCEL };
 const char *migrate_order_name(enum migrate_order order);       // "begin", "advance", …
@@ -138,5 +139,7 @@ void migrate_describe(const struct migrate *migrate, const struct model_communic
 // One line for people, "step 4 of 7, producer on in shadow: 143 of 200 comparisons, none differs"; false: no migration runs.
 bool migrate_sentence(const struct migrate *migrate, const struct model_communication *communication,
                       char ret_sentence[static MIGRATE_SENTENCE_MAX]);
+// Whether there ever was one of this communication.
+bool migrate_known(const struct migrate *migrate, const struct model_communication *communication);
 // Whether one of this communication runs (begun, and neither done nor cancelled).
 bool migrate_running(const struct migrate *migrate, const struct model_communication *communication);

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+// The machine's life: it is restored from records, started, ticked, and given commands. See migrate.h.
+#include "migrate/migrate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "migrate/migrate_priv.h"
+
+struct migrate *migrate_new(const struct migrate_options *options) {
+        struct migrate *migrate = must_calloc(1, sizeof *migrate);
+        const struct model *model = options->model;
+        migrate->options = *options;
+        migrate->migrations = must_calloc(model->communication_count, sizeof *migrate->migrations);
+        for (size_t i = 0; i < model->communication_count; i++) {
+                migrate->migrations[i].migrate = migrate;
+                migrate->migrations[i].communication = &model->communications[i];
+        }
+        return migrate;
+}
+
+void migrate_free(struct migrate *migrate) {
+        if (!migrate)
+                return;
+        for (size_t i = 0; i < migrate->options.model->communication_count; i++) {
+                free(migrate->migrations[i].now);
+                free(migrate->migrations[i].next);
+                buffer_free(&migrate->migrations[i].body);
+        }
+        free(migrate->migrations);
+        free(migrate);
+}
+
+static struct migration *migration_of(const struct migrate *migrate, const struct model_communication *communication) {
+        ASSERT(communication->index < migrate->options.model->communication_count);
+        return &migrate->migrations[communication->index];
+}
+
+// ---- restoring ----
+
+// Evidence that the gateway had in memory is gone; evidence of another configuration says nothing of this one.
+static void void_after_restart(struct migration *migration) {
+        const struct migration_state *now = migration->now;
+        const struct migrate_table *table = now->table;
+        size_t commit = 0, shadow = 0;
+        while (commit < table->count && !table->steps[commit].commits)
+                commit++;
+        while (shadow < table->count && !table->steps[shadow].shadow)
+                shadow++;
+        enum migrate_state at = now->state == MIGRATE_PAUSED ? now->resume : now->state;
+        bool acted = at == MIGRATE_ACTING || at == MIGRATE_GATE || at == MIGRATE_BACK;
+        bool before_commit = now->step < commit || (now->step == commit && !acted);
+        if (migration_over(now) || !before_commit || at == MIGRATE_BACK)
+                return;
+        if (strcmp(now->configuration, migration->migrate->options.model->hash_text) != 0) {
+                migration_void(migration, "the configuration has changed");
+                migration->configuration_changed = true;
+        } else if (now->step > shadow || (now->step == shadow && at == MIGRATE_GATE)) {
+                migration_void(migration, "commute was started again");
+        }
+}
+
+bool migrate_restore(struct migrate *migrate, struct bytes communication, struct bytes json, struct error *error) {
+        ASSERT(!migrate->started);
+        const struct model_communication *found = model_communication_find(migrate->options.model, communication);
+        if (!found)
+                return true;            // its shards are gone as well: the daemon refuses a configuration that loses live ones
+        struct migration *migration = migration_of(migrate, found);
+        struct migration_state *state;
+        if (!migration_read(json, found, &state, error))
+                return false;
+        struct error why;
+        if (!migration_over(state) && !migrate_possible(found, state->table->to, &why)) {
+                free(state);
+                return error_set(error, ERROR_CONFLICT, "a migration of %s is under way, and the configuration does not allow it any "
+                                 "more: %s", found->name, why.text);
+        }
+        free(migration->now);
+        migration->now = state;
+        void_after_restart(migration);
+        return true;
+}
+
+void migrate_want_polls(struct migrate *migrate) {
+        bool wanted = false;
+        for (size_t i = 0; i < migrate->options.model->communication_count; i++)
+                wanted = wanted || !migration_over(migrate->migrations[i].now);
+        wanted = wanted && migrate->started;
+        if (wanted != migrate->polling)
+                migrate->options.ops->poll(migrate->options.user, wanted);
+        migrate->polling = wanted;
+}
+
+void migrate_start(struct migrate *migrate) {
+        const struct model *model = migrate->options.model;
+        migrate->started = true;
+        migrate_want_polls(migrate);
+        for (size_t i = 0; i < model->communication_count; i++)
+                migration_cycle(&migrate->migrations[i]);
+}
+
+void migrate_stop(struct migrate *migrate) {
+        migrate->started = false;
+        migrate_want_polls(migrate);
+}
+
+void migrate_tick(struct migrate *migrate) {
+        for (size_t i = 0; i < migrate->options.model->communication_count; i++) {
+                migrate->migrations[i].ordered = false;
+                migration_cycle(&migrate->migrations[i]);
+        }
+}
+
+// ---- commands ----
+
+static const char *const order_names[] = {
+        [MIGRATE_BEGIN] = "begin", [MIGRATE_ADVANCE] = "advance", [MIGRATE_PAUSE] = "pause", [MIGRATE_ROLLBACK] = "rollback",
+        [MIGRATE_CANCEL] = "cancel",
+};
+
+const char *migrate_order_name(enum migrate_order order) {
+        ASSERT(order < ARRAY_SIZE(order_names));
+        return order_names[order];
+}
+
+void migration_answer(struct migration *migration, const struct error *error) {
+        struct migrate_request *request = TAKE(migration->request);
+        request->done(request, error);
+}
+
+static void refuse(struct migration *migration, enum error_code code, const char *why, const char *what) {
+        struct error error;
+        error_set(&error, code, "%s: %s%s", migration->communication->name, why, what);
+        migration_answer(migration, &error);
+}
+
+bool migrate_begins(const struct model_communication *communication, const struct gateway_state *state, enum model_mode to,
+                    const struct migrate_table **ret_table, struct error *error) {
+        if (!migrate_possible(communication, to, error))
+                return false;
+        enum model_mode from = migrate_mode_now(state);
+        if (from == to)
+                return error_set(error, ERROR_CONFLICT, "%s is %s already", communication->name, model_mode_name(to));
+        *ret_table = migrate_table_find(communication->kind, from, to);
+        ASSERT(*ret_table);
+        return true;
+}
+
+static void begin(struct gateway_command *command) {
+        struct migrate_request *request = CONTAINER_OF(command, struct migrate_request, command);
+        struct migration *migration = migration_of(request->migrate, request->communication);
+        ASSERT(migration->request == request && !migration->next);
+        const struct migrate_table *table;
+        struct error error;
+        if (!migrate_begins(request->communication, &command->state, request->to, &table, &error)) {
+                migration_answer(migration, &error);
+                return;
+        }
+        struct migration_state *next = migration_move(migration);
+        uint64_t id = next->id;
+        int64_t now_ms = migrate_now(request->migrate);
+        *next = (struct migration_state){.id = id + 1, .table = table, .automatic = request->automatic, .started_ms = now_ms};
+        migration_enter(next, 0, MIGRATE_BEFORE);
+        migration_note(next, now_ms, "begun: from %s to %s, %s", model_mode_name(table->from), model_mode_name(table->to),
+                       next->automatic ? "each step whose gate passes is taken" : "each act waits for `commute advance`");
+        migration->serving = true;
+        migration->void_because[0] = '\0';
+        migration_commit(migration, next);
+}
+
+static void serve_begin(struct migration *migration) {
+        struct migrate_request *request = migration->request;
+        if (!migration_over(migration->now)) {
+                refuse(migration, ERROR_CONFLICT, "a migration is under way, at the step ", migration_step(migration->now)->name);
+                return;
+        }
+        struct error error;
+        if (!migrate_possible(request->communication, request->to, &error)) {
+                migration_answer(migration, &error);
+                return;
+        }
+        request->command = (struct gateway_command){
+                .order = GATEWAY_STATE, .communication = request->communication->index, .done = begin, .user = request,
+        };
+        request->migrate->options.ops->order(request->migrate->options.user, &request->command);
+}
+
+static void serve_pause(struct migration *migration) {
+        if (migration->now->state == MIGRATE_PAUSED) {
+                refuse(migration, ERROR_CONFLICT, "it is paused already", "");
+                return;
+        }
+        struct migration_state *next = migration_move(migration);
+        enum migrate_state resume = next->state;
+        bool to_start = next->to_start;
+        migration_note(next, migrate_now(migration->migrate), "paused");
+        migration_enter(next, next->step, MIGRATE_PAUSED);
+        next->resume = resume;
+        next->to_start = to_start;
+        migration->serving = true;
+        migration_commit(migration, next);
+}
+
+static void serve_advance(struct migration *migration) {
+        if (migration->now->state != MIGRATE_PAUSED) {
+                migration_cycle(migration);     // what it sees decides
+                return;
+        }
+        struct migration_state *next = migration_move(migration);
+        bool to_start = next->to_start;
+        migration_note(next, migrate_now(migration->migrate), "goes on");
+        migration_enter(next, next->step, next->resume);
+        next->to_start = to_start;
+        migration->serving = true;
+        migration_commit(migration, next);
+}
+
+// Rollback and cancel.
+static void serve_back(struct migration *migration, bool to_start) {
+        const struct migration_state *now = migration->now;
+        if (now->step + 1 == now->table->count) {
+                refuse(migration, ERROR_CONFLICT, "the last step has no way back; let it end, and migrate to ",
+                       model_mode_name(now->table->from));
+                return;
+        }
+        if (now->state == MIGRATE_BACK && (now->to_start || !to_start)) {
+                refuse(migration, ERROR_CONFLICT, "it is on its way back already", "");
+                return;
+        }
+        size_t step = migration_back_from(now);
+        if (step == MIGRATE_STEPS_MAX && !to_start) {
+                refuse(migration, ERROR_CONFLICT, "no step has been taken that could be undone", "");
+                return;
+        }
+        struct migration_state *next = migration_move(migration);
+        int64_t now_ms = migrate_now(migration->migrate);
+        migration_note(next, now_ms, to_start ? "cancelled: on the way back to the start" : "on the way back, one step");
+        if (step == MIGRATE_STEPS_MAX) {
+                migration_enter(next, next->step, MIGRATE_CANCELLED);
+                next->finished_ms = now_ms;
+        } else {
+                migration_enter(next, step, MIGRATE_BACK);
+                next->to_start = to_start;
+        }
+        migration->void_because[0] = '\0';
+        migration->serving = true;
+        migration_commit(migration, next);
+}
+
+void migration_request(struct migration *migration) {
+        ASSERT(migration->request);
+        if (migration->next)
+                return;                         // served when that move is recorded
+        enum migrate_order order = migration->request->order;
+        if (order != MIGRATE_BEGIN && migration_over(migration->now)) {
+                refuse(migration, migration->now ? ERROR_CONFLICT : ERROR_NOT_FOUND, "no migration is under way", "");
+                return;
+        }
+        switch (order) {
+        case MIGRATE_BEGIN:
+                serve_begin(migration);
+                break;
+        case MIGRATE_ADVANCE:
+                serve_advance(migration);
+                break;
+        case MIGRATE_PAUSE:
+                serve_pause(migration);
+                break;
+        case MIGRATE_ROLLBACK:
+        case MIGRATE_CANCEL:
+                serve_back(migration, order == MIGRATE_CANCEL);
+                break;
+        }
+}
+
+void migrate_give(struct migrate *migrate, struct migrate_request *request) {
+        struct migration *migration = migration_of(migrate, request->communication);
+        struct error error;
+        request->migrate = migrate;
+        if (!migrate->started) {
+                error_set(&error, ERROR_UNAVAILABLE, "commute is starting or ending");
+                request->done(request, &error);
+                return;
+        }
+        if (migration->request) {
+                error_set(&error, ERROR_CONFLICT, "%s: another command (%s) is under way", request->communication->name,
+                          migrate_order_name(migration->request->order));
+                request->done(request, &error);
+                return;
+        }
+        migration->request = request;
+        migration_request(migration);
+}
+
+// ---- what is seen ----
+
+bool migrate_known(const struct migrate *migrate, const struct model_communication *communication) {
+        return migration_of(migrate, communication)->now != NULL;
+}
+
+bool migrate_running(const struct migrate *migrate, const struct model_communication *communication) {
+        return !migration_over(migration_of(migrate, communication)->now);
+}
+
+static const char *sentence_of(const struct migration *migration) {
+        const struct migration_state *now = migration->now;
+        const struct migrate_evidence *live = &migration->live;
+        return live->verdict != MIGRATE_NONE ? live->sentence : now->evidence[now->step].sentence;
+}
+
+bool migrate_sentence(const struct migrate *migrate, const struct model_communication *communication,
+                      char ret_sentence[static MIGRATE_SENTENCE_MAX]) {
+        static const char *const prefixes[MIGRATE_STATE_COUNT] = {
+                [MIGRATE_BEFORE] = "gate: ", [MIGRATE_READY] = "waits for `commute advance`: ", [MIGRATE_ACTING] = "acting: ",
+                [MIGRATE_GATE] = "gate: ", [MIGRATE_PERSON] = "waits for you: ", [MIGRATE_PAUSED] = "paused: ",
+                [MIGRATE_BACK] = "going back: ",
+        };
+        const struct migration *migration = migration_of(migrate, communication);
+        const struct migration_state *now = migration->now;
+        if (migration_over(now))
+                return false;
+        struct buffer CLEANUP(buffer_free) title = {0};
+        migrate_text(&title, migration_step(now)->title, communication);
+        migrate_print(ret_sentence, "to %s, step %zu of %zu, %.*s; %s%s", model_mode_name(now->table->to),
+                 now->step + 1, now->table->count, BYTES_PRINT(buffer_bytes(&title)), prefixes[now->state], sentence_of(migration));
+        return true;
+}
+
+void migrate_describe(const struct migrate *migrate, const struct model_communication *communication, struct json_writer *writer) {
+        const struct migration *migration = migration_of(migrate, communication);
+        if (migration->now)
+                migration_write(writer, migration->now, communication, &migration->live, true);
+        else
+                json_null(writer);
+}

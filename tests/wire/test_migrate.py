@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Migrations of a functional communication: sync to async and back under load, with kill -9, and what is refused."""
+import collections
+import http.client
+import http.server
+import itertools
+import json
+import re
+import subprocess
+import threading
+import time
+
+import pytest
+
+from conftest import SLOW, wait_until
+from test_serve import Commute
+
+CONTRACT = {"type": "object", "additionalProperties": False, "required": ["event_id", "payload"],
+            "properties": {"event_id": {"type": "integer"}, "created_at": {"type": "string"},
+                           "payload": {"type": "object", "required": ["task_id"]}}}
+CONFIG = """\
+listen: {{gateway: "127.0.0.1:{gateway}", registry: "127.0.0.1:{registry}", control: "127.0.0.1:{control}"}}
+data: data
+services:
+  tasks: {{url: "http://127.0.0.1:{provider}"}}
+  bonuses: {{url: "http://127.0.0.1:{provider}"}}
+events:
+  TaskCompletedSuccessful: {{from: tasks, topic: task-completed, schemas: contracts/TaskCompletedSuccessful.v*.json,
+                            key: /payload/task_id}}
+communications:
+  COMM-040:
+    functional: tasks -> bonuses
+    initially: sync
+    call: POST /accruals
+    key: $body/task_id
+    recognises: {recognises}
+    async: {{event: TaskCompletedSuccessful, answer: 202, wrap: {wrap}, unwrap: $event/payload}}
+  COMM-041:
+    functional: tasks -> bonuses
+    initially: sync
+    call: POST /bare
+defaults: {{shadow: {{messages: 40, minutes: 10}}, partitions: 4, settle: 1s}}
+"""
+PROBED = '{header: Idempotency-Key, replayed: "Idempotent-Replayed: true", probe: POST /probe}'
+WRAP = "{event_id: $sequence, created_at: $now, payload: $body}"
+
+
+class Bonuses(http.server.ThreadingHTTPServer):
+    """Accrues each identity once and says so when it sees it again; keeps what it accrued, in order."""
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Bonuses.Answer)
+        self.lock, self.known, self.accrued, self.recognises = threading.Lock(), {}, [], True
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def port(self):
+        return self.server_address[1]
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def answer(self, status, body, replayed=False):
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            if replayed:
+                self.send_header("Idempotent-Replayed", "true")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_HEAD(self):
+            self.send_response(404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            identity = self.headers.get("Idempotency-Key")
+            server = self.server
+            with server.lock:
+                if identity in server.known and server.recognises:
+                    return self.answer(201, server.known[identity], replayed=True)
+                if self.path == "/accruals":
+                    server.accrued.append(json.loads(body))
+                server.known[identity] = answer = json.dumps({"accrued": len(server.accrued)}).encode()
+            self.answer(201, answer)
+
+        def log_message(self, *_):
+            pass
+
+
+@pytest.fixture
+def provider():
+    server = Bonuses()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def commute_with(commute, start, tmp_path, free_port, provider):
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "contracts/TaskCompletedSuccessful.v0.json").write_text(json.dumps(CONTRACT))
+
+    def make(recognises=PROBED, wrap=WRAP):
+        ports = free_port(), free_port(), free_port()
+        names = dict(zip(("gateway", "registry", "control"), ports), provider=provider.port, recognises=recognises, wrap=wrap)
+        return Commute(commute, start, tmp_path, ports, CONFIG.format(**names))
+    return make
+
+
+class Load:
+    """Callers that complete tasks, each repeating a call under its identity until it is told what became of it."""
+
+    def __init__(self, port, callers=4, tasks=6):
+        self.port, self.tasks, self.stopping = port, tasks, False
+        self.accepted, self.statuses, self.lock = [], collections.Counter(), threading.Lock()
+        self.threads = [threading.Thread(target=self.run, args=(caller,), daemon=True) for caller in range(callers)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, caller):
+        for number in itertools.count():
+            if self.stopping:
+                return
+            task = {"task_id": caller * self.tasks + number % self.tasks, "candidate": caller, "number": number}
+            self.complete(task, f"{caller}-{number}")
+            time.sleep(0.004)
+
+    def complete(self, task, identity):
+        while True:
+            try:
+                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10 * SLOW)
+                connection.request("POST", "/COMM-040/accruals", json.dumps(task),
+                                   {"Content-Type": "application/json", "Idempotency-Key": identity})
+                status = connection.getresponse().status
+                connection.close()
+            except OSError:
+                status = 0
+            except http.client.HTTPException:
+                status = 0
+            with self.lock:
+                self.statuses[status] += 1
+                if status in (201, 202):
+                    self.accepted.append(task)
+                    return
+            time.sleep(0.02)
+
+    def stop(self):
+        self.stopping = True
+        for thread in self.threads:
+            thread.join(20 * SLOW)
+            assert not thread.is_alive()
+
+
+@pytest.fixture
+def load():
+    running = []
+
+    def begin(port, **options):
+        running.append(Load(port, **options))
+        return running[-1]
+    yield begin
+    for each in running:
+        each.stopping = True
+
+
+def migration(it):
+    return it.get("/migrations/COMM-040")[1]
+
+
+def order(it, what, body=None):
+    return it.get(f"/migrations/COMM-040{what}", method="POST", body=None if body is None else json.dumps(body))
+
+
+def begin(it, to, auto=True):
+    status, answer = order(it, "", {"to": to, "auto": auto})
+    assert status == 200, answer
+    return answer
+
+
+def until(it, status, step=None, seconds=30):
+    def there():
+        now = migration(it)
+        return now["status"] == status and (step is None or now["step"] == step) and now
+    try:
+        return wait_until(there, seconds, f"{status} at {step}")
+    except AssertionError:
+        print(json.dumps(migration(it), indent=1))
+        raise
+
+
+def check(load, provider):
+    """Nothing that was accepted is lost or doubled, and each caller's tasks come in its order."""
+    load.stop()
+    wait_until(lambda: len(provider.accrued) >= len(load.accepted), 20, "every accepted task to be accrued")
+    time.sleep(0.2)
+    counted = collections.Counter((task["candidate"], task["number"]) for task in provider.accrued)
+    assert [task for task, times in counted.items() if times > 1] == []
+    assert {(task["candidate"], task["number"]) for task in load.accepted} - set(counted) == set()
+    last = {}
+    for task in provider.accrued:
+        assert task["number"] > last.get((task["candidate"], task["task_id"]), -1)
+        last[task["candidate"], task["task_id"]] = task["number"]
+    assert len(load.accepted) > 100
+
+
+# ---- basics ----
+
+def test_a_call_becomes_an_event_and_a_call_again(commute_with, provider, load):
+    it = commute_with()
+    it.serve()
+    traffic = load(it.gateway)
+    begin(it, "async")
+    there = until(it, "done")
+    assert [step["evidence"]["verdict"] for step in there["steps"]] == ["pass"] * 7
+    producer = there["steps"][3]["evidence"]
+    assert re.match(r"\d+ comparisons, none differs", producer["sentence"]) and producer["figures"]["compared"] >= 40
+    wait_until(lambda: traffic.statuses[202] > 50)
+    begin(it, "sync")
+    there = until(it, "done")
+    assert there["id"] == 2 and there["to"] == "sync"
+    before = traffic.statuses[202]
+    wait_until(lambda: traffic.statuses[201] > 50)
+    assert traffic.statuses[202] - before <= 4
+    check(traffic, provider)
