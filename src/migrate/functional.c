@@ -410,8 +410,8 @@ static const struct migrate_step to_async[] = {
                 .name = "switch", .title = "calls become events", .fact = is_async, .conditions = shadow_agrees, .act = act_async,
                 .back = act_record, .commits = true, .asks = true,
                 .wants = "the shadow's comparisons, measured again",
-                .does = "switches every lane: from one record on, arrivals are appended to {topic}, answered with {answer}, and delivered to "
-                        "{to} in order",
+                .does = "switches every lane: from one record on, arrivals are appended to {topic}, answered with {answer}, and "
+                        "delivered to {to} in order",
                 .way_back = "lane by lane, drained and fenced for at most {deadline} ms, to sync with records; then the shadow begins "
                             "anew",
         },
