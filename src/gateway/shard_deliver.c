@@ -175,7 +175,9 @@ static enum message_state after_failure(struct shard *shard, struct shard_messag
                         message->first_refused_ns = shard_now(shard);
                 if (!refusal_is_final(shard, message))
                         return again;
-                return shard->options.discard_refused && !message->was_indeterminate && message->status ? MESSAGE_DISCARDING : MESSAGE_PARKING;
+                // Without a status it is commute that could not render it: nothing to be discarded for.
+                return shard->options.discard_refused && !message->was_indeterminate && message->status ?
+                       MESSAGE_DISCARDING : MESSAGE_PARKING;
         case CALL_UNKNOWN:
                 if (MUTATED(TIMEOUT_FAILS))
                         return again;

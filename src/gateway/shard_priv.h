@@ -120,6 +120,7 @@ struct lane {
         uint64_t wake_ns;               // not before this time; 0: at once
         uint64_t fence_until_ns;        // 0: not fenced
         uint64_t fence_again_ns;        // not fenced again before
+        uint64_t open_again_ns;         // its LANE_EPOCH is not submitted again before
         size_t backlog;                 // of messages
         uint32_t failures;              // in a row, for the backoff
         uint64_t failed_in_run;         // shard->success_run when it was last counted in failing_lanes

@@ -149,7 +149,8 @@ static void open_lane(struct shard *shard, struct lane *lane) {
 }
 
 void lane_try_open(struct shard *shard, struct lane *lane) {
-        if (!shard->started || !lane->left_async || lane->opening || shard->append.of != APPEND_IDLE)
+        if (!shard->started || !lane->left_async || lane->opening || shard->append.of != APPEND_IDLE ||
+            lane->open_again_ns > shard_now(shard))
                 return;
         if (list_empty(&lane->messages) && list_empty(&lane->calls) && !lane->appending)
                 open_lane(shard, lane);
@@ -168,7 +169,8 @@ void lane_opened(struct shard *shard, struct lane *lane, enum append_result resu
                 if (lane->left_async)
                         shard->state.lanes_left_async--;
                 lane->left_async = false;
-        } else {
+        } else {                        // a log that refuses at once is not asked in a circle
+                lane->open_again_ns = shard_now(shard) + shard->options.deadline_ns;
                 lane->fence_again_ns = shard_now(shard) + FENCE_PAUSE_DEADLINES * shard->options.deadline_ns;
         }
         lane_release_arrivals(shard, lane);

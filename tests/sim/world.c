@@ -12,7 +12,7 @@ struct world_figures world_figures;
 
 enum {
         RECORDS_MAX = 20000, EVENTS_MAX = 4096, APPENDS_MAX = 512, CALLS_MAX = 512, TRIES = 8,
-        PROVIDER_LONGEST_MS = 60, SETTLE_MS = 80, GATEWAY_TIMEOUT_MS = 30,
+        PROVIDER_LONGEST_MS = 60, SETTLE_MS = 80, GATEWAY_TIMEOUT_MS = 30, CALLERS = 3,
 };
 
 // ---- the judge's view of a message ----
@@ -20,7 +20,7 @@ enum {
 struct message {
         int lane, number;
         struct hash128 identity, body_hash;
-        bool answered;                  // its caller was told: accepted
+        uint64_t sent, answered;        // ticks: when it was first sent; when its caller was told "accepted" (0: never)
         bool bare;                      // was forwarded without a record
         bool poison;                    // the provider refuses it for good
         int done;                       // executions with effect
@@ -35,11 +35,13 @@ struct request {
         struct world *world;
         struct message *message;
         bool caller_gone, other_body;
+        bool copy;                      // of the same message on another connection: its caller takes either answer
 };
 
+// One of those who send to a lane. Messages are ordered only as DESIGN.md says: b was first sent after a's answer was received.
 struct lane_caller {
-        int next;                       // message
-        bool waiting;
+        int lane, next;                 // of its messages; they take turns
+        uint64_t at;                    // when it does something
 };
 
 // ---- the log ----
@@ -53,7 +55,7 @@ struct stored {
 struct submission {
         struct shard_append *append;    // NULL: nobody waits
         struct stored stored;
-        enum { SUBMITTED, TOLD_UNKNOWN } state;
+        enum { SUBMITTED, LANDED, TOLD_UNKNOWN } state;
         bool landed;
 };
 
@@ -102,8 +104,9 @@ struct world {
         struct shard_options options;
         int lanes, per_lane;
         struct message messages[LANES_MAX * MESSAGES_MAX];
-        struct lane_caller callers[LANES_MAX];
-        uint64_t caller_at[LANES_MAX];
+        uint64_t tick;                  // grows with each sending and answer
+        struct lane_caller callers[LANES_MAX * CALLERS];
+        int strides[LANES_MAX];         // how many of them the lane has
         struct list requests;
 
         struct stored records[RECORDS_MAX];
@@ -112,6 +115,9 @@ struct world {
         int64_t durable_offset, submitted_offset;
         struct submission appends[APPENDS_MAX];
         size_t append_count;
+        struct shard_append *refused[APPENDS_MAX];      // ended at once, to be told of
+        size_t refused_count;
+        bool topic_failed;              // offsets under way will fail: nothing is added
         uint64_t append_at;
         uint64_t broken_until, full_until;
 
@@ -120,7 +126,7 @@ struct world {
 
         struct call calls[CALLS_MAX];
         uint64_t provider_down_until;
-        uint64_t person_at, migration_at, crash_at, fault_at;
+        uint64_t person_at, migration_at, crash_at, fault_at, pause_until;
         int crashes, legs;
         enum lane_mode target;
         bool quiet;                     // faults are over
@@ -166,6 +172,10 @@ static struct message *message_of(struct world *world, const struct hash128 *ide
                 if (hash128_equal(&world->messages[i].identity, identity))
                         return &world->messages[i];
         return NULL;
+}
+
+static struct lane_caller *caller_of(struct world *world, const struct message *message) {
+        return &world->callers[message->lane * CALLERS + message->number % world->strides[message->lane]];
 }
 
 static int lane_of(const struct hash128 *hash) {
@@ -294,9 +304,28 @@ static void land(struct world *world, struct stored stored) {
                     stored.record.mode);
 }
 
+static bool log_unknown(const struct world *world) {
+        return world->append_count && world->appends[0].state == TOLD_UNKNOWN;
+}
+
+// The queue is full, the log is broken, or the runtime knows that it would be in vain: the submission ends at once, before those
+// that were submitted earlier.
+static bool refuses(struct world *world, int64_t offset) {
+        return log_unknown(world) || world->now_ns < world->broken_until || (offset >= 0 && world->topic_failed) ||
+               (!world->quiet && chance(world, 1));
+}
+
 static void op_append(void *user, struct shard_append *append, const struct record *record, struct bytes body, int64_t offset) {
         struct world *world = user;
         (void)body;
+        if (refuses(world, offset)) {
+                world_figures.failed_appends++;
+                SAY(world, "log: %s refused", record_kind_name(record->kind));
+                ASSERT(world->refused_count < APPENDS_MAX);
+                if (append)
+                        world->refused[world->refused_count++] = append;
+                return;
+        }
         ASSERT(world->append_count < APPENDS_MAX);
         if (offset >= 0)
                 world->submitted_offset = offset + 1;
@@ -306,64 +335,104 @@ static void op_append(void *user, struct shard_append *append, const struct reco
                 world->append_at = world->now_ns + 100000 + below(world, 2 * MS);
 }
 
+static void tell_refused(struct world *world) {
+        struct shard_append *refused[APPENDS_MAX];
+        size_t count = world->refused_count;
+        memcpy(refused, world->refused, count * sizeof *refused);
+        world->refused_count = 0;
+        for (size_t i = 0; i < count; i++)
+                shard_appended(world->shard, refused[i], APPEND_FAILED, 0);
+}
+
 static int64_t op_next_offset(void *user) {
         return ((struct world *)user)->submitted_offset;
 }
 
-static struct submission take_first(struct world *world) {
+static bool topic_under_way(const struct world *world) {
+        for (size_t i = 0; i < world->append_count; i++)
+                if (world->appends[i].stored.offset >= 0)
+                        return true;
+        return false;
+}
+
+// The first submission has ended.
+static void tell_first(struct world *world, enum append_result result) {
         struct submission first = world->appends[0];
         memmove(world->appends, world->appends + 1, --world->append_count * sizeof *world->appends);
-        world->append_at = world->append_count ? world->now_ns + (chance(world, 70) ? 0 : below(world, 2 * MS)) : 0;
-        return first;
-}
-
-static void tell(struct world *world, struct submission *submission, enum append_result result) {
-        if (!world->append_count)
-                world->submitted_offset = world->durable_offset;
-        if (submission->append)
-                shard_appended(world->shard, submission->append, result, result == APPEND_DURABLE ? world->next_position : 0);
-}
-
-static void log_event(struct world *world) {
-        if (world->now_ns < world->broken_until) {
-                world->append_at = world->broken_until;
-                return;
-        }
-        struct submission first = take_first(world);
-        bool offset_fits = first.stored.offset < 0 || first.stored.offset == world->durable_offset;
-        if (first.state == TOLD_UNKNOWN) {
-                if (first.landed && first.append)
-                        shard_appended(world->shard, first.append, APPEND_DURABLE, first.stored.position);
-                else if (first.append)
-                        tell(world, &first, APPEND_FAILED);
-                return;
-        }
-        if (!offset_fits || world->now_ns < world->full_until) {
+        world->append_at = world->now_ns + (chance(world, 70) ? 0 : below(world, 2 * MS));
+        if (result == APPEND_FAILED) {
                 world_figures.failed_appends++;
                 SAY(world, "log: %s failed", record_kind_name(first.stored.record.kind));
-                tell(world, &first, APPEND_FAILED);
-                return;
+                world->topic_failed |= first.stored.offset >= 0;
         }
-        // the device fails: unknown, and what is behind waits for the reopening
-        if (!world->quiet && chance(world, 1)) {
-                world_figures.unknown_appends++;
-                first.landed = chance(world, 50);
-                if (first.landed) {
-                        land(world, first.stored);
-                        first.stored.position = world->next_position;
+        if (world->topic_failed && !topic_under_way(world)) {
+                world->submitted_offset = world->durable_offset;
+                world->topic_failed = false;
+        }
+        if (first.append)
+                shard_appended(world->shard, first.append, result, result == APPEND_DURABLE ? first.stored.position : 0);
+}
+
+// Commits a group; with `breaks` the device fails meanwhile: all of it is there, or nothing. Returns how many there are in it.
+static size_t commit(struct world *world, bool breaks) {
+        size_t most = MIN(1 + below(world, 4), world->append_count), count = 0;
+        int64_t next = world->durable_offset;
+        bool landed = !breaks || chance(world, 50);
+        for (; count < most; count++) {
+                struct submission *submission = &world->appends[count];
+                if (submission->stored.offset >= 0 && submission->stored.offset != next++)
+                        break;
+                if (landed) {
+                        land(world, submission->stored);
+                        submission->stored.position = world->next_position;
                 }
-                first.state = TOLD_UNKNOWN;
-                memmove(world->appends + 1, world->appends, world->append_count++ * sizeof *world->appends);
-                world->appends[0] = first;
-                world->broken_until = world->now_ns + 5 * MS + below(world, 40 * MS);
-                world->append_at = world->broken_until;
-                SAY(world, "log: %s unknown, landed %d", record_kind_name(first.stored.record.kind), first.landed);
-                if (first.append)
-                        shard_appended(world->shard, first.append, APPEND_UNKNOWN, 0);
-                return;
+                submission->landed = landed;
+                submission->state = breaks ? TOLD_UNKNOWN : LANDED;
         }
-        land(world, first.stored);
-        tell(world, &first, APPEND_DURABLE);
+        return count;
+}
+
+// The device has failed: the group is unknown until the log is open again, and what is behind it has failed.
+static void break_log(struct world *world, size_t unknown) {
+        world->broken_until = world->now_ns + 5 * MS + below(world, 40 * MS);
+        struct submission behind[APPENDS_MAX];
+        size_t count = world->append_count - unknown;
+        memcpy(behind, world->appends + unknown, count * sizeof *behind);
+        world->append_count = unknown;
+        for (size_t i = 0; i < unknown; i++) {
+                world_figures.unknown_appends++;
+                SAY(world, "log: %s unknown, landed %d", record_kind_name(world->appends[i].stored.record.kind),
+                    world->appends[i].landed);
+                if (world->appends[i].append)
+                        shard_appended(world->shard, world->appends[i].append, APPEND_UNKNOWN, 0);
+        }
+        for (size_t i = 0; i < count; i++) {
+                world_figures.failed_appends++;
+                world->topic_failed |= behind[i].stored.offset >= 0;
+                if (behind[i].append)
+                        shard_appended(world->shard, behind[i].append, APPEND_FAILED, 0);
+        }
+        if (world->topic_failed && !topic_under_way(world)) {
+                world->submitted_offset = world->durable_offset;
+                world->topic_failed = false;
+        }
+        world->append_at = world->broken_until;
+}
+
+// Records land in groups and are told of one by one, a little later: the views may be faster than the owner.
+static void log_event(struct world *world) {
+        struct submission *first = &world->appends[0];
+        if (world->now_ns < world->broken_until)
+                world->append_at = world->broken_until;
+        else if (first->state != SUBMITTED)
+                tell_first(world, first->landed ? APPEND_DURABLE : APPEND_FAILED);
+        else if (world->now_ns < world->full_until ||
+                 (first->stored.offset >= 0 && first->stored.offset != world->durable_offset))
+                tell_first(world, APPEND_FAILED);
+        else if (!world->quiet && chance(world, 1))
+                break_log(world, commit(world, true));
+        else if (commit(world, false))
+                world->append_at = world->now_ns + (chance(world, 50) ? 0 : below(world, 3 * MS));
 }
 
 static void views_event(struct world *world) {
@@ -407,11 +476,20 @@ static void execute(struct world *world, struct call *call) {
         SAY(world, "provider executes lane %d message %d", message->lane, message->number);
         if (message->done > 1 && !message->bare)
                 wrong(world, 2, message, "executed twice");
-        for (int before = 0; before < message->number; before++) {
-                struct message *earlier = &world->messages[message->lane * world->per_lane + before];
-                if (earlier->answered && !earlier->done && !earlier->poison)
+        for (int i = 0; i < world->per_lane; i++) {
+                struct message *earlier = &world->messages[message->lane * world->per_lane + i];
+                if (earlier->answered && earlier->answered < message->sent && !earlier->done && !earlier->poison)
                         wrong(world, 3, message, "executed before an earlier message that was accepted");
         }
+}
+
+static bool being_executed(const struct world *world, const struct message *of, const struct call *but) {
+        for (size_t i = 0; i < CALLS_MAX; i++) {
+                const struct call *call = &world->calls[i];
+                if (call != but && call->used && call->of == of && !call->executed && !call->dies && call->execute_at > world->now_ns)
+                        return true;
+        }
+        return false;
 }
 
 static struct call *new_call(struct world *world, struct message *of) {
@@ -424,6 +502,11 @@ static struct call *new_call(struct world *world, struct message *of) {
                         call->answer_at = call->execute_at + below(world, MS);
                         call->give_up_at = world->now_ns + GATEWAY_TIMEOUT_MS * MS;
                         call->result = of->poison ? CALL_REFUSED : CALL_DONE;
+                        if (world->recognises && being_executed(world, of, call) && chance(world, 50)) {
+                                call->result = CALL_CONFLICT;   // the first one is still under way there
+                                call->executed = true;
+                                return call;
+                        }
                         bool down = world->now_ns < world->provider_down_until;
                         if (down || (!world->quiet && chance(world, 4))) {
                                 call->result = CALL_NOT_DONE;
@@ -459,16 +542,18 @@ static void op_forward(void *user, struct shard_request *shard_request) {
 
 static void finish(struct world *world, struct request *request, bool accepted) {
         struct message *message = request->message;
+        struct lane_caller *caller = caller_of(world, message);
+        if (request->other_body && accepted && !message->bare)
+                wrong(world, 1, message, "a repeat with another body was accepted");
+        if (accepted && !request->other_body && (request->copy || !request->caller_gone) && !message->answered)
+                message->answered = ++world->tick;
         if (!request->caller_gone) {
                 message->request = NULL;
-                if (request->other_body && accepted && !message->bare)
-                        wrong(world, 1, message, "a repeat with another body was accepted");
-                message->answered |= accepted;
-                world->caller_at[message->lane] = world->now_ns + below(world, 4 * MS);
+                caller->at = world->now_ns + below(world, 4 * MS);
                 bool confused = accepted && !request->other_body && chance(world, 5);  // sends it again with another body
                 if (!confused && (accepted || message->answered || message->tries >= TRIES)) {
                         message->given_up = !accepted;
-                        world->callers[message->lane].next++;
+                        caller->next += world->strides[message->lane];
                 }
         }
         list_remove(&request->link);
@@ -522,39 +607,50 @@ static void call_event(struct world *world, struct call *call) {
 
 // ---- callers ----
 
-static void caller_event(struct world *world, int lane) {
-        struct lane_caller *caller = &world->callers[lane];
-        world->caller_at[lane] = UINT64_MAX;
+static struct request *new_request(struct world *world, struct message *message) {
+        struct request *request = calloc(1, sizeof *request);
+        *request = (struct request){.world = world, .message = message,
+                                    .shard = {.identity = message->identity, .body_hash = message->body_hash}};
+        list_append(&world->requests, &request->link);
+        request->shard.lane = (struct hash128){.bytes = {[0] = (uint8_t)message->lane, [15] = 1}};
+        return request;
+}
+
+static void caller_event(struct world *world, struct lane_caller *caller) {
+        caller->at = UINT64_MAX;
         if (caller->next >= world->per_lane)
                 return;
-        struct message *message = &world->messages[lane * world->per_lane + caller->next];
+        struct message *message = &world->messages[caller->lane * world->per_lane + caller->next];
         if (message->request) {                                 // it waits no longer
                 message->request->caller_gone = true;
                 message->request = NULL;
                 if (message->tries >= TRIES) {
                         message->given_up = true;
-                        caller->next++;
+                        caller->next += world->strides[message->lane];
                 }
-                world->caller_at[lane] = world->now_ns + below(world, 4 * MS);
+                caller->at = world->now_ns + below(world, 4 * MS);
                 return;
         }
-        struct request *request = calloc(1, sizeof *request);
-        *request = (struct request){.world = world, .message = message,
-                                    .shard = {.identity = message->identity, .body_hash = message->body_hash}};
-        list_append(&world->requests, &request->link);
-        request->shard.lane.bytes[0] = (uint8_t)lane;
-        request->shard.lane.bytes[15] = 1;
+        struct request *request = new_request(world, message), *copy = NULL;
         if (message->answered) {
                 request->other_body = true;
                 request->shard.body_hash.bytes[8] ^= 1;
+                if (chance(world, 50))                          // and so it has another key, perhaps
+                        request->shard.lane.bytes[0] = (uint8_t)below(world, (uint64_t)world->lanes);
+        } else if (chance(world, 10)) {
+                copy = new_request(world, message);             // a client that hedges: twice at once
+                copy->copy = copy->caller_gone = true;
         }
-        message->tries++;
-        if (message->tries > 1)
+        if (message->tries++)
                 world_figures.repeats++;
+        else
+                message->sent = ++world->tick;
         message->request = request;
-        world->caller_at[lane] = world->now_ns + (world->quiet ? 500 : 5 + below(world, 60)) * MS;
-        SAY(world, "caller sends lane %d message %d, try %d", lane, message->number, message->tries);
+        caller->at = world->now_ns + (world->quiet ? 500 : 5 + below(world, 60)) * MS;
+        SAY(world, "caller sends lane %d message %d, try %d%s", caller->lane, message->number, message->tries, copy ? ", twice" : "");
         shard_request(world->shard, &request->shard);
+        if (copy)
+                shard_request(world->shard, &copy->shard);
 }
 
 // ---- person, migration, kill -9 ----
@@ -689,14 +785,17 @@ static void crash(struct world *world) {
         bool landing = true;
         for (size_t i = 0; i < world->append_count; i++) {
                 struct submission *submission = &world->appends[i];
+                if (submission->state != SUBMITTED)
+                        continue;
                 landing = landing && chance(world, 60) && world->now_ns >= world->full_until &&
                         world->now_ns >= world->broken_until &&
                           (submission->stored.offset < 0 || submission->stored.offset == world->durable_offset);
-                if (submission->state == SUBMITTED && landing)
+                if (landing)
                         land(world, submission->stored);
         }
-        world->append_count = 0;
-        world->broken_until = 0;
+        world->append_count = world->refused_count = 0;
+        world->broken_until = world->pause_until = 0;
+        world->topic_failed = false;
         world->options.recognised_before = world->options.recognised_before || world->recognises;
         if (chance(world, 20))                                  // a new configuration says so, and it is true
                 world->recognises = world->options.recognises = false;
@@ -718,9 +817,9 @@ static void crash(struct world *world) {
                 message->request = NULL;                        // the caller sees a broken connection, and tries again
                 if (message->tries >= TRIES) {
                         message->given_up = true;
-                        world->callers[message->lane].next++;
+                        caller_of(world, message)->next += world->strides[message->lane];
                 }
-                world->caller_at[message->lane] = world->now_ns + below(world, 10 * MS);
+                caller_of(world, message)->at = world->now_ns + below(world, 10 * MS);
         }
         world->now_ns += MS + below(world, 20 * MS);
         world->stepped_back = false;
@@ -733,6 +832,10 @@ static void fault_event(struct world *world) {
                 world->provider_down_until = world->now_ns + below(world, 80 * MS);
         else if (chance(world, 40))
                 world->full_until = world->now_ns + below(world, 40 * MS);
+        else if (chance(world, 50))
+                world->wall_offset_ms += (int64_t)below(world, 7200000) - 3600000;      // somebody sets the clock
+        else
+                shard_pause(world->shard, true), world->pause_until = world->now_ns + below(world, 60 * MS);
 }
 
 // ---- the run ----
@@ -746,8 +849,12 @@ static uint64_t next_event(struct world *world) {
         uint64_t next = MIN(world->wake_ns, world->views_at);
         if (world->append_count)
                 next = MIN(next, world->append_at);
-        for (int lane = 0; lane < world->lanes; lane++)
-                next = MIN(next, world->caller_at[lane]);
+        if (world->refused_count)
+                next = world->now_ns;
+        if (world->pause_until)
+                next = MIN(next, world->pause_until);
+        for (int i = 0; i < world->lanes * CALLERS; i++)
+                next = MIN(next, world->callers[i].at);
         for (size_t i = 0; i < CALLS_MAX; i++) {
                 const struct call *call = &world->calls[i];
                 if (!call->used)
@@ -769,8 +876,12 @@ static void events(struct world *world) {
                 crash(world);
                 return;
         }
+        if (world->refused_count)
+                tell_refused(world);
         if (world->append_count && world->now_ns >= world->append_at)
                 log_event(world);
+        if (world->pause_until && world->now_ns >= world->pause_until)
+                world->pause_until = 0, shard_pause(world->shard, false);
         for (size_t i = 0; i < CALLS_MAX && !world->failed; i++) {
                 struct call *call = &world->calls[i];
                 bool waits = call->message || call->forwarded;
@@ -779,9 +890,9 @@ static void events(struct world *world) {
                                    (waits && world->now_ns >= MIN(call->answer_at, call->give_up_at))))
                         call_event(world, call);
         }
-        for (int lane = 0; lane < world->lanes; lane++)
-                if (world->now_ns >= world->caller_at[lane])
-                        caller_event(world, lane);
+        for (int i = 0; i < world->lanes * CALLERS; i++)
+                if (world->now_ns >= world->callers[i].at)
+                        caller_event(world, &world->callers[i]);
         if (world->now_ns >= world->views_at)
                 views_event(world);
         if (world->now_ns >= world->wake_ns) {
@@ -798,8 +909,8 @@ static void events(struct world *world) {
 }
 
 static bool callers_done(const struct world *world) {
-        for (int lane = 0; lane < world->lanes; lane++)
-                if (world->callers[lane].next < world->per_lane)
+        for (int i = 0; i < world->lanes * CALLERS; i++)
+                if (world->callers[i].next < world->per_lane)
                         return false;
         return true;
 }
@@ -810,7 +921,7 @@ static bool at_rest(struct world *world) {
         for (size_t i = 0; i < CALLS_MAX; i++)
                 if (world->calls[i].used)
                         return false;
-        if (!callers_done(world) || world->append_count || state.changing || state.waiting || state.parked || state.calls_open ||
+        if (!callers_done(world) || world->append_count || world->refused_count || state.changing || state.waiting || state.parked || state.calls_open ||
             state.in_flight || world->legs || state.mode != world->target || state.lanes_left_async)
                 return false;
         return world->views->position == world->next_position &&
@@ -833,7 +944,10 @@ static void set_up(struct world *world) {
         world->lanes = 1 + (int)below(world, LANES_MAX);
         world->per_lane = 3 + (int)below(world, 20);
         for (int lane = 0; lane < world->lanes; lane++) {
-                world->caller_at[lane] = below(world, 5 * MS);
+                world->strides[lane] = chance(world, 50) ? CALLERS : 1;
+                for (int i = 0; i < CALLERS; i++)
+                        world->callers[lane * CALLERS + i] = (struct lane_caller){
+                                .lane = lane, .next = i < world->strides[lane] ? i : world->per_lane, .at = below(world, 5 * MS)};
                 for (int number = 0; number < world->per_lane; number++) {
                         struct message *message = &world->messages[lane * world->per_lane + number];
                         *message = (struct message){.lane = lane, .number = number, .poison = chance(world, 2)};
