@@ -11,6 +11,7 @@
 
 static const struct route routes[] = {
         { "POST", "/accruals", post_accrual, true },
+        { "POST", "/probe", post_probe, false },
         { "GET", "/accounts/{id}", get_account, false },
         { "PUT", "/ratings/{id}", put_rating, false },
         { "POST", "/admin/drop-ratings", drop_ratings, false },
@@ -59,6 +60,7 @@ int main(int argc, char **argv)
         server_block_signals();
         bonuses.database = database_open(path, "CREATE TABLE IF NOT EXISTS settings(name TEXT PRIMARY KEY,"
                                          " value TEXT NOT NULL);");
+        probe_open(&bonuses);
         bonuses.ratings = ratings_open(&bonuses);
         bonuses.accruals = accruals_open(&bonuses);
         server_run(port, routes, &bonuses, NULL);

@@ -20,6 +20,7 @@ struct bonuses {
         enum plant plant;
         int64_t plant_after;                 // after that many accruals
         struct accruals *accruals;
+        sqlite3_stmt *probe_known, *probe_remember;
         struct ratings *ratings;
 };
 
@@ -33,6 +34,9 @@ struct rating {
 struct accruals *accruals_open(struct bonuses *bonuses);
 void post_accrual(void *service, struct request *request, struct answer *answer);
 void get_account(void *service, struct request *request, struct answer *answer);
+
+void probe_open(struct bonuses *bonuses);
+void post_probe(void *service, struct request *request, struct answer *answer);
 
 struct ratings *ratings_open(struct bonuses *bonuses);
 // False: no rating can be had now, the answer is filled in (503).
