@@ -262,6 +262,14 @@ static enum migrate_verdict act_async(struct migration *migration, struct migrat
         return migrate_say(evidence, MIGRATE_PASS, "every lane is async, and every call of before has its outcome");
 }
 
+// The switch begins on evidence of this life of the process: killed before its first record landed, it compares again.
+static enum migrate_verdict act_switch(struct migration *migration, struct migrate_evidence *evidence) {
+        const struct migrate_view *view = &migration->view;
+        if (view->state.async == 0 && !view->state.changing && !view->shadow.on)
+                return migrate_say(evidence, MIGRATE_VOID, "commute was started again before the switch had begun");
+        return act_async(migration, evidence);
+}
+
 // The way back to async, from wherever the switch to sync has come.
 static enum migrate_verdict back_to_async(struct migration *migration, struct migrate_evidence *evidence) {
         const struct gateway_state *state = &migration->view.state;
@@ -407,7 +415,7 @@ static const struct migrate_step to_async[] = {
                 .way_back = "at once: the shadow and the records are switched off",
         },
         {
-                .name = "switch", .title = "calls become events", .fact = is_async, .conditions = shadow_agrees, .act = act_async,
+                .name = "switch", .title = "calls become events", .fact = is_async, .conditions = shadow_agrees, .act = act_switch,
                 .back = act_record, .commits = true, .asks = true,
                 .wants = "the shadow's comparisons, measured again",
                 .does = "switches every lane: from one record on, arrivals are appended to {topic}, answered with {answer}, and "
