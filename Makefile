@@ -13,8 +13,8 @@ $(BUILD)/build.ninja:
 	@./bootstrap --check build run 2>/dev/null || ./bootstrap build run
 	@meson setup $(BUILD) --prefix $(PREFIX) $(SETUP) >/dev/null
 
-demo: all                       ## the hiring platform under load, and the auditor's verdict (SEED=, RATE=, SECONDS=, KEEP=1)
-	@examples/hiring/run-direct --build $(BUILD) $(if $(SEED),--seed $(SEED)) $(if $(RATE),--rate $(RATE)) \
+demo: all                       ## the hiring platform's communications move, live (SEED=, RATE=, SECONDS=, KEEP=1)
+	@examples/hiring/demo --build $(BUILD) $(if $(SEED),--seed $(SEED)) $(if $(RATE),--rate $(RATE)) \
 	    $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KEEP),--keep)
 
 test:                           ## all tests, with the address and undefined-behaviour sanitizers

@@ -213,7 +213,7 @@ CHANGED = "(SELECT manager_id FROM manager_history WHERE version=2 AND body IS N
     ("bonuses", "UPDATE accruals SET manager_id=manager_id+1 WHERE accrual_id=7", {("wrong", "manager"), ("wrong", "account")}),
     ("bonuses", "UPDATE accruals SET rating_version=1000 WHERE accrual_id=7", {("wrong", "rating")}),
     ("bonuses", "UPDATE accruals SET rating_source='call', rating_version=0, rating=0, amount=1000 WHERE accrual_id="
-     "(SELECT max(accrual_id) FROM accruals WHERE rating_version>0)", {("wrong", "freshness"), ("wrong", "account")}),
+     "(SELECT max(accrual_id) FROM accruals WHERE rating_version>0 AND rating>0)", {("wrong", "freshness"), ("wrong", "account")}),
 ])
 def test_the_auditor_finds_what_was_changed_afterwards(good_run, tmp_path, service, sql, found):
     for name in ("staff", "tasks", "bonuses", "portal"):
@@ -235,7 +235,7 @@ def test_the_auditor_limits_ages_as_it_is_told(good_run, tmp_path):
     changed.log = good_run.log
     with contextlib.closing(sqlite3.connect(changed.database("bonuses"))) as database, database:
         database.execute("UPDATE accruals SET rating_version=0, rating=0, amount=1000, rating_read_us=rating_read_us+60000000"
-                         " WHERE accrual_id=(SELECT max(accrual_id) FROM accruals WHERE rating_version>0)")
+                         " WHERE accrual_id=(SELECT max(accrual_id) FROM accruals WHERE rating_version>0 AND rating>0)")
     assert ("wrong", "freshness") not in findings(changed.audit()[1])
     assert ("wrong", "freshness") in findings(changed.audit("--rating-freshness-ms", "30000")[1])
 
