@@ -118,59 +118,28 @@ static void tell_main(struct daemon *daemon) {
         ASSERT(written == sizeof one);
 }
 
-// Waits until nothing is at a provider: communication after communication, from the first again when one is busy.
-static void rest_asked(struct gateway_command *command) {
-        struct daemon *daemon = command->user;
+static void drain_look(struct loop_timer *timer) {
+        struct daemon *daemon = CONTAINER_OF(timer, struct daemon, control.drain_timer);
         struct control *control = &daemon->control;
-        struct loop *loop = control->loop;
-        if (command->state.in_flight + command->state.calls_open > 0) {
-                loop_timer_set(loop, &control->rest_timer, loop_now_ns(loop) + MILLISECONDS(20));
-                return;
-        }
-        if (command->communication + 1 == daemon->model->communication_count) {
-                tell_main(daemon);
-                return;
-        }
-        command->communication++;
-        gateway_order(daemon->gateway, command);
-}
-
-static void rest_look(struct loop_timer *timer) {
-        struct daemon *daemon = CONTAINER_OF(timer, struct daemon, control.rest_timer);
-        daemon->control.rest_command = (struct gateway_command){
-                .order = GATEWAY_STATE, .loop = daemon->control.loop, .done = rest_asked, .user = daemon,
-        };
-        gateway_order(daemon->gateway, &daemon->control.rest_command);
-}
-
-static void rest_begin(struct loop_task *task) {
-        struct daemon *daemon = CONTAINER_OF(task, struct daemon, control.task);
-        migrate_runtime_stop(daemon->migrations);
-        if (daemon->model->communication_count == 0)
+        if (control->draining == 0 && !journal_busy(daemon->journal))
                 tell_main(daemon);
         else
-                rest_look(&daemon->control.rest_timer);
-}
-
-void daemon_control_await_rest(struct daemon *daemon) {
-        daemon->control.rest_timer.fire = rest_look;
-        daemon->control.task.run = rest_begin;
-        loop_post(daemon->control.loop, &daemon->control.task);
+                loop_timer_set(control->loop, timer, loop_now_ns(control->loop) + MILLISECONDS(2));
 }
 
 static void server_drained(void *user) {
-        struct daemon *daemon = user;
-        if (--daemon->control.draining == 0)
-                tell_main(daemon);
+        ((struct daemon *)user)->control.draining--;
 }
 
 static void begin_drain(struct loop_task *task) {
         struct daemon *daemon = CONTAINER_OF(task, struct daemon, control.task);
         struct control *control = &daemon->control;
-        loop_timer_cancel(control->loop, &control->rest_timer);
+        migrate_runtime_stop(daemon->migrations);
         control->draining = 2;
         http_server_shutdown(control->registry, SECONDS(1), server_drained, daemon);
         http_server_shutdown(control->api_server, SECONDS(1), server_drained, daemon);
+        control->drain_timer.fire = drain_look;
+        drain_look(&control->drain_timer);
 }
 
 void daemon_control_drain(struct daemon *daemon) {

@@ -34,8 +34,7 @@ struct control {
         struct http_server *registry, *api_server;
         char registry_address[PLANE_ADDRESS_SIZE], api_address[PLANE_ADDRESS_SIZE];
         struct loop_timer views_timer;          // wakes the views
-        struct loop_timer rest_timer;
-        struct gateway_command rest_command;
+        struct loop_timer drain_timer;
         struct loop_task task;                  // the main thread's orders, one at a time
         unsigned draining;                      // servers
         bool log_was_broken, views_were_failing;
@@ -59,10 +58,13 @@ struct daemon {
         char config_hash[2 * MODEL_HASH_SIZE + 1];      // of the last CONFIG record; "": none
         struct plane plane;
         struct gateway *gateway;
+        pthread_mutex_t telling_mutex;
+        bool telling;                           // the views tell the gateway; false before its loops end: nothing is posted then
         struct control control;
         struct migrate_runtime *migrations;
         struct api *api;
-        struct loop_task stop_task;
+        struct loop_task stop_task;             // the gateway's end, on the owner's loop
+        struct loop_timer rest_timer;
         int events;                             // eventfd: the data plane has drained, or has come to rest
 };
 
@@ -70,6 +72,8 @@ struct daemon {
 // Locks the folder, opens everything up to the journal, catches up, appends START and CONFIG.
 MUST_USE bool daemon_recover(struct daemon *daemon, struct error *error);
 MUST_USE bool daemon_catch_up(struct daemon *daemon, struct error *error);
+// From here on the views' thread posts nothing to the gateway.
+void daemon_stop_telling(struct daemon *daemon);
 void daemon_recover_undo(struct daemon *daemon);
 
 // ---- contracts.c ----
@@ -82,8 +86,7 @@ registry_append contracts_append;               // user: the daemon
 // ---- control.c ----
 MUST_USE bool daemon_control_open(struct daemon *daemon, struct error *error);
 MUST_USE bool daemon_control_start(struct daemon *daemon, struct error *error);
-// Each ends in one write to daemon->events: when nothing is at a provider any more; when both servers have drained.
-void daemon_control_await_rest(struct daemon *daemon);
+// Ends in one write to daemon->events, when both servers have drained and no record of theirs is under way.
 void daemon_control_drain(struct daemon *daemon);
 void daemon_control_stop(struct daemon *daemon);       // ends and joins the thread
 void daemon_control_close(struct daemon *daemon);      // all but the loop

@@ -66,6 +66,10 @@ void journal_start(struct journal *journal, struct loop *loop) {
         journal->loop = loop;
 }
 
+bool journal_busy(const struct journal *journal) {
+        return !list_empty(&journal->under_way) || !list_empty(&journal->unknown);
+}
+
 void journal_config(struct journal *journal, uint32_t number) {
         journal->config = number;
 }

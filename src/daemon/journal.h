@@ -16,6 +16,7 @@ struct loop;
 MUST_USE bool journal_new(struct log *log, struct journal **ret_journal, struct error *error);
 void journal_free(struct journal *journal);             // NULL is allowed; after the control loop and the log have ended
 void journal_start(struct journal *journal, struct loop *loop);
+bool journal_busy(const struct journal *journal);       // something is under way; on the control loop
 // CONFIG record in force: stamped on what is appended.
 void journal_config(struct journal *journal, uint32_t number);
 

@@ -46,8 +46,16 @@ static void control_record(void *context, uint64_t position, const struct record
 
 static void moved(void *context, uint64_t position) {
         struct daemon *daemon = context;
-        if (daemon->gateway)
+        pthread_mutex_lock(&daemon->telling_mutex);
+        if (daemon->telling)
                 gateway_views_moved(daemon->gateway, position);
+        pthread_mutex_unlock(&daemon->telling_mutex);
+}
+
+void daemon_stop_telling(struct daemon *daemon) {
+        pthread_mutex_lock(&daemon->telling_mutex);
+        daemon->telling = false;
+        pthread_mutex_unlock(&daemon->telling_mutex);
 }
 
 static void progress(void *context, uint64_t position, uint64_t end) {

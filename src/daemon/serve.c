@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // `commute serve`: the command line, the order in which everything starts and ends, and signals, which only the main thread takes.
 //
-// Ending, after SIGTERM or SIGINT: /readyz says no; the data plane takes no new connection and ends what is under way; deliveries
-// are begun no more, and those at a provider are waited for; the control thread's servers drain; the log writes what it was
-// given. All of it has DRAIN_NS; then, or at a second signal, the process ends at once, as in a power cut, which loses nothing
-// either: what was under way becomes indeterminate.
+// Ending, after SIGTERM or SIGINT: /readyz says no; the data plane takes no new connection and ends what is under way; the control
+// thread's servers drain and migrations stop where they are; deliveries are begun no more, and those at a provider and the
+// records on their way to the log are waited for. All of it has DRAIN_NS; then, or at a second signal, the process ends at once,
+// as in a power cut, which loses nothing either: what was under way becomes indeterminate.
 #include "daemon/serve.h"
 
 #include <errno.h>
@@ -95,6 +95,7 @@ static bool open_gateway(struct daemon *daemon, struct error *error) {
         server.limits.max_head = settings->max_head;
         if (!gateway_new(&options, &daemon->gateway, error))
                 return false;
+        daemon->telling = true;
         contracts_tell(daemon);
         gateway_start(daemon->gateway);
         return plane_listen(&daemon->plane, settings->gateway, &server, gateway_handle, daemon->gateway, error);
@@ -161,21 +162,23 @@ static void drained(void *user) {
         ASSERT(written == sizeof one);
 }
 
+static void look_at_rest(struct loop_timer *timer) {
+        struct daemon *daemon = CONTAINER_OF(timer, struct daemon, rest_timer);
+        struct loop *owner = daemon->plane.loops[0];
+        if (gateway_busy(daemon->gateway))
+                loop_timer_set(owner, timer, loop_now_ns(owner) + MILLISECONDS(2));
+        else
+                drained(daemon);
+}
+
 static void stop_gateway(struct loop_task *task) {
-        gateway_stop(CONTAINER_OF(task, struct daemon, stop_task)->gateway);
+        struct daemon *daemon = CONTAINER_OF(task, struct daemon, stop_task);
+        gateway_stop(daemon->gateway);
+        daemon->rest_timer.fire = look_at_rest;
+        look_at_rest(&daemon->rest_timer);
 }
 
-static bool await_log(struct daemon *daemon, uint64_t until_ns) {
-        struct log_stats stats;
-        for (log_stats(daemon->log, &stats); stats.queue_records > 0; log_stats(daemon->log, &stats)) {
-                if (clock_monotonic_ns(clock_real()) >= until_ns)
-                        return false;
-                usleep(1000);
-        }
-        return true;
-}
-
-// False: cut short; threads still run then.
+// False: cut short. Threads still run in both cases.
 static bool end(struct daemon *daemon, int signals) {
         uint64_t until = clock_monotonic_ns(clock_real()) + DRAIN_NS;
         IGNORE(notify_supervisor("STOPPING=1", NULL));          // nothing depends on it
@@ -184,28 +187,23 @@ static bool end(struct daemon *daemon, int signals) {
         plane_drain(&daemon->plane, DRAIN_NS, drained, daemon);
         if (!await_event(daemon, signals, until))
                 return false;
-        daemon->stop_task.run = stop_gateway;
-        loop_post(daemon->plane.loops[0], &daemon->stop_task);
-        daemon_control_await_rest(daemon);
+        daemon_control_drain(daemon);
         if (!await_event(daemon, signals, until))
                 return false;
-        daemon_control_drain(daemon);
-        if (!await_event(daemon, signals, until) || !await_log(daemon, until))
-                return false;
-        plane_stop(&daemon->plane);
-        daemon_control_stop(daemon);
-        return true;
+        daemon->stop_task.run = stop_gateway;
+        loop_post(daemon->plane.loops[0], &daemon->stop_task);
+        return await_event(daemon, signals, until);
 }
 
 // What was opened, in the opposite order; fine with a start that failed anywhere.
 static void close_all(struct daemon *daemon) {
+        daemon_stop_telling(daemon);
         plane_stop(&daemon->plane);
         daemon_control_stop(daemon);
         if (daemon->plane.each)
                 plane_servers_free(&daemon->plane);
         daemon_control_close(daemon);
-        views_close(TAKE(daemon->views));       // it tells the gateway
-        gateway_free(daemon->gateway);
+        gateway_free(daemon->gateway);          // before the views: it wakes them
         daemon_recover_undo(daemon);
         plane_free(&daemon->plane);
         loop_free(daemon->control.loop);
@@ -253,6 +251,7 @@ int daemon_serve(int argc, char **argv) {
         sigdelset(&handled, SIGPIPE);
         int signals = signalfd(-1, &handled, SFD_CLOEXEC);
         struct daemon daemon = {.say = settings.say, .model = model, .lock = -1, .events = eventfd(0, EFD_CLOEXEC)};
+        pthread_mutex_init(&daemon.telling_mutex, NULL);
         int status = error_exit_status(ERROR_UNAVAILABLE);
         if (signals >= 0 && daemon.events >= 0)
                 status = serve(&daemon, signals);
