@@ -56,11 +56,11 @@ static double quantile_ms(const struct figures *figures, double share) {
 // ---- one communication ----
 
 static void print_waits(const struct json *communication) {
-        struct bytes waits = client_text(communication, "waits"), name = client_text(communication, "name");
+        struct bytes migration = client_text(communication, "migration"), name = client_text(communication, "name");
         uint64_t left = client_number(communication, "lanes_left_async"), parked = client_number(communication, "parked");
         uint64_t indeterminate = client_number(communication, "indeterminate");
-        if (waits.size)
-                printf("    %.*s\n", BYTES_PRINT(waits));
+        if (migration.size)
+                printf("    %.*s\n", BYTES_PRINT(migration));
         if (left)
                 printf("    %llu lanes are still async: each follows when its backlog is delivered\n", (unsigned long long)left);
         if (client_truth(communication, "provider_fails"))
@@ -185,7 +185,7 @@ int cli_status(const struct cli_options *options) {
         if (options->argument_count && !client_is_name(options->arguments[0]))
                 return client_refuse_name(options, options->arguments[0]);
         const char *name = options->argument_count ? options->arguments[0] : NULL;
-        const char *target = name ? arena_print(&arena, "/status/%s", name) : "/status?latency=1";
+        const char *target = name ? arena_print(&arena, "/status/%s", name) : options->given[CLI_JSON] ? "/status" : "/status?latency=1";
         return options->given[CLI_WATCH] ? watch(options, target)
                                          : client_call(options, "GET", target, (struct bytes){0}, print_once);
 }

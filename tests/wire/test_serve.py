@@ -529,6 +529,20 @@ def test_a_certificate_of_it_verifies(asynchronous, commute):
     assert run(commute, None, "verify", file, "--key", key).returncode == 77
 
 
+def test_a_call_becomes_an_event_under_way(asynchronous, commute):
+    it = asynchronous
+    it.config.write_text(it.config.read_text().replace("initially: async", "initially: sync\n    shadow: {messages: 1, minutes: 1}"))
+    process = it.serve()
+    assert it.get("/plan/COMM-040?to=async")[0] == 200
+    status, said = it.get("/migrations/COMM-040", method="POST", body='{"to": "async"}')
+    assert status == 200 and said["communication"] == "COMM-040"
+    table = run(commute, it, "status").stdout
+    assert re.search(r"^    to async, step \d+ of \d+", table, re.M), table
+    process.kill()
+    it.serve()
+    assert it.get("/migrations/COMM-040")[1]["to"] == "async"
+
+
 # ---- the command line ----
 
 def run(program, of, *arguments):
