@@ -6,9 +6,11 @@
 #define CLIENT (TAKES(JSON) | TAKES(CONTROL) | TAKES(TOKEN_FILE) | TAKES(CONFIG))
 
 const struct cli_command cli_commands[] = {
-        {"serve", "[-c FILE]", "run the gateway, the schema registry and the control API",
-         "Runs until SIGTERM or SIGINT, which end what is under way first. SIGHUP reads the configuration again; a new one that\n"
-         "has a mistake is refused, and the old one stays. The addresses stand in the configuration under \"listen\".",
+        {"serve", "[-c FILE] [--log-level LEVEL] [--log-format text|json]", "run the gateway, the schema registry and the control API",
+         "Runs until SIGTERM or SIGINT, which end what is under way first, for at most 10 seconds; a second signal ends it at once.\n"
+         "SIGHUP is refused with a log line: restart to give it another configuration. The addresses stand in the configuration\n"
+         "under \"listen\". Log lines go to standard error, from --log-level (debug, info, warn, error) on, as logfmt or JSON.\n"
+         "docs/operations.md says more.",
          TAKES(CONFIG), 0, 0, NULL},
         {"check", "[-c FILE] [--json] [--print-schema]", "check the configuration, offline",
          "Reads the configuration and every file it names, and prints what is wrong: FILE:LINE:COLUMN: place: what was expected,\n"
