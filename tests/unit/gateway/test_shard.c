@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: Apache-2.0
+// The owner of a shard, one sentence of DESIGN.md §4 at a time. Its runtime here is a script: the test says what becomes of each
+// append and each call. Schedules nobody thinks of are tests/sim's.
+#include "gateway/shard.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { APPENDS_MAX = 64, REQUESTS_MAX = 16, NONE = -1, SETTLE_MS = 1000 };
+
+struct appended {
+        struct shard_append *append;
+        struct record record;
+};
+
+static struct runtime {
+        struct shard *shard;
+        uint64_t now_ns, position, wake_ns;
+        int64_t wall_ms, next_offset;
+        struct appended appends[APPENDS_MAX];
+        size_t first, count;
+        struct shard_message *called;
+        enum shard_call call;
+        unsigned calls, forwards, steps_back, decisions;
+        int answer;                     // of the last request; NONE: none yet
+        enum shard_look look;
+        struct shard_settled settled;
+        bool blind;                     // the views cannot be read
+        struct shard_request *requests[REQUESTS_MAX];
+        size_t request_count;
+} rt;
+
+static uint64_t op_now(void *user) { return ((struct runtime *)user)->now_ns; }
+static int64_t op_wall(void *user) { return ((struct runtime *)user)->wall_ms; }
+static uint64_t op_random(void *user) { (void)user; return 0; }
+static int64_t op_next_offset(void *user) { return ((struct runtime *)user)->next_offset; }
+static void op_append(void *user, struct shard_append *append, const struct record *record, struct bytes body, int64_t offset) {
+        struct runtime *runtime = user;
+        (void)body;
+        runtime->next_offset += offset >= 0;
+        if (append)                     // nobody waits for a REPEAT
+                runtime->appends[runtime->count++] = (struct appended){append, *record};
+}
+static bool op_event(void *user, struct shard_request *request, int64_t offset, struct record *record, struct bytes *ret_body) {
+        (void)user, (void)request, (void)offset, (void)record;
+        *ret_body = (struct bytes){0};
+        return true;
+}
+static void op_call(void *user, struct shard_message *message, enum shard_call call, struct shard_request *request) {
+        struct runtime *runtime = user;
+        (void)request;
+        runtime->called = message, runtime->call = call, runtime->calls++;
+}
+static void op_forward(void *user, struct shard_request *request) {
+        (void)request;
+        ((struct runtime *)user)->forwards++;
+}
+static void op_answer(void *user, struct shard_request *request, enum shard_answer answer, uint64_t position) {
+        (void)position;
+        (void)request;
+        ((struct runtime *)user)->answer = answer;
+}
+static enum shard_look op_settled(void *user, const struct hash128 *identity, struct shard_settled *ret) {
+        struct runtime *runtime = user;
+        (void)identity;
+        *ret = runtime->settled;
+        return runtime->look;
+}
+static bool op_lane(void *user, const struct hash128 *lane, uint64_t *ret_last_sequence) {
+        (void)lane;
+        *ret_last_sequence = 0;
+        return !((struct runtime *)user)->blind;
+}
+static void op_forgotten(void *user, const struct hash128 *identity) { (void)user, (void)identity; }
+static void op_wake_at(void *user, uint64_t when_ns) { ((struct runtime *)user)->wake_ns = when_ns; }
+static void op_stepped_back(void *user) { ((struct runtime *)user)->steps_back++; }
+static void op_decided(void *user, uint64_t position, bool done, const char *why) {
+        (void)position, (void)why;
+        ((struct runtime *)user)->decisions += done;
+}
+
+static const struct shard_ops ops = {
+        .now_ns = op_now, .wall_ms = op_wall, .random = op_random, .append = op_append, .next_offset = op_next_offset,
+        .event = op_event, .call = op_call, .forward = op_forward, .answer = op_answer, .settled = op_settled, .lane = op_lane,
+        .forgotten = op_forgotten, .wake_at = op_wake_at, .stepped_back = op_stepped_back, .decided = op_decided,
+};
+
+// ---- the script's sentences ----
+
+static void begin(enum lane_mode mode, bool recognises) {
+        rt = (struct runtime){.now_ns = 1000000000, .wall_ms = 1795484760123, .answer = NONE};
+        struct shard_options options = {
+                .stream = 1, .recognises = recognises, .deadline_ns = 25000000, .settle_ms = SETTLE_MS, .max_backlog = 3,
+                .max_in_flight = 8, .retry_first_ns = 1000000, .retry_longest_ns = 20000000,
+        };
+        rt.shard = shard_new(&options, &ops, &rt);
+        shard_restore(rt.shard, mode, 1);
+        shard_start(rt.shard);
+}
+
+static void request(uint8_t identity, uint8_t body, uint8_t lane) {
+        struct shard_request *new = calloc(1, sizeof *new);
+        list_init(&new->link);
+        new->identity.bytes[0] = identity, new->body_hash.bytes[0] = body, new->lane.bytes[0] = lane;
+        rt.requests[rt.request_count++] = new;
+        rt.answer = NONE;
+        shard_request(rt.shard, new);
+}
+
+// The next record that was submitted is of this kind, and ends so.
+static struct record record(enum record_kind kind, enum append_result result) {
+        assert_true(rt.first < rt.count);
+        struct appended next = rt.appends[rt.first++];
+        assert_int_equal(next.record.kind, kind);
+        shard_appended(rt.shard, next.append, result, result == APPEND_DURABLE ? ++rt.position : 0);
+        shard_check(rt.shard);
+        return next.record;
+}
+
+static void no_record(void) {
+        assert_int_equal(rt.first, rt.count);
+}
+
+static void provider(enum call_result result, uint16_t status) {
+        struct shard_message *message = rt.called;
+        assert_non_null(message);
+        rt.called = NULL;
+        shard_called(rt.shard, message, &(struct call_outcome){.result = result, .status = status});
+        shard_check(rt.shard);
+}
+
+static void pass(uint64_t milliseconds) {
+        rt.now_ns += milliseconds * 1000000;
+        shard_tick(rt.shard);
+        shard_check(rt.shard);
+}
+
+static void end(void) {
+        shard_check(rt.shard);
+        shard_free(rt.shard);
+        while (rt.request_count)
+                free(rt.requests[--rt.request_count]);
+}
+
+// ---- calls ----
+
+static void a_plain_call_is_forwarded_and_nothing_is_written(void **unused) {
+        (void)unused;
+        begin(LANE_PLAIN, false);
+        request(1, 1, 1);
+        assert_int_equal(rt.forwards, 1);
+        no_record();
+        end();
+}
+
+static void a_recorded_call_is_made_after_its_intent_and_keeps_its_status(void **unused) {
+        (void)unused;
+        begin(LANE_RECORD, false);
+        request(1, 1, 1);
+        assert_int_equal(rt.calls, 0);
+        record(RECORD_INTENT, APPEND_DURABLE);
+        assert_int_equal(rt.calls, 1);
+        provider(CALL_DONE, 201);
+        assert_int_equal(rt.answer, SHARD_RESPONSE);
+        assert_int_equal(record(RECORD_ANSWERED, APPEND_DURABLE).status, 201);
+        request(1, 1, 1);
+        assert_int_equal(rt.answer, SHARD_STORED);
+        request(1, 2, 1);
+        assert_int_equal(rt.answer, SHARD_OTHER_BODY);
+        assert_int_equal(rt.calls, 1);
+        end();
+}
+
+static void what_a_first_repeat_is_told(enum call_result result, enum record_kind outcome, bool recognises, int answer, unsigned calls) {
+        begin(LANE_RECORD, recognises);
+        request(1, 1, 1);
+        record(RECORD_INTENT, APPEND_DURABLE);
+        request(1, 1, 1);
+        assert_int_equal(rt.answer, SHARD_IN_PROGRESS);
+        provider(result, 500);
+        record(outcome, APPEND_DURABLE);
+        request(1, 1, 1);
+        assert_int_equal(rt.answer, answer);
+        assert_int_equal(rt.calls, calls);
+        end();
+}
+
+// Each row of the table of outcomes, for a call of which a repeat comes
+static void a_repeat_is_told_what_the_first_came_to(void **unused) {
+        (void)unused;
+        what_a_first_repeat_is_told(CALL_DONE, RECORD_ANSWERED, false, SHARD_STORED, 1);
+        what_a_first_repeat_is_told(CALL_NOT_DONE, RECORD_REFUSED, false, NONE, 1);     // free again: a new INTENT is under way
+        what_a_first_repeat_is_told(CALL_REFUSED, RECORD_REFUSED, true, NONE, 1);
+        what_a_first_repeat_is_told(CALL_CONFLICT, RECORD_REFUSED, true, NONE, 1);
+        what_a_first_repeat_is_told(CALL_UNKNOWN, RECORD_INDETERMINATE, false, SHARD_UNSETTLED, 1);
+        what_a_first_repeat_is_told(CALL_UNKNOWN, RECORD_INDETERMINATE, true, NONE, 2); // it is called again
+}
+
+static void a_503_to_a_call_that_is_sent_again_says_nothing(void **unused) {
+        (void)unused;
+        begin(LANE_RECORD, true);
+        request(1, 1, 1);
+        record(RECORD_INTENT, APPEND_DURABLE);
+        provider(CALL_UNKNOWN, 0);
+        record(RECORD_INDETERMINATE, APPEND_DURABLE);
+        request(1, 1, 1);
+        assert_int_equal(rt.call, SHARD_CALL_AGAIN);
+        provider(CALL_NOT_DONE, 503);
+        assert_int_equal(rt.answer, SHARD_UNSETTLED);
+        no_record();
+        request(1, 1, 1);
+        provider(CALL_DONE, 200);
+        assert_int_equal(rt.answer, SHARD_RESPONSE);
+        record(RECORD_ANSWERED, APPEND_DURABLE);
+        end();
+}
+
+static void a_failing_log_makes_recorded_calls_plain(void **unused) {
+        (void)unused;
+        begin(LANE_RECORD, false);
+        request(1, 1, 1);
+        record(RECORD_INTENT, APPEND_FAILED);
+        assert_int_equal(rt.forwards, 1);
+        assert_int_equal(rt.steps_back, 1);
+        request(2, 1, 1);
+        assert_int_equal(rt.forwards, 2);
+        no_record();
+        end();
+}
+
+// ---- messages ----
+
+static void a_message_is_accepted_once_durable_and_delivered_in_order(void **unused) {
+        (void)unused;
+        begin(LANE_ASYNC, true);
+        request(1, 1, 1);
+        request(2, 1, 1);                               // waits for the first one's append
+        assert_int_equal(rt.answer, NONE);
+        assert_int_equal(record(RECORD_MESSAGE, APPEND_DURABLE).sequence, 1);
+        assert_int_equal(rt.answer, SHARD_ACCEPTED);
+        assert_int_equal(record(RECORD_MESSAGE, APPEND_DURABLE).sequence, 2);
+        assert_int_equal(rt.calls, 1);                  // one at a time
+        provider(CALL_DONE, 200);
+        record(RECORD_DELIVERED, APPEND_DURABLE);
+        assert_int_equal(rt.calls, 2);
+        request(1, 1, 1);
+        assert_int_equal(rt.answer, SHARD_ACCEPTED);    // the receipt again
+        assert_int_equal(rt.calls, 2);
+        end();
+}
+
+static void a_failing_log_accepts_no_message(void **unused) {
+        (void)unused;
+        begin(LANE_ASYNC, true);
+        request(1, 1, 1);
+        record(RECORD_MESSAGE, APPEND_FAILED);
+        assert_int_equal(rt.answer, SHARD_LOG_UNAVAILABLE);
+        request(1, 1, 1);
+        assert_int_equal(record(RECORD_MESSAGE, APPEND_DURABLE).sequence, 1);           // no gap
+        end();
+}
+
+static void an_unknown_append_holds_its_lane_until_it_is_read_back(void **unused) {
+        (void)unused;
+        begin(LANE_ASYNC, true);
+        request(1, 1, 1);
+        struct shard_append *append = rt.appends[rt.first].append;
+        record(RECORD_MESSAGE, APPEND_UNKNOWN);
+        assert_int_equal(rt.answer, SHARD_LOG_UNKNOWN);
+        request(2, 1, 1);
+        assert_int_equal(rt.answer, SHARD_LOG_UNKNOWN);
+        request(3, 1, 2);                               // another lane goes on
+        assert_int_equal(record(RECORD_MESSAGE, APPEND_DURABLE).sequence, 1);
+        shard_appended(rt.shard, append, APPEND_DURABLE, ++rt.position);
+        request(1, 1, 1);
+        assert_int_equal(rt.answer, SHARD_ACCEPTED);
+        end();
+}
+
+static void without_recognition_an_attempt_is_recorded_first_and_a_timeout_parks(void **unused) {
+        (void)unused;
+        begin(LANE_ASYNC, false);
+        request(1, 1, 1);
+        record(RECORD_MESSAGE, APPEND_DURABLE);
+        assert_int_equal(rt.calls, 0);
+        record(RECORD_ATTEMPT, APPEND_DURABLE);
+        provider(CALL_UNKNOWN, 0);
+        record(RECORD_PARKED, APPEND_DURABLE);
+        rt.wall_ms += 3600000;                          // somebody sets the clock: that is no time that has passed
+        struct error error;
+        assert_false(shard_decide(rt.shard, 1, RECORD_SETTLED, &error));
+        assert_int_equal(error.code, ERROR_CONFLICT);
+        rt.wall_ms -= 7200000;
+        pass(SETTLE_MS);
+        assert_true(shard_decide(rt.shard, 1, RECORD_SETTLED, &error));
+        record(RECORD_SETTLED, APPEND_DURABLE);
+        assert_int_equal(rt.decisions, 1);
+        end();
+}
+
+static void a_refusal_parks_after_three_attempts_and_holds_its_lane(void **unused) {
+        (void)unused;
+        begin(LANE_ASYNC, true);
+        request(1, 1, 1);
+        record(RECORD_MESSAGE, APPEND_DURABLE);
+        request(2, 1, 1);
+        record(RECORD_MESSAGE, APPEND_DURABLE);
+        for (int attempt = 1; attempt <= SHARD_REFUSALS_TO_PARK; attempt++) {
+                assert_int_equal(rt.calls, attempt);
+                provider(CALL_REFUSED, 422);
+                pass(100);
+        }
+        record(RECORD_PARKED, APPEND_DURABLE);
+        pass(100);
+        assert_int_equal(rt.calls, SHARD_REFUSALS_TO_PARK);
+        struct error error;
+        assert_true(shard_decide(rt.shard, 1, RECORD_DISCARDED, &error));
+        record(RECORD_DISCARDED, APPEND_DURABLE);
+        assert_int_equal(shard_message_position(rt.called), 2);
+        end();
+}
+
+static void max_backlog_counts_what_the_views_have_not_passed(void **unused) {
+        (void)unused;
+        begin(LANE_ASYNC, true);
+        for (uint8_t i = 1; i <= 3; i++) {
+                request(i, 1, i);
+                record(RECORD_MESSAGE, APPEND_DURABLE);
+                provider(CALL_DONE, 200);
+                record(RECORD_DELIVERED, APPEND_DURABLE);
+        }
+        request(4, 1, 4);
+        assert_int_equal(rt.answer, SHARD_BACKLOG_FULL);
+        shard_views_passed(rt.shard, rt.position);
+        request(4, 1, 4);
+        record(RECORD_MESSAGE, APPEND_DURABLE);
+        assert_int_equal(rt.answer, SHARD_ACCEPTED);
+        end();
+}
+
+static void nothing_is_admitted_while_the_views_cannot_be_read(void **unused) {
+        (void)unused;
+        begin(LANE_RECORD, true);
+        rt.look = SHARD_CANNOT_LOOK;
+        request(1, 1, 1);
+        assert_int_equal(rt.answer, SHARD_LOG_UNAVAILABLE);
+        no_record();
+        end();
+        begin(LANE_ASYNC, true);
+        rt.blind = true;
+        request(1, 1, 1);
+        assert_int_equal(rt.answer, SHARD_LOG_UNAVAILABLE);
+        no_record();
+        end();
+}
+
+// ---- switches ----
+
+static void a_switch_holds_its_lanes_until_its_record_is_durable(void **unused) {
+        (void)unused;
+        begin(LANE_RECORD, true);
+        request(1, 1, 1);
+        record(RECORD_INTENT, APPEND_DURABLE);
+        struct shard_message *call = rt.called;
+        struct error error;
+        assert_true(shard_switch(rt.shard, LANE_ASYNC, &error));
+        request(2, 1, 1);
+        assert_int_equal(rt.answer, NONE);
+        record(RECORD_EPOCH, APPEND_DURABLE);
+        record(RECORD_MESSAGE, APPEND_DURABLE);
+        assert_int_equal(rt.answer, SHARD_ACCEPTED);
+        assert_int_equal(rt.calls, 1);                  // not delivered while the older call has no outcome
+        rt.called = call;
+        provider(CALL_DONE, 200);
+        record(RECORD_ANSWERED, APPEND_DURABLE);
+        assert_int_equal(rt.call, SHARD_DELIVERY);
+        end();
+}
+
+static void a_lane_with_a_backlog_stays_async_until_it_is_drained(void **unused) {
+        (void)unused;
+        begin(LANE_ASYNC, true);
+        request(1, 1, 1);
+        record(RECORD_MESSAGE, APPEND_DURABLE);
+        struct error error;
+        assert_true(shard_switch(rt.shard, LANE_RECORD, &error));
+        record(RECORD_EPOCH, APPEND_DURABLE);
+        struct shard_state state;
+        shard_state(rt.shard, &state);
+        assert_int_equal(state.lanes_left_async, 1);
+        request(2, 1, 2);                               // another lane is sync already
+        record(RECORD_INTENT, APPEND_DURABLE);
+        assert_int_equal(rt.call, SHARD_CALL);
+        end();
+}
+
+static void a_log_that_refuses_at_once_is_not_asked_in_a_circle(void **unused) {
+        (void)unused;
+        begin(LANE_ASYNC, true);
+        request(1, 1, 1);
+        record(RECORD_MESSAGE, APPEND_DURABLE);
+        struct error error;
+        assert_true(shard_switch(rt.shard, LANE_RECORD, &error));
+        record(RECORD_EPOCH, APPEND_DURABLE);
+        provider(CALL_DONE, 200);
+        record(RECORD_DELIVERED, APPEND_DURABLE);
+        record(RECORD_LANE_EPOCH, APPEND_FAILED);
+        no_record();
+        pass(30);
+        record(RECORD_LANE_EPOCH, APPEND_DURABLE);
+        request(2, 1, 1);
+        record(RECORD_INTENT, APPEND_DURABLE);
+        end();
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_plain_call_is_forwarded_and_nothing_is_written),
+                cmocka_unit_test(a_recorded_call_is_made_after_its_intent_and_keeps_its_status),
+                cmocka_unit_test(a_repeat_is_told_what_the_first_came_to),
+                cmocka_unit_test(a_503_to_a_call_that_is_sent_again_says_nothing),
+                cmocka_unit_test(a_failing_log_makes_recorded_calls_plain),
+                cmocka_unit_test(a_message_is_accepted_once_durable_and_delivered_in_order),
+                cmocka_unit_test(a_failing_log_accepts_no_message),
+                cmocka_unit_test(an_unknown_append_holds_its_lane_until_it_is_read_back),
+                cmocka_unit_test(without_recognition_an_attempt_is_recorded_first_and_a_timeout_parks),
+                cmocka_unit_test(a_refusal_parks_after_three_attempts_and_holds_its_lane),
+                cmocka_unit_test(max_backlog_counts_what_the_views_have_not_passed),
+                cmocka_unit_test(nothing_is_admitted_while_the_views_cannot_be_read),
+                cmocka_unit_test(a_switch_holds_its_lanes_until_its_record_is_durable),
+                cmocka_unit_test(a_lane_with_a_backlog_stays_async_until_it_is_drained),
+                cmocka_unit_test(a_log_that_refuses_at_once_is_not_asked_in_a_circle),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
