@@ -13,9 +13,9 @@ $(BUILD)/build.ninja:
 	@./bootstrap --check build run 2>/dev/null || ./bootstrap build run
 	@meson setup $(BUILD) --prefix $(PREFIX) $(SETUP) >/dev/null
 
-demo: all                       ## the hiring platform's communications move, live (SEED=, RATE=, SECONDS=, KEEP=1)
+demo: all                       ## the hiring platform's communications move, live (SEED=, RATE=, SECONDS=, RECOGNISES=none, KEEP=1)
 	@examples/hiring/demo --build $(BUILD) $(if $(SEED),--seed $(SEED)) $(if $(RATE),--rate $(RATE)) \
-	    $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KEEP),--keep)
+	    $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KEEP),--keep) $(if $(RECOGNISES),--recognises $(RECOGNISES))
 
 test:                           ## all tests, with the address and undefined-behaviour sanitizers
 	@tools/test
