@@ -29,11 +29,18 @@ static bool measures(const struct migration *migration) {
                (now->state != MIGRATE_PAUSED || migration->request || migration->void_because[0]);
 }
 
+static bool wants_advance(const struct migration *migration) {
+        return migration->request && migration->request->order == MIGRATE_ADVANCE && !migration->serving;
+}
+
 static bool question_is_fresh(const struct migration *migration) {
         const struct migrate_question *question = migration->view.question;
-        if (!question)
+        if (!question || (wants_advance(migration) && migration->asked_ms < migration->view.now_ms))
                 return false;
-        bool well = question->answers && (question->probed || !migration->communication->recognises.probe);
+        const struct model_recognises *recognises = &migration->communication->recognises;
+        bool well = question->answers;
+        if (recognises->probe)
+                well = well && question->probed && (recognises->replayed_name ? question->replayed : question->same);
         return migration->view.now_ms - migration->asked_ms < (well ? ASK_LATER_MS : ASK_AGAIN_MS);
 }
 
@@ -204,10 +211,6 @@ static void gone_back(struct migration *migration, const struct migrate_evidence
 }
 
 // ---- states ----
-
-static bool wants_advance(const struct migration *migration) {
-        return migration->request && migration->request->order == MIGRATE_ADVANCE && !migration->serving;
-}
 
 // A move that an `advance` asked for ends it when it is recorded.
 static void serve(struct migration *migration) {

@@ -5,8 +5,9 @@ import http.client
 import http.server
 import itertools
 import json
+import os
+import random
 import re
-import subprocess
 import threading
 import time
 
@@ -227,3 +228,191 @@ def test_a_call_becomes_an_event_and_a_call_again(commute_with, provider, load):
     wait_until(lambda: traffic.statuses[201] > 50)
     assert traffic.statuses[202] - before <= 4
     check(traffic, provider)
+
+
+def test_says_what_a_migration_would_do(commute_with):
+    it = commute_with()
+    it.serve()
+    status, plan = it.get("/plan/COMM-040?to=async")
+    assert status == 200
+    assert [step["name"] for step in plan["steps"]] == ["contract", "registered", "consumer", "producer", "switch", "old-way-off",
+                                                        "clean"]
+    assert plan["steps"][0]["holds"] and not plan["steps"][1]["holds"]
+    assert plan["steps"][1]["sentence"] == "version 0 of TaskCompletedSuccessful is not registered (version 1 of its subject)"
+    assert re.fullmatch(r"bonuses answers \(HEAD /: 404 after \d+\.\d ms\); bonuses recognises Idempotency-Key: "
+                        r"Idempotent-Replayed to the second probe", plan["steps"][2]["sentence"])
+    assert it.get("/migrations") == (200, {"migrations": []})
+
+
+def test_waits_for_advance_before_each_act(commute_with, load):
+    it = commute_with()
+    it.serve()
+    load(it.gateway, callers=2)
+    begin(it, "async", auto=False)
+    for step in "registered", "producer", "switch", "clean":
+        there = until(it, "ready", step)
+        assert there["steps"][there["number"] - 1]["evidence"]["verdict"] == "pass"
+        assert order(it, "/advance")[0] == 200
+    until(it, "done")
+
+
+def test_pauses_and_goes_back(commute_with, provider, load):
+    it = commute_with()
+    it.serve()
+    traffic = load(it.gateway)
+    begin(it, "async")
+    wait_until(lambda: migration(it)["number"] >= 5 or migration(it)["status"] == "done")
+    until(it, "done")
+    begin(it, "sync", auto=False)
+    until(it, "ready", "switch")
+    order(it, "/advance")
+    until(it, "ready", "consumer-off")
+    assert order(it, "/pause")[0] == 200
+    assert order(it, "/rollback")[0] == 200
+    there = until(it, "paused", "switch")
+    assert there["history"][-1]["what"].startswith("went back: every lane is async")
+    assert order(it, "/cancel")[0] == 200
+    until(it, "cancelled")
+    check(traffic, provider)
+
+
+# ---- refused ----
+
+@pytest.mark.parametrize("name, body, status, part", [
+    ("COMM-999", {"to": "async"}, 404, "COMM-999"),
+    ("COMM-041", {"to": "async"}, 501, "COMM-041 has no `async` in the configuration"),
+    ("COMM-040", {"to": "sync"}, 409, "COMM-040 is sync already"),
+    ("COMM-040", {"to": "push"}, 501, "COMM-040 is functional: it is sync or async, never push"),
+    ("COMM-040", {"to": "sideways"}, 400, "expected sync, pull, push or async"),
+    ("COMM-040", {}, 400, "expected sync, pull, push or async"),
+    ("COMM-040", {"to": "async", "auto": 1}, 400, "auto: expected true or false"),
+    ("COMM-040", {"to": "async", "fast": True}, 400, "fast"),
+])
+def test_refuses_with_the_reason(commute_with, name, body, status, part):
+    it = commute_with()
+    it.serve()
+    got, answer = it.get(f"/migrations/{name}", method="POST", body=json.dumps(body))
+    assert got == status and part in answer["message"]
+    assert it.get("/migrations") == (200, {"migrations": []})
+
+
+def test_refuses_a_second_migration(commute_with):
+    it = commute_with()
+    it.serve()
+    begin(it, "async")
+    status, answer = order(it, "", {"to": "async"})
+    assert status == 409 and "COMM-040: a migration is under way" in answer["message"]
+
+
+def test_a_mapping_that_swaps_two_ids_fails_at_the_gate(commute_with, load):
+    it = commute_with(wrap="{event_id: $sequence, payload: "
+                           "{task_id: $body/task_id, number: $body/candidate, candidate: $body/number}}")
+    it.serve()
+    load(it.gateway, callers=1)
+    begin(it, "async")
+    until(it, "gate", "producer")
+
+    def fails():
+        evidence = migration(it)["steps"][3]["evidence"]
+        return evidence and evidence["verdict"] == "fail" and evidence
+    evidence = wait_until(fails)
+    assert re.match(r"\d+ of \d+ comparisons differs?; first: body /(candidate|number): the call has \d+, the delivery would have \d+", evidence["sentence"])
+    assert order(it, "/advance")[0] == 409
+    order(it, "/cancel")
+    until(it, "cancelled")
+
+
+def test_a_provider_that_recognises_nothing_fails_at_the_gate(commute_with, provider):
+    provider.recognises = False
+    it = commute_with()
+    it.serve()
+    begin(it, "async")
+    there = until(it, "person", "consumer")
+    assert "does not show that it recognises Idempotency-Key" in there["steps"][2]["evidence"]["sentence"]
+    provider.recognises = True
+    until(it, "gate", "producer")
+
+
+# ---- kill -9 ----
+
+def boundaries(it, process, restart, status_of_end="done"):
+    """Kills commute at each step boundary that it sees, until the migration is over; gives the last process."""
+    seen = set()
+    deadline = time.monotonic() + 90 * SLOW
+    while True:
+        assert time.monotonic() < deadline, migration(it)
+        now = migration(it)
+        if now["status"] in ("done", "cancelled"):
+            assert now["status"] == status_of_end
+            return process, seen
+        at = now["step"], now["status"]
+        if at not in seen:
+            seen.add(at)
+            process.kill()
+            process = restart()
+
+
+def test_goes_there_and_back_though_killed_at_each_step(commute_with, provider, load):
+    it = commute_with()
+    process = it.serve()
+    traffic = load(it.gateway)
+    begin(it, "async")
+    process, seen = boundaries(it, process, it.serve)
+    assert len(seen) >= 5, seen
+    begin(it, "sync")
+    process, seen = boundaries(it, process, it.serve)
+    assert len(seen) >= 3, seen
+    check(traffic, provider)
+    process.stop()
+
+
+def test_goes_back_though_killed_on_the_way(commute_with, provider, load):
+    it = commute_with()
+    process = it.serve()
+    traffic = load(it.gateway)
+    begin(it, "async")
+    wait_until(lambda: traffic.statuses[202] > 20)
+    until(it, "done")
+    begin(it, "sync", auto=False)
+    until(it, "ready", "switch")
+    order(it, "/advance")
+    order(it, "/cancel")
+    process, _ = boundaries(it, process, it.serve, "cancelled")
+    wait_until(lambda: traffic.statuses[202] > 40)
+    check(traffic, provider)
+    process.stop()
+
+
+def test_what_was_compared_before_a_kill_does_not_count(commute_with, provider, load):
+    it = commute_with()
+    process = it.serve()
+    traffic = load(it.gateway, callers=1)
+    begin(it, "async", auto=False)
+    for step in "registered", "producer":
+        until(it, "ready", step)
+        order(it, "/advance")
+    until(it, "ready", "switch")
+    traffic.stop()
+    process.kill()
+    it.serve()
+    there = until(it, "gate", "producer")
+    assert "the evidence is void: commute was started again" in [entry["what"] for entry in there["history"]]
+    wait_until(lambda: "no call has come" in (migration(it)["steps"][3]["evidence"] or {"sentence": ""})["sentence"])
+
+
+def test_survives_kills_at_random_instants(commute_with, provider, load):
+    seed = int(os.environ.get("COMMUTE_SEED", random.randrange(1 << 32)))
+    print(f"COMMUTE_SEED={seed}")
+    dice = random.Random(seed)
+    it = commute_with()
+    process = it.serve()
+    traffic = load(it.gateway)
+    for to in "async", "sync", "async":
+        begin(it, to)
+        for _ in range(3):
+            time.sleep(dice.random() * 0.8)
+            process.kill()
+            process = it.serve()
+        until(it, "done")
+    check(traffic, provider)
+    process.stop()

@@ -194,12 +194,13 @@ static void the_history_is_bounded(void **test) {
 static void long_sentences_are_cut_between_characters(void **test) {
         (void)test;
         for (size_t shift = 0; shift < 4; shift++) {
-                char text[MIGRATE_SENTENCE_MAX], endless[4000] = "";
-                for (size_t i = 0; i < shift; i++)
-                        strcat(endless, "x");
+                char text[MIGRATE_SENTENCE_MAX];
+                struct buffer endless = {0};
+                buffer_print(&endless, "%.*s", (int)shift, "xxxx");
                 for (size_t i = 0; i < 800; i++)
-                        strcat(endless, "…");
-                migrate_print(text, "%s", endless);
+                        buffer_append(&endless, BYTES("…"));
+                migrate_print(text, "%.*s", BYTES_PRINT(buffer_bytes(&endless)));
+                buffer_free(&endless);
                 size_t size = strlen(text);
                 assert_true(size < MIGRATE_SENTENCE_MAX && size > MIGRATE_SENTENCE_MAX - 5);
                 assert_int_equal((size - shift) % 3, 0);
