@@ -9,6 +9,7 @@
 #include "api/migrate_rest.h"
 #include "api/registry_rest_http.h"
 
+enum { CONTROL_CONNECTIONS_MAX = 1000 };         // of the registry's listener, and of the control API's
 #define WAKE_BUSY_NS MILLISECONDS(5)            // between two looks at the log's end while it grows
 #define WAKE_IDLE_NS MILLISECONDS(50)
 
@@ -49,7 +50,7 @@ static void sum_servers(void *user, struct http_server_stats *ret_stats) {
 
 static bool listen_on(struct daemon *daemon, const char *what, const char *address, uint64_t max_body, http_handle *handle,
                       void *user, struct http_server **ret_server, char *ret_address, struct error *error) {
-        struct http_server_options options = {.max_body = max_body, .max_connections = 1000};
+        struct http_server_options options = {.max_body = max_body, .max_connections = CONTROL_CONNECTIONS_MAX};
         uint16_t port;
         if (!http_server_new(daemon->control.loop, &options, handle, user, ret_server, error) ||
             !http_server_listen(*ret_server, bytes_of(address), &port, error))

@@ -357,6 +357,14 @@ def test_what_it_does_not_know_is_refused_by_name(commute_with):
     assert it.get("/status", method="GET", body="{}")[0] == 400
 
 
+def test_a_body_beyond_the_limit_is_refused(commute_with):
+    it = commute_with()
+    it.serve()
+    body = '{"done": true, "": "%s"}'
+    assert it.get("/parked/1/settle", method="POST", body=body % ("x" * 70_000))[0] == 413
+    assert it.get("/parked/1/settle", method="POST", body=body % ("x" * 60_000))[0] == 400     # read, and not known
+
+
 def test_nothing_is_parked(commute_with):
     it = commute_with()
     it.serve()
