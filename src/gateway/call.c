@@ -257,9 +257,7 @@ static void take_as_owner(struct loop_task *task) {
         }
         // It cannot be a message. Where the lanes are sync it is the provider who refuses it, as it always was.
         for (unsigned i = 0; i < call->route->communication->partitions; i++) {
-                struct shard_state state;
-                shard_state(call->route->shards[i].shard, &state);
-                if (state.mode == LANE_ASYNC || state.lanes_left_async) {
+                if (shard_has_async(call->route->shards[i].shard)) {
                         call_answer_error(call, (unsigned)error_http_status(call->error.code), error_name(call->error.code),
                                           call->error.text, NULL);
                         return;

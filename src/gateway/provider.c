@@ -33,6 +33,8 @@ static enum call_result result_of(const struct http_call_result *result) {
                 return CALL_UNKNOWN;
         if (result->status < 400)
                 return CALL_DONE;
+        if (result->repeated)
+                return CALL_UNKNOWN;            // the first sending may have been executed, whatever the second is told
         if (result->status == 429 || result->status == 503)
                 return CALL_NOT_DONE;
         if (result->status == 409)

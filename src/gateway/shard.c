@@ -589,6 +589,10 @@ void shard_state(const struct shard *shard, struct shard_state *ret) {
         }
 }
 
+bool shard_has_async(const struct shard *shard) {
+        return shard->mode == LANE_ASYNC || shard->state.lanes_left_async;
+}
+
 void shard_check(const struct shard *shard) {
         size_t at = 0, left_async = 0, in_flight = 0, async = 0;
         for (const struct lane *lane; (lane = table_next(&shard->lanes, &at));) {

@@ -217,7 +217,8 @@ struct shard_state {
         uint64_t fences, fence_overruns, longest_hold_ns;       // since shard_new
         uint64_t admitted, delivered, repeats;                  // since shard_new
 };
-void shard_state(const struct shard *shard, struct shard_state *ret);
+void shard_state(const struct shard *shard, struct shard_state *ret);           // O(unsettled messages)
+bool shard_has_async(const struct shard *shard);        // whether a lane is async, or may be
 
 // Asserts the invariants; O(size). For tests, the simulation and debugging.
 void shard_check(const struct shard *shard);

@@ -143,6 +143,7 @@ struct shard {
         struct shard_append append;     // of its EPOCH
         enum lane_mode mode, next_mode;
         uint32_t epoch;
+        uint64_t tend_ns;               // lanes that open do not have all others looked at before
         uint64_t plain_again_ns;        // when to append EPOCH(PLAIN), if plain_not_recorded
         uint64_t resend_ns;             // when to submit failed records again; 0: nothing waits
         uint64_t views_position;

@@ -176,7 +176,10 @@ void lane_opened(struct shard *shard, struct lane *lane, enum append_result resu
         lane_release_arrivals(shard, lane);
         if (result == APPEND_DURABLE)
                 lane_moved(shard, lane);
-        switch_tick(shard);
+        if (shard_now(shard) >= shard->tend_ns)
+                switch_tick(shard);             // O(lanes): once for many that open at the same time
+        else
+                shard->ops->wake_at(shard->user, shard->tend_ns);
 }
 
 static bool may_fence(const struct lane *lane, uint64_t now) {
@@ -218,6 +221,7 @@ static void tend_lanes(struct shard *shard, uint64_t now) {
                         shard->state.fences++;
                         fences++;
                 }
+        shard->tend_ns = now + shard->options.deadline_ns / 8;
         shard->ops->wake_at(shard->user, now + shard->options.deadline_ns);
 }
 

@@ -52,7 +52,8 @@ void call_succeed(struct http_call *call) {
         call->state = CALL_OVER;
         const struct http_incoming *incoming = &call->incoming;
         struct http_call_result result = {
-                .outcome = HTTP_CALL_OK, .sent = true, .status = incoming->head.status, .headers = incoming->head.headers,
+                .outcome = HTTP_CALL_OK, .sent = true, .repeated = call->repeated, .status = incoming->head.status,
+                .headers = incoming->head.headers,
                 .header_count = incoming->head.header_count, .has_nominated = incoming->head.has_nominated,
                 .body = incoming->content,
         };
@@ -121,7 +122,7 @@ static struct http_call *call_get(struct http_upstream *upstream) {
                 call->ending.run = end;
         }
         call->carrier = NULL;
-        call->sent = call->cancelled = false;
+        call->sent = call->cancelled = call->repeated = false;
         buffer_clear(&call->out);
         return call;
 }

@@ -51,6 +51,7 @@ struct http_call_options {
 struct http_call_result {
         enum http_call_outcome outcome;
         bool sent;                      // at least one byte of the request was written to a connection
+        bool repeated;                  // … and an earlier connection had taken some of it (`repeatable`): a refusal says nothing of that
         uint16_t status;                // 0 unless OK
         const struct http_header *headers;
         size_t header_count;

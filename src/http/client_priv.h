@@ -44,6 +44,7 @@ struct http_call {
         struct buffer out;              // the whole request; kept until the response begins, for a second sending
         size_t written;                 // of out, on this carrier
         bool sent;                      // some byte of it, on whichever carrier
+        bool repeated;                  // … on a carrier before this one
         bool to_head, repeatable;
         bool began;                     // some byte of the response came
         bool in_body;

@@ -51,6 +51,7 @@ static void lose(struct http_link *carrier, const char *reason) {
         bool safe = !call->written || call->repeatable;
         if (!call->began && carrier->reused && safe) {
                 upstream->stats.repeated++;
+                call->repeated |= call->written != 0;
                 call_requeue(call);
         } else {
                 call_fail(call, call->written ? HTTP_CALL_BROKEN : HTTP_CALL_NOT_SENT, reason);
