@@ -252,6 +252,7 @@ static void get_stats(struct log *log, struct log_stats *ret_stats) {
         struct embedded *e = embedded_of(log);
         pthread_mutex_lock(&e->mutex);
         *ret_stats = e->stats;
+        ret_stats->read = atomic_load(&e->read);
         pthread_mutex_unlock(&e->mutex);
 }
 

@@ -37,6 +37,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #include "base/table.h"
 #include "log/log_priv.h"
@@ -110,6 +111,8 @@ struct embedded {
         struct embedded_gap doubt;              // the group that ended UNKNOWN
         bool work_turn;                         // whose turn it is: trim or snapshot
         uint64_t worked_at;                     // µs
+
+        atomic_uint_fast64_t read;              // stats.read
 
         sqlite3 *checkpointer;                  // the checkpoint thread's
         pthread_t writer_thread, checkpoint_thread;

@@ -7,6 +7,7 @@
 
 struct embedded_reader {
         struct log_reader reader;
+        struct embedded *e;
         sqlite3 *db;
         struct sql_statement by_position, by_offset, first;
 };
@@ -40,6 +41,7 @@ bool embedded_reader_open(struct log *log, struct log_reader **ret_reader, struc
         struct embedded *e = embedded_of(log);
         struct embedded_reader *reader = must_calloc(1, sizeof *reader);
         reader->reader.backend = log->backend;
+        reader->e = e;
         pthread_mutex_lock(&e->reopening);
         bool opened = log_broken(log) ? error_set(error, ERROR_UNAVAILABLE, "open a reader: the log is broken")
                                       : embedded_connect(e, &reader->db, error);
@@ -111,6 +113,8 @@ bool embedded_read(struct log_reader *base, const struct log_range *range, struc
                 sql_bind_number(rows, 3, range->stream);
         bool read = read_rows(rows, range, arena, ret_records, ret_count, error);
         sql_reset(rows);
+        if (read)
+                atomic_fetch_add_explicit(&reader->e->read, *ret_count, memory_order_relaxed);
         return read;
 }
 

@@ -214,6 +214,7 @@ struct log_stats {
         uint64_t failed, unknown;               // submissions
         uint64_t commits;                       // transactions of appends, each with one fsync
         uint64_t trimmed;                       // records
+        uint64_t read;                          // records that readers were given
         uint64_t checkpoints;
         uint64_t reopens;
         size_t queue_records, queue_bytes;      // now
