@@ -26,10 +26,9 @@ test-long:                      ## the same with the thread sanitizer, more seed
 fuzz:                           ## each parser under libFuzzer (SECONDS=60 each)
 	@tools/fuzz $(SECONDS)
 
-bench: all                      ## measure against nginx and redis
-	@test -x bench/run || { echo "make: there are no benches yet (bench/run)" >&2; exit 1; }
+bench: all                      ## measure against nginx and redis (NAMES="proxy publish memory switch", FULL=1)
 	@./bootstrap --check bench || ./bootstrap bench
-	@bench/run --build $(BUILD)
+	@bench/run --build $(BUILD) $(NAMES)
 
 install: all                    ## install into PREFIX (/usr/local)
 	@meson install -C $(BUILD)

@@ -254,9 +254,14 @@ int main(int argc, char **argv) {
         double took = (double)(last_ns - begun_ns) / 1e9;
         double processor = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
                            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-        printf("{\"requests\":%llu,\"failed\":%llu,\"seconds\":%.3f,\"rate\":%.1f,\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,"
-               "\"p999_us\":%.1f,\"max_us\":%.1f,\"longest_pause_us\":%.1f,\"client_cpu_seconds\":%.3f}\n",
-               (unsigned long long)done, (unsigned long long)failed, took, (double)done / took, latency_quantile_us(&latencies, 0.5), latency_quantile_us(&latencies, 0.9),
-               latency_quantile_us(&latencies, 0.99), latency_quantile_us(&latencies, 0.999), latency_quantile_us(&latencies, 1), (double)longest_pause_ns / 1e3, processor);
+        printf("{\"requests\":%llu,\"failed\":%llu,\"seconds\":%.3f,\"rate\":%.1f", (unsigned long long)done,
+               (unsigned long long)failed, took, (double)done / took);
+        static const struct {
+                const char *name;
+                double share;
+        } quantiles[] = {{"p50_us", 0.5}, {"p90_us", 0.9}, {"p99_us", 0.99}, {"p999_us", 0.999}, {"max_us", 1}};
+        for (size_t i = 0; i < ARRAY_SIZE(quantiles); i++)
+                printf(",\"%s\":%.1f", quantiles[i].name, latency_quantile_us(&latencies, quantiles[i].share));
+        printf(",\"longest_pause_us\":%.1f,\"client_cpu_seconds\":%.3f}\n", (double)longest_pause_ns / 1e3, processor);
         return 0;
 }

@@ -4,7 +4,8 @@
 Each proxy has one core for itself while it is measured, callers and backend have another. A round is, for each proxy, a time in
 which the callers send as fast as they are answered (CPU per request, requests/s), and a time at one fixed rate for both (p99; half
 of what the slower proxy managed). requests/s compares the proxies only where the proxy's core is the bottleneck: connections are
-raised until it is at work, or waiting for its core, 95 % of the time; both shares are printed. What is printed are medians, and the median of each round's ratio.
+raised until it is at work, or waiting for its core, 95 % of the time; both shares are printed. What is printed are medians, and the
+median of each round's ratio.
 """
 import os
 import shutil

@@ -108,6 +108,9 @@ static void appends_and_reads_in_order(void **state) {
                 assert_int_equal(count, 2);
                 assert_true(log_read(reader, before + 1, 10, 0, &arena, &read, &count, &error));
                 assert_int_equal(count, 1);
+                struct log_stats stats;
+                log_stats(log, &stats);
+                assert_int_equal(stats.read, 3 + 1 + 2 + 1);
                 struct log_record one;
                 assert_true(log_read_one(reader, before + 3, &arena, &one, &error));
                 assert_int_equal(one.offset, base + 1);
