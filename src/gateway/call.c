@@ -99,7 +99,10 @@ static void answer_response(struct call *call) {
 }
 
 void op_answer(void *user, struct shard_request *request, enum shard_answer answer, uint64_t position) {
-        (void)user;
+        if (((struct owned_shard *)user)->route->data) {
+                data_op_answer(request, answer, position);
+                return;
+        }
         struct call *call = (struct call *)request;
         switch (answer) {
         case SHARD_ACCEPTED:

@@ -42,11 +42,19 @@ static void fill(const struct route *route, struct gateway_command *command) {
                 .differing = route->shadow.differing,
         };
         memcpy(command->shadow.first_difference, route->shadow.first_difference, sizeof command->shadow.first_difference);
+        if (route->data)
+                data_fill(route->data, &command->state);
 }
 
 static bool order_switch(struct route *route, enum lane_mode mode, struct error *error) {
         if (!route->shards)
                 return error_set(error, ERROR_UNSUPPORTED, "%s has no lanes", route->communication->name);
+        const struct model_communication *communication = route->communication;
+        if (mode == LANE_PUSH ? !communication->push.target
+                              : route->data && mode == LANE_ASYNC && !(communication->modes & 1u << MODEL_ASYNC))
+                return error_set(error, ERROR_UNSUPPORTED, "%s has no %s", communication->name, mode == LANE_PUSH ? "push" : "async");
+        if (route->data)
+                data_switched(route->data, mode);
         // From here on every call goes through the owner; the hint comes back when all is plain again.
         atomic_store(&route->direct, false);
         bool fine = true;
@@ -119,7 +127,9 @@ static void carry_out(struct loop_task *task) {
                 break;
         case GATEWAY_BACKFILL:
         case GATEWAY_RECONCILE:
-                command->ok = error_set(&command->error, ERROR_UNSUPPORTED, "%s captures nothing", route->communication->name);
+                command->ok = route->data ? data_order(route->data, command, &command->error)
+                                          : error_set(&command->error, ERROR_UNSUPPORTED, "%s captures nothing",
+                                                      route->communication->name);
                 break;
         }
         gateway_order_done(gateway, command);

@@ -50,6 +50,8 @@ void gateway_counters(const struct gateway *gateway, size_t communication, struc
         };
         for (size_t i = 0; i < GATEWAY_LATENCY_BUCKETS; i++)
                 ret->latency[i] = get(&route->latency[i]);
+        if (route->data)
+                data_fill_counters(route->data, ret);
 }
 
 uint64_t gateway_latency_quantile(const uint64_t latency[static GATEWAY_LATENCY_BUCKETS], double share) {

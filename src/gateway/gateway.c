@@ -34,9 +34,9 @@ struct http_upstream *gateway_upstream(struct gateway *gateway, const struct loo
 void route_update_direct(struct route *route) {
         bool direct = true;
         for (unsigned i = 0; route->shards && i < route->communication->partitions; i++) {
-                struct shard_state state;
-                shard_state(route->shards[i].shard, &state);
-                direct = direct && state.mode == LANE_PLAIN && state.epoch <= 1 && !state.changing;
+                const struct shard *shard = route->shards[i].shard;
+                // Data communications remember nothing of a write or read that ended.
+                direct = direct && shard_mode(shard) == LANE_PLAIN && (route->data || shard_epoch(shard) <= 1) && !shard_changing(shard);
         }
         atomic_store(&route->direct, direct);
 }
@@ -91,18 +91,23 @@ static bool restore_message(void *context, const struct state_message *message, 
         return true;
 }
 
-// The first record of a shard: without one the log would forget the stream's number.
-static bool append_first_epoch(struct owned_shard *owned, enum lane_mode mode, struct error *error) {
+// The first record of a shard: without one the log would forget the stream's number. Of a data communication that captures and is
+// shadowed also the first of a process: its predecessor may have stepped back without the log, and what was captured is incomplete.
+static bool append_epoch(struct owned_shard *owned, enum lane_mode mode, uint32_t epoch, uint64_t *ret_position, struct error *error) {
         struct gateway *gateway = owned->gateway;
         CLEANUP(buffer_free) struct buffer header = {0};
         struct record record = {
-                .kind = RECORD_EPOCH, .epoch = 1, .shard = owned->stream, .mode = mode, .mapping = gateway->options.config_number,
+                .kind = RECORD_EPOCH, .epoch = epoch, .shard = owned->stream, .mode = mode, .mapping = gateway->options.config_number,
                 .time_ms = clock_wall_ms(loop_clock(gateway->owner)),
+                .flags = owned->route->communication->kind == MODEL_DATA ? (unsigned)RECORD_UPSERT : 0,
         };
         record_encode(&record, &header);
         struct log_record stored = {.stream = owned->stream, .offset = -1, .header = buffer_bytes(&header)};
         struct log_batch batch = {.records = &stored, .count = 1};
-        return log_append_wait(gateway->options.log, &batch, error);
+        if (!log_append_wait(gateway->options.log, &batch, error))
+                return false;
+        *ret_position = stored.position;
+        return true;
 }
 
 static bool restore_shard(struct owned_shard *owned, struct error *error) {
@@ -119,6 +124,7 @@ static bool restore_shard(struct owned_shard *owned, struct error *error) {
         const struct model_tuning *tuning = &communication->tuning;
         struct shard_options options = {
                 .stream = owned->stream,
+                .data = communication->kind == MODEL_DATA,
                 .recognises = communication->recognises.header != NULL,
                 .discard_refused = communication->async && communication->async->refusal == MODEL_DISCARD,
                 .deadline_ns = MILLISECONDS(tuning->deadline_ms),
@@ -133,10 +139,14 @@ static bool restore_shard(struct owned_shard *owned, struct error *error) {
         bool is_known = state_shard_find(gateway->state, owned->stream, &known, error);
         if (!is_known && error->code != ERROR_NOT_FOUND)
                 return false;
-        enum lane_mode initial = communication->initially == MODEL_ASYNC ? LANE_ASYNC : LANE_PLAIN;
-        if (!is_known && !append_first_epoch(owned, initial, error))
+        if (!is_known)
+                known = (struct state_shard){.mode = communication->initially == MODEL_ASYNC ? LANE_ASYNC
+                                                     : communication->initially == MODEL_PUSH ? LANE_PUSH : LANE_PLAIN};
+        bool again = is_known && options.data && known.mode == LANE_RECORD;
+        if ((!is_known || again) && !append_epoch(owned, (enum lane_mode)known.mode, ++known.epoch, &known.since, error))
                 return false;
-        shard_restore(owned->shard, is_known ? (enum lane_mode)known.mode : initial, is_known ? known.epoch : 1);
+        shard_restore(owned->shard, (enum lane_mode)known.mode, known.epoch);
+        shard_restore_since(owned->shard, known.mode == LANE_PLAIN ? 0 : known.since);
         if (!is_known)
                 return true;
         return state_lane_left_each(gateway->state, owned->stream, restore_lane, owned, error) &&
@@ -154,14 +164,8 @@ static bool open_route(struct gateway *gateway, struct route *route, const struc
         struct bytes name = bytes_of(communication->name);
         table_insert(&gateway->route_table, name_slot(name), route);
         atomic_store(&route->direct, true);
-        if (communication->kind != MODEL_FUNCTIONAL) {
-                if (communication->initially != MODEL_PULL)
-                        return error_set(error, ERROR_UNSUPPORTED, "%s: a data communication that is not pulled at the start is not "
-                                         "supported by this version", communication->name);
-                return true;
-        }
         if (!communication->has_key)
-                return true;                            // it stays sync for ever, and needs no lanes
+                return true;                            // it stays sync, or pulled, for ever, and needs no lanes
         route->shards = must_calloc(communication->partitions, sizeof *route->shards);
         for (unsigned i = 0; i < communication->partitions; i++) {
                 struct owned_shard *owned = &route->shards[i];
@@ -169,6 +173,8 @@ static bool open_route(struct gateway *gateway, struct route *route, const struc
                 if (!restore_shard(owned, error))
                         return error_wrap(error, "%s, shard %u", communication->name, i);
         }
+        if (communication->kind == MODEL_DATA && !data_new(route, error))
+                return error_wrap(error, "%s", communication->name);
         route_update_direct(route);
         return true;
 }
@@ -223,6 +229,8 @@ void gateway_start(struct gateway *gateway) {
                 struct route *route = &gateway->routes[r];
                 for (unsigned i = 0; route->shards && i < route->communication->partitions; i++)
                         shard_start(route->shards[i].shard);
+                if (route->data)
+                        data_start(route->data);
         }
 }
 
@@ -230,6 +238,8 @@ void gateway_stop(struct gateway *gateway) {
         atomic_store(&gateway->stopping, true);
         for (size_t r = 0; r < gateway->options.model->communication_count; r++) {
                 struct route *route = &gateway->routes[r];
+                if (route->data)
+                        data_stop(route->data);
                 for (unsigned i = 0; route->shards && i < route->communication->partitions; i++) {
                         shard_pause(route->shards[i].shard, true);
                         loop_timer_cancel(gateway->owner, &route->shards[i].timer);
@@ -253,6 +263,7 @@ void gateway_free(struct gateway *gateway) {
                 struct route *route = &gateway->routes[r];
                 for (unsigned i = 0; route->shards && i < route->communication->partitions; i++)
                         shard_free(route->shards[i].shard);
+                data_free(route->data);
                 free(route->shards);
         }
         for (size_t i = 0; gateway->upstreams && i < gateway->options.loop_count * model->service_count; i++)
@@ -279,6 +290,8 @@ static void views_moved(struct loop_task *task) {
                 struct route *route = &gateway->routes[r];
                 for (unsigned i = 0; route->shards && i < route->communication->partitions; i++)
                         shard_views_passed(route->shards[i].shard, position);
+                if (route->data)
+                        data_views_moved(route->data, position);
         }
 }
 
@@ -438,8 +451,12 @@ void gateway_handle(void *user, struct http_exchange *exchange) {
         const struct model_service *service = route ? NULL : model_service_find(gateway->options.model, name);
         if (route && route->communication->kind == MODEL_FUNCTIONAL)
                 call_take(route, exchange, rest, exchange->query, target);
+        else if (route && route->data)
+                data_take_read(route->data, exchange, rest, exchange->query, target);
         else if (route)
                 take_pull(route, exchange, rest, exchange->query, target);
+        else if (service && data_take_write(gateway, service, exchange, rest, exchange->query, target))
+                return;
         else if (service)
                 take_service(gateway, service, exchange, target);
         else if (bytes_equal(name, BYTES("receipts")) && slash && bytes_equal(exchange->method, BYTES("GET")))

@@ -4,6 +4,7 @@
 //      call.c          functional calls: from an HTTP exchange to a shard's request, and answers
 //      owner.c         what shards ask for: appends, events, look-ups, timers
 //      provider.c      calls, deliveries and forwards to providers, and what their outcome means
+//      data*.c, capture.c, backfill.c  data communications: data_priv.h
 //      shadow.c        the producer step: each call wrapped, unwrapped and compared with itself
 //      command.c       orders of the control thread
 //      figures.c       counters
@@ -24,6 +25,10 @@
 
 struct gateway;
 struct route;
+struct data;
+
+// What became of an append; after APPEND_UNKNOWN it is called once more, when the log has said.
+typedef void owner_heard(void *user, enum append_result result, uint64_t position);
 
 // The offsets of a topic's partition as its owner hands them out.
 struct topic_partition {
@@ -56,6 +61,7 @@ struct route {
         const struct model_communication *communication;
         struct owned_shard *shards;             // `partitions` of them; none for data communications that are pulled
         uint32_t family;                        // in the views; 0: not known yet
+        struct data *data;                      // of a data communication that has shards; NULL
         struct shadow shadow;                   // the owner's
         uint64_t steps_back;                    // the owner's
         uint64_t recognised;                    // the owner's
@@ -76,7 +82,9 @@ struct pending {
         struct loop_task task;
         struct list link;                       // in gateway->under_way, ->unknown or ->free_pending
         struct owned_shard *shard;
-        struct shard_append *append;            // NULL: nobody waits
+        struct shard_append *append;            // NULL: no shard waits
+        owner_heard *heard;                     // NULL: nobody else either
+        void *heard_user;
         struct topic_partition *partition;      // NULL: no offset
         enum append_result result;
         uint64_t position;
@@ -141,6 +149,8 @@ void op_answer(void *user, struct shard_request *request, enum shard_answer answ
 extern const struct shard_ops owner_ops;
 void owner_append_record(struct owned_shard *owned, struct shard_append *append, const struct record *record, struct bytes body,
                          struct topic_partition *partition);
+// The same to the shard's own stream, for others than the shard.
+void owner_append_heard(struct owned_shard *owned, const struct record *record, struct bytes body, owner_heard *heard, void *user);
 void owner_log_broken(struct gateway *gateway);
 void owner_free(struct gateway *gateway);       // waits for the log to end what was submitted; loops do not run any more
 bool owner_read(struct gateway *gateway, uint64_t position, struct arena *arena, struct record *ret_record,
@@ -165,6 +175,36 @@ bool delivery_render(const struct model_communication *communication, const stru
 // ---- shadow.c ----
 void shadow_call(struct call *call);
 void shadow_difference(struct route *route, const char *format, ...) PRINTF_LIKE(2, 3);
+
+// Finds the first place where two documents differ; may_differ are left out. True: they are equal. print: a scalar as a
+// counterexample shows it.
+bool shadow_equal(const struct model_communication *communication, const struct json *a, const struct json *b, struct buffer *path);
+void shadow_print_value(const struct json *root, struct bytes path, struct buffer *text);
+
+// ---- data.c ----
+// A data communication with an event. Its shards are restored already. False with ERROR_IO, ERROR_CORRUPT.
+MUST_USE bool data_new(struct route *route, struct error *error);
+void data_free(struct data *data);              // NULL is allowed
+void data_start(struct data *data);
+void data_stop(struct data *data);
+void data_views_moved(struct data *data, uint64_t position);
+void data_stepped_back(struct data *data);
+void data_switched(struct data *data, enum lane_mode mode);     // an order begins a change of mode
+void data_fill(const struct data *data, struct gateway_state *state);
+void data_fill_counters(const struct data *data, struct gateway_counters *counters);
+bool data_order(struct data *data, const struct gateway_command *command, struct error *error);
+// A GET of the communication. On the exchange's loop.
+void data_take_read(struct data *data, struct http_exchange *exchange, struct bytes path, struct bytes query, struct bytes target);
+// A request to a service. False: it is no write of a capture, and nothing was done.
+bool data_take_write(struct gateway *gateway, const struct model_service *service, struct http_exchange *exchange,
+                     struct bytes path, struct bytes query, struct bytes target);
+// What the shards' ops do for data communications.
+bool data_op_event(struct shard_request *request, struct record *record, struct bytes *ret_body);
+void data_op_answer(struct shard_request *request, enum shard_answer answer, uint64_t position);
+void data_op_forward(struct shard_request *request);
+void data_delivered(struct data *data, uint64_t position);
+bool data_delivery_render(struct owned_shard *owned, const struct record *record, struct bytes event, struct arena *arena,
+                          struct delivery *ret_delivery, struct error *error);
 
 // ---- command.c ----
 void gateway_order_done(struct gateway *gateway, struct gateway_command *command);

@@ -84,12 +84,16 @@ static void append_ended(struct pending *pending, enum append_result result) {
         struct gateway *gateway = pending->shard->gateway;
         struct shard *shard = pending->shard->shard;
         struct shard_append *append = pending->append;
+        owner_heard *heard = pending->heard;
+        void *user = pending->heard_user;
         uint64_t position = pending->position;
         if (pending->partition)
                 partition_ended(gateway, pending->partition, result);
         pending_free(gateway, pending);
         if (append)
                 shard_appended(shard, append, result, position);
+        if (heard)
+                heard(user, result, position);
 }
 
 static void append_heard(struct loop_task *task) {
@@ -101,6 +105,8 @@ static void append_heard(struct loop_task *task) {
                 owner_log_broken(gateway);
                 if (pending->append)
                         shard_appended(pending->shard->shard, pending->append, APPEND_UNKNOWN, 0);
+                if (pending->heard)
+                        pending->heard(pending->heard_user, APPEND_UNKNOWN, 0);
                 return;
         }
         if (pending->result == APPEND_DURABLE && gateway->options.views)
@@ -121,8 +127,8 @@ static void append_complete(struct log_batch *batch, const struct error *error) 
         atomic_fetch_sub(&gateway->at_the_log, 1);
 }
 
-void owner_append_record(struct owned_shard *owned, struct shard_append *append, const struct record *record, struct bytes body,
-                         struct topic_partition *partition) {
+static struct pending *append_record(struct owned_shard *owned, const struct record *record, struct bytes body,
+                                     struct topic_partition *partition) {
         struct gateway *gateway = owned->gateway;
         struct pending *pending = pending_new(gateway);
         struct record stamped = *record;
@@ -138,13 +144,20 @@ void owner_append_record(struct owned_shard *owned, struct shard_append *append,
         };
         pending->batch = (struct log_batch){.records = &pending->record, .count = 1, .complete = append_complete};
         pending->shard = owned;
-        pending->append = append;
+        pending->append = NULL;
+        pending->heard = NULL;
         pending->partition = partition;
         pending->task.run = append_heard;
         if (partition) {
                 partition->next_offset++;
                 partition->under_way++;
         }
+        return pending;
+}
+
+static void submit(struct pending *pending) {
+        struct gateway *gateway = pending->shard->gateway;
+        struct topic_partition *partition = pending->partition;
         // While something is unknown nothing is added, so that records are heard of in the order in which they landed.
         bool refused = !list_empty(&gateway->unknown) || (partition && partition->failed);
         atomic_fetch_add(&gateway->at_the_log, 1);
@@ -159,6 +172,20 @@ void owner_append_record(struct owned_shard *owned, struct shard_append *append,
         pending->result = APPEND_FAILED;
         pending->position = 0;
         loop_post(gateway->owner, &pending->task);
+}
+
+void owner_append_record(struct owned_shard *owned, struct shard_append *append, const struct record *record, struct bytes body,
+                         struct topic_partition *partition) {
+        struct pending *pending = append_record(owned, record, body, partition);
+        pending->append = append;
+        submit(pending);
+}
+
+void owner_append_heard(struct owned_shard *owned, const struct record *record, struct bytes body, owner_heard *heard, void *user) {
+        struct pending *pending = append_record(owned, record, body, NULL);
+        pending->heard = heard;
+        pending->heard_user = user;
+        submit(pending);
 }
 
 static void op_append(void *user, struct shard_append *append, const struct record *record, struct bytes body, int64_t offset) {
@@ -274,6 +301,8 @@ bool owner_event(struct call *call, const struct topic_partition *partition, str
 static bool op_event(void *user, struct shard_request *request, int64_t offset, struct record *record, struct bytes *ret_body) {
         struct owned_shard *owned = user;
         ASSERT(offset == owned->topic.next_offset);
+        if (owned->route->data)
+                return data_op_event(request, record, ret_body);
         return owner_event((struct call *)request, &owned->topic, record, ret_body);
 }
 
@@ -355,6 +384,8 @@ static void op_stepped_back(void *user) {
         struct owned_shard *owned = user;
         owned->route->steps_back++;
         owned->route->shadow.on = false;
+        if (owned->route->data)
+                data_stepped_back(owned->route->data);
 }
 
 static void op_decided(void *user, uint64_t position, bool done, const char *why) {

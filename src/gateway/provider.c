@@ -57,6 +57,8 @@ static void provider_answered(void *user, const struct http_call_result *result)
                 answer_encode(result->headers, result->header_count, result->body, &answer);
                 outcome.answer = buffer_bytes(&answer);
         }
+        if (outcome.result == CALL_DONE && owned->route->data)
+                data_delivered(owned->route->data, shard_message_position(call->message));
         gateway->current = result;
         shard_called(owned->shard, call->message, &outcome);
         gateway->current = NULL;
@@ -185,7 +187,8 @@ static bool send_recorded(struct provider_call *call, struct error *error) {
                 return false;
         if (call->kind == SHARD_DELIVERY) {
                 struct delivery delivery;
-                if (!delivery_render(communication, &record, body, &arena, &delivery, error))
+                if (owned->route->data ? !data_delivery_render(owned, &record, body, &arena, &delivery, error)
+                                       : !delivery_render(communication, &record, body, &arena, &delivery, error))
                         return false;
                 size_t count = with_identity(communication, record.identity_text, delivery.headers, delivery.header_count);
                 count = with_bearer(communication->to, &arena, delivery.headers, count);
@@ -223,6 +226,8 @@ void op_call(void *user, struct shard_message *message, enum shard_call kind, st
 }
 
 void op_forward(void *user, struct shard_request *request) {
-        (void)user;
-        call_forward((struct call *)request);
+        if (((struct owned_shard *)user)->route->data)
+                data_op_forward(request);
+        else
+                call_forward((struct call *)request);
 }

@@ -75,9 +75,7 @@ static bool may_differ(const struct model_communication *communication, struct b
         return false;
 }
 
-// Finds the first place where two documents differ; may_differ are left out. True: they are equal.
-static bool compare_json(const struct model_communication *communication, const struct json *a, const struct json *b,
-                         struct buffer *path) {
+bool shadow_equal(const struct model_communication *communication, const struct json *a, const struct json *b, struct buffer *path) {
         if (may_differ(communication, buffer_bytes(path)))
                 return true;
         if (!a || !b)
@@ -87,7 +85,7 @@ static bool compare_json(const struct model_communication *communication, const 
         size_t before = path->size;
         JSON_FOR_EACH_MEMBER(key, value, a) {
                 json_pointer_append(path, json_text(key));
-                if (!compare_json(communication, value, json_get(b, json_text(key)), path))
+                if (!shadow_equal(communication, value, json_get(b, json_text(key)), path))
                         return false;
                 path->size = before;
         }
@@ -103,8 +101,8 @@ static bool compare_json(const struct model_communication *communication, const 
         return true;
 }
 
-// A scalar as the counterexample shows it; nothing of objects, arrays and long strings.
-static void print_value(const struct json *root, struct bytes path, struct buffer *text) {
+// Nothing of objects, arrays and long strings.
+void shadow_print_value(const struct json *root, struct bytes path, struct buffer *text) {
         struct json_pointer pointer;
         const struct json *value = NULL;
         struct arena arena = {0};
@@ -126,9 +124,9 @@ static bool compare_bodies(struct call *call, const struct delivery *delivery) {
         bool equal = false;
         if (!json_parse(delivery->body, NULL, &arena, &body, NULL)) {
                 shadow_difference(call->route, "body: the delivery's is not JSON");
-        } else if (!(equal = compare_json(call->route->communication, call->body, body, &path))) {
-                print_value(call->body, buffer_bytes(&path), &was);
-                print_value(body, buffer_bytes(&path), &would);
+        } else if (!(equal = shadow_equal(call->route->communication, call->body, body, &path))) {
+                shadow_print_value(call->body, buffer_bytes(&path), &was);
+                shadow_print_value(body, buffer_bytes(&path), &would);
                 shadow_difference(call->route, "body %.*s: the call has %.*s, the delivery would have %.*s",
                                   BYTES_PRINT(buffer_bytes(&path)), BYTES_PRINT(buffer_bytes(&was)), BYTES_PRINT(buffer_bytes(&would)));
         }

@@ -30,7 +30,7 @@ static const uint32_t allowed[MESSAGE_STATES_COUNT] = {
                 | TO(RELEASING)
 #endif
         ,
-        [MESSAGE_APPENDING] = TO(WAITING) | TO(GONE),
+        [MESSAGE_APPENDING] = TO(WAITING) | TO(SETTLED) | TO(GONE),
         [MESSAGE_WAITING] = TO(ATTEMPTING) | TO(TRIED),
         [MESSAGE_ATTEMPTING] = TO(TRIED),
         [MESSAGE_TRIED] = TO(DELIVERING) | TO(WAITING) | TO(RETURNING) | TO(UNKNOWING) | TO(PARKING) | TO(DISCARDING),
@@ -477,6 +477,11 @@ void shard_restore(struct shard *shard, enum lane_mode mode, uint32_t epoch) {
         shard->epoch = epoch;
 }
 
+void shard_restore_since(struct shard *shard, uint64_t position) {
+        ASSERT(!shard->started);
+        shard->state.since = position;
+}
+
 void shard_restore_left_async(struct shard *shard, const struct hash128 *hash) {
         ASSERT(!shard->started);
         if (shard->mode == LANE_ASYNC)
@@ -510,7 +515,7 @@ void shard_restore_message(struct shard *shard, const struct shard_unsettled *un
                 message->state = MESSAGE_IN_DOUBT;
                 break;
         case UNSETTLED_TRYING:
-                message->state = shard->options.recognises || MUTATED(RECOVER_WAITING) ? MESSAGE_WAITING : MESSAGE_PARKING;
+                message->state = shard_repeats(shard) || MUTATED(RECOVER_WAITING) ? MESSAGE_WAITING : MESSAGE_PARKING;
                 message->by_recovery = message->state == MESSAGE_PARKING;
                 break;
         case UNSETTLED_WAITING:
@@ -533,7 +538,13 @@ void shard_start(struct shard *shard) {
                 if (message->state == MESSAGE_DOUBTING || message->state == MESSAGE_PARKING)
                         message_record(shard, message);
         at = 0;
+        // What a predecessor was delivering may still arrive at the reader, and must not overtake what follows.
+        bool sleep = shard->options.data && !shard->options.recognises;
         for (struct lane *lane; (lane = table_next(&shard->lanes, &at));) {
+                if (sleep && !list_empty(&lane->messages)) {
+                        lane->wake_ns = shard_now(shard) + shard->options.settle_ms * 1000000;
+                        lane_time(shard, lane);
+                }
                 lane_call_again(shard, lane);
                 lane_ready(shard, lane);
         }
@@ -562,6 +573,22 @@ uint64_t shard_message_sequence(const struct shard_message *message) {
 void shard_pause(struct shard *shard, bool paused) {
         shard->paused = paused;
         shard_deliver(shard);
+}
+
+enum lane_mode shard_mode(const struct shard *shard) {
+        return shard->mode;
+}
+
+uint32_t shard_epoch(const struct shard *shard) {
+        return shard->epoch;
+}
+
+uint64_t shard_since(const struct shard *shard) {
+        return shard->state.since;
+}
+
+bool shard_changing(const struct shard *shard) {
+        return shard->append.of != APPEND_IDLE;
 }
 
 void shard_state(const struct shard *shard, struct shard_state *ret) {

@@ -13,6 +13,8 @@
 //     under way the lanes concerned admit nothing.
 //  5. A lane has at most one admission under way as async; its sequences have no gap.
 //  6. Deliveries of a lane are made one at a time in sequence, and none while a synchronous call of the lane has no outcome.
+//     Of a data communication: none of a lane whose last delivery nobody knows the outcome of, until `settle` has passed (or at
+//     once, where the reader recognises repeats): they are upserts, and repeating them in order is all that they need.
 //  7. An outcome that must be recorded is submitted again until it is; what it concerns stays as it was meanwhile.
 //
 // One thread: the owner's. No function here calls back into itself through ops: ops must not call the shard before they return.
@@ -111,7 +113,8 @@ struct shard_ops {
         // The next offset of the topic partition, submissions under way included.
         int64_t (*next_offset)(void *user);
         // Renders and checks the event of a request: its body, valid until the next call of ops. False: the message is not valid,
-        // the reason is kept with the request. May set schema_id, mapping and flags of the record.
+        // the reason is kept with the request. May set schema_id, mapping, reference and flags of the record; with RECORD_KEPT the
+        // message is settled by its own record, and not delivered.
         bool (*event)(void *user, struct shard_request *request, int64_t offset, struct record *record, struct bytes *ret_body);
         // Sends to the provider; ends in shard_called. The runtime loads what it sends from the request, or from the log.
         void (*call)(void *user, struct shard_message *message, enum shard_call call, struct shard_request *request);
@@ -136,6 +139,7 @@ struct shard_ops {
 
 struct shard_options {
         uint32_t stream;                // of the shard in the log
+        bool data;                      // of a data communication: lanes take messages in any mode but PLAIN, and deliver in all
         bool recognises;                // the provider recognises identities
         bool recognised_before;         // it did when what is unsettled was admitted: a head of a lane may have been sent
         bool discard_refused;           // refusal: discard
@@ -167,6 +171,8 @@ struct shard_unsettled {
 // tried where nothing is recognised is parked; both are recorded.
 // shard_restore_left_async names the lanes that a switch had left async, those without an unsettled message included.
 void shard_restore(struct shard *shard, enum lane_mode mode, uint32_t epoch);
+// shard_restore_since: where capture began, as shard_state tells it.
+void shard_restore_since(struct shard *shard, uint64_t position);
 void shard_restore_left_async(struct shard *shard, const struct hash128 *lane);
 void shard_restore_message(struct shard *shard, const struct shard_unsettled *unsettled);
 void shard_start(struct shard *shard);
@@ -190,9 +196,13 @@ uint64_t shard_message_sequence(const struct shard_message *message);
 // ---- commands ----
 
 // Begins a change of the shard's mode: PLAIN -> RECORD, RECORD -> ASYNC, ASYNC -> RECORD, RECORD -> PLAIN (only when no lane is
-// left async), and RECORD/ASYNC -> ASYNC to turn a switch back. False with ERROR_CONFLICT while another change is under way or
+// left async), and RECORD/ASYNC -> ASYNC to turn a switch back. Data: PUSH stands beside ASYNC, and they are neighbours. False with ERROR_CONFLICT while another change is under way or
 // where it is not allowed. The change is done when shard_state says so; a failed append leaves the old mode (and changes++).
 MUST_USE bool shard_switch(struct shard *shard, enum lane_mode mode, struct error *error);
+
+// A shard in RECORD goes plain in memory, because the log does not take what it would have to record (ops->stepped_back); that is
+// recorded when the log accepts again. In other modes nothing happens.
+void shard_step_back(struct shard *shard);
 
 // The decision of a person about the message whose INTENT or MESSAGE is at `position`.
 // RECORD_RETRY, RECORD_SETTLED (it was done), RECORD_DISCARDED (it will not be done). For an indeterminate call that is not in an
@@ -207,6 +217,7 @@ struct shard_state {
         enum lane_mode mode;
         uint32_t epoch;
         bool changing;                  // an EPOCH record is under way
+        uint64_t since;                 // position of the EPOCH that ended its last plain time; 0: not known, or plain yet
         uint64_t changes_failed;        // EPOCH records that did not land
         size_t lanes_left_async;        // of a switch async -> sync
         size_t calls_open, calls_indeterminate;
@@ -219,6 +230,10 @@ struct shard_state {
 };
 void shard_state(const struct shard *shard, struct shard_state *ret);           // O(unsettled messages)
 bool shard_has_async(const struct shard *shard);        // whether a lane is async, or may be
+enum lane_mode shard_mode(const struct shard *shard);                           // of these, at once
+uint32_t shard_epoch(const struct shard *shard);
+uint64_t shard_since(const struct shard *shard);
+bool shard_changing(const struct shard *shard);
 
 // Asserts the invariants; O(size). For tests, the simulation and debugging.
 void shard_check(const struct shard *shard);

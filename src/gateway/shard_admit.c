@@ -155,6 +155,7 @@ static void admit_message(struct shard *shard, struct lane *lane, struct shard_r
         }
         struct shard_message *message = admit(shard, lane, request, true);
         message->sequence = record.sequence;
+        message->kept = record.flags & RECORD_KEPT;
         lane->appending = message;
         shard->ops->append(shard->user, &message->append, &record, body, offset);
         if (MUTATED(ANSWER_FIRST))
@@ -242,10 +243,15 @@ void admit_durable(struct shard *shard, struct shard_message *message, uint64_t 
         ASSERT(lane->appending == message && message->sequence == lane->last_sequence + 1);
         lane->appending = NULL;
         lane->last_sequence = message->sequence;
-        lane->backlog++;
-        list_append(&lane->messages, &message->link);
-        message_move(shard, message, MESSAGE_WAITING);
-        request_answer(shard, TAKE(message->request), SHARD_ACCEPTED, position);
+        struct shard_request *request = TAKE(message->request);
+        if (message->kept) {
+                message_settle(shard, message);
+        } else {
+                lane->backlog++;
+                list_append(&lane->messages, &message->link);
+                message_move(shard, message, MESSAGE_WAITING);
+        }
+        request_answer(shard, request, SHARD_ACCEPTED, position);
         lane_release_arrivals(shard, lane);
         lane_moved(shard, lane);
 }

@@ -17,7 +17,7 @@ static struct shard_message *lane_next(const struct lane *lane) {
 }
 
 static bool lane_may_deliver(const struct shard *shard, const struct lane *lane) {
-        return lane_mode_of(shard, lane) == LANE_ASYNC && !lane->wake_ns && lane_next(lane) &&
+        return (shard->options.data || lane_mode_of(shard, lane) == LANE_ASYNC) && !lane->wake_ns && lane_next(lane) &&
                (list_empty(&lane->calls) || MUTATED(NO_WAIT_OLDER));
 }
 
@@ -31,7 +31,7 @@ static void start(struct shard *shard, struct lane *lane) {
         message->attempts++;
         message->attempt_ns = shard_now(shard);
         shard->state.in_flight++;
-        if (!shard->options.recognises && !MUTATED(NO_ATTEMPT)) {
+        if (!shard_repeats(shard) && !MUTATED(NO_ATTEMPT)) {
                 message_move(shard, message, MESSAGE_ATTEMPTING);
                 message_record(shard, message);
                 return;
@@ -163,10 +163,10 @@ static bool refusal_is_final(const struct shard *shard, const struct shard_messa
 }
 
 static enum message_state after_failure(struct shard *shard, struct shard_message *message, enum call_result result) {
-        bool recognises = shard->options.recognises;
+        bool recognises = shard_repeats(shard);
         enum message_state again = recognises || MUTATED(NO_ATTEMPT) ? MESSAGE_WAITING : MESSAGE_RETURNING;
         if (result == CALL_CONFLICT)
-                result = recognises && message->attempts > 1 ? CALL_NOT_DONE : CALL_REFUSED;
+                result = shard->options.data || (recognises && message->attempts > 1) ? CALL_NOT_DONE : CALL_REFUSED;
         switch (result) {
         case CALL_NOT_DONE:
                 return again;
@@ -202,6 +202,10 @@ static void delivered(struct shard *shard, struct shard_message *message, const 
                 message_move(shard, message, MESSAGE_DELIVERING);
         } else {
                 failed(shard, lane, outcome);
+                if (shard->options.data && !shard->options.recognises && outcome->result == CALL_UNKNOWN) {
+                        lane->wake_ns = MAX(lane->wake_ns, shard_now(shard) + shard->options.settle_ms * 1000000);
+                        lane_time(shard, lane);
+                }
                 message_move(shard, message, after_failure(shard, message, outcome->result));
         }
         if (message->state != MESSAGE_WAITING)

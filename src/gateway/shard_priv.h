@@ -100,6 +100,7 @@ struct shard_message {
         bool was_indeterminate;         // of an earlier attempt nobody knows
         bool recognised;
         bool given;                     // its identity was given by commute
+        bool kept;                      // settled by its own record
         bool by_recovery;
         bool unknown;                   // its append ended unknown and has not been read back
         struct buffer answer;           // ANSWERING: what is to be kept for repeats
@@ -178,7 +179,13 @@ static inline uint64_t shard_now(const struct shard *shard) {
         return shard->ops->now_ns(shard->user);
 }
 static inline enum lane_mode lane_mode_of(const struct shard *shard, const struct lane *lane) {
+        if (shard->options.data)
+                return shard->mode == LANE_PLAIN ? LANE_PLAIN : LANE_ASYNC;
         return lane->left_async ? LANE_ASYNC : shard->mode;
+}
+// Whether an attempt whose outcome nobody knows may be made again without asking a person.
+static inline bool shard_repeats(const struct shard *shard) {
+        return shard->options.recognises || shard->options.data;
 }
 static inline bool lane_held(const struct shard *shard, const struct lane *lane) {
         return (shard->append.of != APPEND_IDLE && !MUTATED(EPOCH_NOT_HELD)) || lane->fence_until_ns || lane->opening;
@@ -201,7 +208,6 @@ void switch_appended(struct shard *shard, enum append_result result, uint64_t po
 void lane_opened(struct shard *shard, struct lane *lane, enum append_result result, uint64_t position);
 void lane_try_open(struct shard *shard, struct lane *lane);     // a lane left async whose backlog is gone
 void switch_tick(struct shard *shard);
-void shard_step_back(struct shard *shard);
 
 // ---- shard_person.c ----
 void decided(struct shard *shard, struct shard_message *message, enum append_result result, uint64_t position);

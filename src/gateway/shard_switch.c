@@ -17,6 +17,7 @@ static void append_epoch(struct shard *shard, enum lane_mode mode) {
         shard->append = (struct shard_append){APPEND_OF_EPOCH, shard};
         struct record record = {
                 .kind = RECORD_EPOCH,
+                .flags = shard->options.data ? (unsigned)RECORD_UPSERT : 0,
                 .epoch = shard->epoch + 1,
                 .shard = shard->options.stream,
                 .mode = mode,
@@ -28,10 +29,12 @@ static void append_epoch(struct shard *shard, enum lane_mode mode) {
 }
 
 bool shard_switch(struct shard *shard, enum lane_mode mode, struct error *error) {
-        static const char *const names[] = {"", "plain", "record", "async"};
+        static const char *const names[] = {"", "plain", "record", "async", "push"};
         if (shard->append.of != APPEND_IDLE)
                 return error_set(error, ERROR_CONFLICT, "a change of mode is under way");
-        bool neighbours = mode == LANE_RECORD || shard->mode == LANE_RECORD;
+        bool neighbours = mode == LANE_RECORD || shard->mode == LANE_RECORD ||
+                          (mode != LANE_PLAIN && shard->mode != LANE_PLAIN);
+        ASSERT(mode != LANE_PUSH || shard->options.data);
         if (mode == shard->mode)
                 return true;
         if (!neighbours)
@@ -79,14 +82,16 @@ static void all_lanes_async(struct shard *shard) {
         shard->state.lanes_left_async = 0;
 }
 
-static void new_mode(struct shard *shard) {
+static void new_mode(struct shard *shard, uint64_t position) {
         enum lane_mode old = shard->mode;
         shard->mode = shard->next_mode;
+        if (old == LANE_PLAIN && shard->mode != LANE_PLAIN)
+                shard->state.since = position;
         shard->epoch++;
         shard->plain_not_recorded = false;
-        if (old == LANE_ASYNC && shard->mode == LANE_RECORD)
+        if (old == LANE_ASYNC && shard->mode == LANE_RECORD && !shard->options.data)
                 leave_lanes_behind(shard);
-        if (shard->mode != LANE_ASYNC)
+        if (shard->mode != LANE_ASYNC || shard->options.data)
                 return;
         all_lanes_async(shard);
         size_t at = 0;
@@ -113,7 +118,6 @@ static void release_all(struct shard *shard) {
 }
 
 void switch_appended(struct shard *shard, enum append_result result, uint64_t position) {
-        (void)position;
         if (result == APPEND_UNKNOWN) {
                 shard->unknown = true;
                 release_all(shard);                     // they are told that the log does not know
@@ -122,7 +126,7 @@ void switch_appended(struct shard *shard, enum append_result result, uint64_t po
         shard->append.of = APPEND_IDLE;
         shard->unknown = false;
         if (result == APPEND_DURABLE)
-                new_mode(shard);
+                new_mode(shard, position);
         else
                 shard->state.changes_failed++;
         release_all(shard);

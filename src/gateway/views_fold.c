@@ -53,6 +53,10 @@ static bool fold_epoch(struct step *step, struct error *error) {
         row->epoch = step->record.epoch;
         row->mode = step->record.mode;
         step->shard->row_changed = true;
+        if (row->mode != LANE_PLAIN && (before <= LANE_PLAIN || (before == LANE_RECORD && row->mode == LANE_RECORD)))
+                row->since = step->entry->position;     // from record to record: a restart, which may have lost a step back
+        if (step->record.flags & RECORD_UPSERT)
+                return true;            // a data communication: no lane is ever left behind
         bool leaves = before == LANE_ASYNC && row->mode == LANE_RECORD;
         if (!leaves && row->mode != LANE_ASYNC)
                 return true;            // between plain and record nothing changes for a lane that was left async
@@ -176,16 +180,17 @@ static bool check_sequence(struct step *step, struct views_lane *lane, struct er
         return fault(step, LEDGER_FAULT_SEQUENCE, text, error);
 }
 
-static bool settle_identity(struct step *step, const struct hash128 *identity, const struct hash128 *body_hash, uint64_t answer,
-                            enum ledger_state outcome, struct error *error) {
-        if (hash_is_zero(identity) || outcome == LEDGER_REFUSED)
+// Of an upsert nobody was told the identity, so nobody can repeat it.
+static bool settle_identity(struct step *step, const struct state_message *subject, uint64_t answer, enum ledger_state outcome,
+                            struct error *error) {
+        if (hash_is_zero(&subject->identity) || outcome == LEDGER_REFUSED || (subject->flags & RECORD_UPSERT))
                 return true;
         struct state_identity row = {
                 .settled_at = step->entry->position,
                 .answer = answer,
                 .family = step->shard->row.family,
-                .identity = *identity,
-                .body_hash = *body_hash,
+                .identity = subject->identity,
+                .body_hash = subject->body_hash,
                 .outcome = outcome,
                 .status = step->record.status,
                 .settled_ms = step->record.time_ms,
@@ -246,23 +251,23 @@ static bool fold_message(struct step *step, struct error *error) {
         bool reread = record->flags & RECORD_REREAD, backfill = record->flags & RECORD_BACKFILL;
         if (reread ? !fold_capture_clean(step, error) : record->reference && !fold_capture_outcome(step, error))
                 return false;
-        if ((record->flags & RECORD_KEPT) && !keep_replica(step, error))
+        if ((record->flags & (RECORD_KEPT | RECORD_UPSERT)) && !keep_replica(step, error))
                 return false;
         struct views_lane *lane = NULL;
         if (record->shard && !hash_is_zero(&record->lane)) {
                 if (!views_lane(step->views, record->shard, &record->lane, &lane, error) || !check_sequence(step, lane, error))
                         return false;
         }
-        bool by_call = record->shard && !record->reference && !reread && !backfill && !(record->flags & RECORD_KEPT);
+        bool by_call = record->shard && !record->reference && !reread && !backfill &&
+                       !(record->flags & (RECORD_KEPT | RECORD_UPSERT));
         enum ledger_state state = LEDGER_NONE;
         bool done;
         if ((by_call && !check_admission(step, lane, error)) || !book(step, step->shard, &state, &done, error))
                 return false;
         ASSERT(done);                                   // LEDGER_NONE and MESSAGE: there is a row for any flags
-        if (!ledger_unsettled(state))
-                return state == LEDGER_NONE || settle_identity(step, &record->identity, &record->body_hash, step->entry->position,
-                                                               state, error);
         struct state_message row = admitted_row(step, state);
+        if (!ledger_unsettled(state))
+                return state == LEDGER_NONE || settle_identity(step, &row, row.position, state, error);
         views_message_new(step->views, &row);
         if (lane) {
                 lane->row.unsettled++;
@@ -286,8 +291,7 @@ static bool settle(struct step *step, struct views_message *message, enum ledger
                 lane->changed = true;
         }
         bool call = outcome == LEDGER_ANSWERED || outcome == LEDGER_CALL_SETTLED;
-        return settle_identity(step, &row->identity, &row->body_hash, call ? step->entry->position : row->position, outcome,
-                               error);
+        return settle_identity(step, row, call ? step->entry->position : row->position, outcome, error);
 }
 
 // A step of the message that the record refers to: ANSWERED … DISCARDED, ATTEMPT, RETRY.

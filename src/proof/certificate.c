@@ -236,7 +236,7 @@ static bool read_epochs(const struct json *body, struct arena *arena, struct cer
                     !get_u64(node, "mode", &mode, error) || !get_u64(node, "position", &epoch->position, error) ||
                     !get_i64(node, "time_ms", &epoch->time_ms, error))
                         return false;
-                if (shard > UINT32_MAX || number > UINT32_MAX || mode > LANE_ASYNC)
+                if (shard > UINT32_MAX || number > UINT32_MAX || mode > LANE_PUSH)
                         return missing("an epoch's number", error);
                 epoch->shard = (uint32_t)shard;
                 epoch->epoch = (uint32_t)number;

@@ -383,6 +383,7 @@ static struct state_shard shard_of(sqlite3_stmt *statement) {
                 .family = (uint32_t)state_column(statement, 1),
                 .mode = (uint32_t)state_column(statement, 2),
                 .epoch = (uint32_t)state_column(statement, 3),
+                .since = state_column(statement, 4),
         };
 }
 
@@ -419,5 +420,6 @@ bool state_shard_put(struct state *state, const struct state_shard *shard, struc
         state_bind(statement, 2, shard->family);
         state_bind(statement, 3, shard->mode);
         state_bind(statement, 4, shard->epoch);
+        state_bind(statement, 5, (int64_t)shard->since);
         return state_run(&state->own, statement, error);
 }

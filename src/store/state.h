@@ -58,6 +58,7 @@ struct state_shard {
         uint32_t family;
         uint32_t mode;                                  // enum lane_mode of its last EPOCH; 0: it never had one
         uint32_t epoch;
+        uint64_t since;                                 // position of the EPOCH that ended its last plain time; 0: it is plain yet
 };
 typedef bool state_shard_visit(void *context, const struct state_shard *shard, struct error *error);
 MUST_USE bool state_shard_each(struct state_reader *reader, state_shard_visit *visit, void *context, struct error *error);

@@ -17,7 +17,7 @@
         "CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK(one = 1), log_id BLOB NOT NULL, position INTEGER NOT NULL);" \
         "CREATE TABLE family(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"                                     \
         "CREATE TABLE shard(stream INTEGER PRIMARY KEY, family INTEGER NOT NULL, mode INTEGER NOT NULL,"              \
-        " epoch INTEGER NOT NULL);"                                                                                   \
+        " epoch INTEGER NOT NULL, since INTEGER NOT NULL);"                                                           \
         "CREATE TABLE lane(id INTEGER PRIMARY KEY, shard INTEGER NOT NULL, lane BLOB NOT NULL, key TEXT NOT NULL,"    \
         " last_sequence INTEGER NOT NULL, unsettled INTEGER NOT NULL, left_async INTEGER NOT NULL,"                   \
         " epoch INTEGER NOT NULL);"                                                                                   \
@@ -64,9 +64,9 @@
         X(MOVE, "UPDATE meta SET position = ?1")                                                                      \
         X(FAMILY, "SELECT id FROM family WHERE name = ?1")                                                            \
         X(FAMILY_ADD, "INSERT INTO family(name) VALUES(?1)")                                                          \
-        X(SHARDS, "SELECT stream, family, mode, epoch FROM shard ORDER BY stream")                                    \
-        X(SHARD, "SELECT stream, family, mode, epoch FROM shard WHERE stream = ?1")                                   \
-        X(SHARD_PUT, "INSERT OR REPLACE INTO shard VALUES(?1, ?2, ?3, ?4)")                                           \
+        X(SHARDS, "SELECT stream, family, mode, epoch, since FROM shard ORDER BY stream")                             \
+        X(SHARD, "SELECT stream, family, mode, epoch, since FROM shard WHERE stream = ?1")                            \
+        X(SHARD_PUT, "INSERT OR REPLACE INTO shard VALUES(?1, ?2, ?3, ?4, ?5)")                                       \
         X(LANE, "SELECT " LANE_COLUMNS ", id FROM lane WHERE shard = ?1 AND substr(lane, 1, 6) = substr(?2, 1, 6)"    \
                 " AND lane = ?2")                                                                                     \
         X(LANES_LEFT, "SELECT " LANE_COLUMNS ", id FROM lane WHERE shard = ?1 AND left_async ORDER BY id")            \

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// An event of a data communication on its way into its lane's shard: checked, given an identity, admitted as a MESSAGE that is an
+// upsert, and remembered in the overlay before anybody hears of it. Also the records of captures, which concern no lane, and the
+// request that delivers an event into a reader's own table.
+#include "gateway/data_priv.h"
+
+#include <stdio.h>
+
+#include "json/writer.h"
+#include "os/random.h"
+#include "schema/schema.h"
+
+enum { PARSE_DEPTH = 64 };
+
+bool data_event_of(const struct data *data, struct bytes source, struct bytes expected_key, struct arena *arena,
+                   struct data_event *ret_event, struct error *error) {
+        struct gateway *gateway = data->gateway;
+        struct data_event event = {.body = source};
+        struct json_limits limits = {.depth = PARSE_DEPTH};
+        event.schema_id = (uint32_t)atomic_load(&gateway->event_schemas[data->event->index]);
+        const struct schema *schema = registry_schema(gateway->options.registry, event.schema_id);
+        if (!schema)
+                return error_set(error, ERROR_UNAVAILABLE, "no schema is registered for %s", data->event->name);
+        if (!json_parse(source, &limits, arena, &event.json, error))
+                return error_wrap(error, "event");
+        CLEANUP(buffer_free) struct buffer filled = {0};
+        if (schema_fill_defaults(schema, event.json, &filled)) {
+                event.body = arena_copy(arena, buffer_bytes(&filled));
+                event.flags |= RECORD_FILLED;
+                if (!json_parse(event.body, NULL, arena, &event.json, error))
+                        return error_wrap(error, "event with defaults");
+        }
+        if (!schema_validate(schema, event.body, event.json, arena, error))
+                return error_wrap(error, "the event does not match its schema");
+        if (!model_event_key(data->event, event.json, arena, &event.key, error))
+                return error_wrap(error, "the event's key");
+        if (event.key.size > RECORD_KEY_MAX)
+                return error_set(error, ERROR_LIMIT, "the event's key has %zu bytes, at most %d are allowed", event.key.size,
+                                 RECORD_KEY_MAX);
+        if (expected_key.size && !bytes_equal(expected_key, event.key))
+                return error_set(error, ERROR_REJECTED, "the event has the key %.*s, the write %.*s", BYTES_PRINT(event.key),
+                                 BYTES_PRINT(expected_key));
+        *ret_event = event;
+        return true;
+}
+
+// ---- publishing ----
+
+static void publication_done(struct loop_task *task) {
+        struct publication *publication = CONTAINER_OF(task, struct publication, task);
+        publication->done(publication);
+}
+
+void data_publish(struct publication *publication) {
+        struct data *data = publication->data;
+        struct shard_request *request = &publication->request;
+        uint8_t random[16];
+        random_fill(random_real(), random, sizeof random);
+        for (size_t i = 0; i < sizeof random; i++)
+                snprintf(publication->identity_text + 2 * i, 3, "%02x", random[i]);
+        request->identity_text = bytes_of(publication->identity_text);
+        struct bytes parts[] = {bytes_of(data->communication->name), request->identity_text};
+        request->identity = hash128_of(&data->gateway->options.hash_key, HASH_IDENTITY, parts, ARRAY_SIZE(parts));
+        request->identity_given = true;
+        publication->owned = data_shard(data, request->key, &request->lane);
+        publication->task.run = publication_done;
+        publication->durable = publication->unknown = false;
+        list_init(&request->link);
+        shard_request(publication->owned->shard, request);
+}
+
+bool data_op_event(struct shard_request *request, struct record *record, struct bytes *ret_body) {
+        const struct publication *publication = (const struct publication *)request;
+        record->flags |= publication->flags | RECORD_UPSERT;
+        if (publication->data->communication->async->keep_gateway)
+                record->flags |= RECORD_KEPT;
+        record->reference = publication->reference;
+        record->schema_id = publication->schema_id;
+        *ret_body = publication->body;
+        return true;
+}
+
+static const char *why_not(enum shard_answer answer) {
+        switch (answer) {
+        case SHARD_LOG_UNAVAILABLE: return "the log does not take messages now";
+        case SHARD_LOG_UNKNOWN: return "it is not known yet whether the log has taken the message";
+        case SHARD_BACKLOG_FULL: return "max_backlog messages wait already";
+        case SHARD_ACCEPTED: case SHARD_RESPONSE: case SHARD_STORED: case SHARD_OTHER_BODY: case SHARD_IN_PROGRESS:
+        case SHARD_UNSETTLED: case SHARD_NOT_VALID: break;
+        }
+        UNREACHABLE("an answer to a message with a new identity");
+        return NULL;
+}
+
+// Inside the shard: what must be true at once is made so here, the rest is done in a turn of its own.
+void data_op_answer(struct shard_request *request, enum shard_answer answer, uint64_t position) {
+        struct publication *publication = (struct publication *)request;
+        struct data *data = publication->data;
+        if (answer == SHARD_ACCEPTED) {
+                publication->durable = true;
+                publication->position = position;
+                overlay_put(&data->overlay, request->key, publication->body, publication->flags & RECORD_TOMBSTONE, position);
+                if (publication->flags & RECORD_REREAD)
+                        dirty_clean(&data->dirty, request->key, publication->reference);
+        } else {
+                publication->unknown = answer == SHARD_LOG_UNKNOWN;
+                publication->why = why_not(answer);
+        }
+        loop_post(data->gateway->owner, &publication->task);
+}
+
+void data_op_forward(struct shard_request *request) {
+        struct publication *publication = (struct publication *)request;
+        publication->why = "capture has been switched off";
+        loop_post(publication->data->gateway->owner, &publication->task);
+}
+
+void data_record(struct data *data, struct owned_shard *owned, enum record_kind kind, struct bytes key, uint64_t reference,
+                 struct bytes request, owner_heard *heard, void *user) {
+        struct record record = {
+                .kind = kind,
+                .epoch = shard_epoch(owned->shard),
+                .shard = owned->stream,
+                .reference = reference,
+                .time_ms = clock_wall_ms(loop_clock(data->gateway->owner)),
+                .key = key,
+                .request = request,
+        };
+        if (key.size)
+                data_shard(data, key, &record.lane);
+        owner_append_heard(owned, &record, (struct bytes){0}, heard, user);
+}
+
+// ---- deliveries ----
+
+// The key alone, where the event has it: what the target of a tombstone's delivery is rendered from.
+static struct bytes key_document(const struct model_event *event, struct bytes key, struct arena *arena) {
+        struct buffer text = {0};
+        for (size_t i = 0; i < event->key.count; i++) {
+                buffer_append_byte(&text, '{');
+                json_quote(&text, event->key.tokens[i]);
+                buffer_append_byte(&text, ':');
+        }
+        json_quote(&text, key);
+        for (size_t i = 0; i < event->key.count; i++)
+                buffer_append_byte(&text, '}');
+        struct bytes document = arena_copy(arena, buffer_bytes(&text));
+        buffer_free(&text);
+        return document;
+}
+
+// An upsert is sent as the configuration says; a tombstone is a DELETE of the same path, without a body.
+bool data_delivery_render(struct owned_shard *owned, const struct record *record, struct bytes event, struct arena *arena,
+                          struct delivery *ret_delivery, struct error *error) {
+        const struct data *data = owned->route->data;
+        const struct model_communication *communication = data->communication;
+        bool push = shard_mode(owned->shard) == LANE_PUSH && communication->push.target;
+        const struct model_delivery *target = push ? &communication->push : &communication->async->deliver;
+        bool tombstone = record->flags & RECORD_TOMBSTONE;
+        if (!target->target)
+                return error_set(error, ERROR_CORRUPT, "%s delivers nothing", communication->name);
+        struct template_inputs inputs = {.id = record->identity_text};
+        struct bytes document = tombstone ? key_document(data->event, record->key, arena) : event;
+        if (!json_parse(document, NULL, arena, &inputs.event, error))
+                return error_wrap(error, "event");
+        CLEANUP(buffer_free) struct buffer text = {0};
+        CLEANUP(buffer_free) struct buffer body = {0};
+        if (!model_delivery_render(target, inputs.event, arena, &text, error))
+                return false;
+        if (!tombstone && communication->async->unwrap) {
+                if (!template_render(communication->async->unwrap, &inputs, &body, error))
+                        return false;
+        } else if (!tombstone) {
+                buffer_append(&body, event);
+        }
+        *ret_delivery = (struct delivery){
+                .method = tombstone ? BYTES("DELETE") : bytes_of(target_method(target->target)),
+                .target = arena_copy(arena, buffer_bytes(&text)),
+                .body = arena_copy(arena, buffer_bytes(&body)),
+        };
+        if (!tombstone)
+                ret_delivery->headers[ret_delivery->header_count++] =
+                        (struct http_header){BYTES("Content-Type"), BYTES("application/json")};
+        return true;
+}
+
+void data_delivered(struct data *data, uint64_t position) {
+        capture_delivered(data, position);
+}
