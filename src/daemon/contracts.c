@@ -51,7 +51,7 @@ static bool register_version(struct daemon *daemon, const struct model_event *ev
 bool contracts_register(struct daemon *daemon, struct error *error) {
         for (size_t i = 0; i < daemon->model->communication_count; i++) {
                 const struct model_communication *communication = &daemon->model->communications[i];
-                if (communication->initially != MODEL_ASYNC)
+                if (communication->initially != MODEL_ASYNC && communication->initially != MODEL_PUSH)
                         continue;
                 const struct model_event *event = communication->async->event;
                 for (size_t v = 0; v < event->version_count; v++)

@@ -520,7 +520,7 @@ void shard_restore_message(struct shard *shard, const struct shard_unsettled *un
                 break;
         case UNSETTLED_WAITING:
         case UNSETTLED_INDETERMINATE:           // may be sent again only while the provider recognises identities
-                message->state = shard->options.recognises || !sent ? MESSAGE_WAITING : MESSAGE_PARKING;
+                message->state = shard_repeats(shard) || !sent ? MESSAGE_WAITING : MESSAGE_PARKING;
                 message->by_recovery = message->state == MESSAGE_PARKING;
                 break;
         case UNSETTLED_PARKED:
