@@ -196,8 +196,9 @@ uint64_t shard_message_sequence(const struct shard_message *message);
 // ---- commands ----
 
 // Begins a change of the shard's mode: PLAIN -> RECORD, RECORD -> ASYNC, ASYNC -> RECORD, RECORD -> PLAIN (only when no lane is
-// left async), and RECORD/ASYNC -> ASYNC to turn a switch back. Data: PUSH stands beside ASYNC, and they are neighbours. False with ERROR_CONFLICT while another change is under way or
-// where it is not allowed. The change is done when shard_state says so; a failed append leaves the old mode (and changes++).
+// left async), and RECORD/ASYNC -> ASYNC to turn a switch back. Data: PUSH stands beside ASYNC, and they are neighbours. False
+// with ERROR_CONFLICT while another change is under way or where it is not allowed. The change is done when shard_state says so;
+// a failed append leaves the old mode (and changes++).
 MUST_USE bool shard_switch(struct shard *shard, enum lane_mode mode, struct error *error);
 
 // A shard in RECORD goes plain in memory, because the log does not take what it would have to record (ops->stepped_back); that is
