@@ -153,10 +153,10 @@ static const struct api_route routes[] = {
         {.method = "GET", .pattern = "/migrations", .handle = answer_all},
         {.method = "GET", .pattern = "/migrations/{communication}", .handle = answer_one},
         {.method = "POST", .pattern = "/migrations/{communication}", .handle = begin, .members = "to auto"},
-        {.method = "POST", .pattern = "/migrations/{communication}/advance", .handle = advance},
-        {.method = "POST", .pattern = "/migrations/{communication}/pause", .handle = halt},
-        {.method = "POST", .pattern = "/migrations/{communication}/rollback", .handle = rollback},
-        {.method = "POST", .pattern = "/migrations/{communication}/cancel", .handle = cancel},
+        {.method = "POST", .pattern = "/migrations/{communication}/advance", .handle = advance, .members = ""},
+        {.method = "POST", .pattern = "/migrations/{communication}/pause", .handle = halt, .members = ""},
+        {.method = "POST", .pattern = "/migrations/{communication}/rollback", .handle = rollback, .members = ""},
+        {.method = "POST", .pattern = "/migrations/{communication}/cancel", .handle = cancel, .members = ""},
 };
 
 void migrate_rest_add(struct api *api, struct migrate *migrate) {

@@ -24,7 +24,8 @@ const struct cli_command cli_commands[] = {
          CLIENT | TAKES(TO), 1, 1, cli_plan},
         {"migrate", "COMMUNICATION --to MODE [--auto | --step]", "begin a migration",
          "Begins to move the communication to another mode. With --auto it takes each step whose gate passes by itself and stops\n"
-         "only at what a person has to do. With --step (the default) it waits for \"commute advance\" before each step.",
+         "only at what a person has to do; without --json the command then follows it to its end and prints each change (exit status\n"
+         "0: done, 75: paused or cancelled). With --step (the default) it waits for \"commute advance\" before each act.",
          CLIENT | TAKES(TO) | TAKES(AUTO) | TAKES(STEP), 1, 1, cli_migrate},
         {"advance", "COMMUNICATION", "take the next step of a migration",
          "Measures the next step's gate and takes the step if it passes; else says what is missing. Also says\n"

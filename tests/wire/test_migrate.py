@@ -8,6 +8,7 @@ import json
 import os
 import random
 import re
+import subprocess
 import threading
 import time
 
@@ -276,6 +277,51 @@ def test_pauses_and_goes_back(commute_with, provider, load):
     check(traffic, provider)
 
 
+# ---- the command line ----
+
+@pytest.fixture
+def cli(commute, tmp_path):
+    def run(it, *arguments):
+        done = subprocess.run([commute, *arguments, "-c", it.config], capture_output=True, text=True, timeout=60 * SLOW)
+        return done.returncode, done.stdout, done.stderr
+    return run
+
+
+def test_the_command_line_plans_and_follows_to_the_end(commute_with, load, cli):
+    it = commute_with()
+    it.serve()
+    code, out, err = cli(it, "plan", "COMM-040", "--to", "async")
+    assert (code, err) == (0, "")
+    assert "  1  ✓ the event's schema is written (it is so already: nothing to do)\n" in out
+    assert "        does      registers every version of TaskCompletedSuccessful that is not there yet\n" in out
+    assert "  7    clean up, update the documentation\n" in out or "  7  " in out
+    load(it.gateway)
+    code, out, err = cli(it, "migrate", "COMM-040", "--to", "async", "--auto")
+    assert (code, err) == (0, "")
+    assert out.count("begun: from sync to async") == 1 and out.count("done: COMM-040 is async\n") == 1
+    assert "COMM-040, from sync to async: done, step 7 of 7\n" in out
+    assert re.search(r"  4  ✓ the producer sends the event, in shadow\n        \d+ comparisons, none differs\n", out)
+    code, out, err = cli(it, "migrate", "COMM-040", "--to", "async")
+    assert (code, out, err) == (75, "", "commute: COMM-040 is async already\n")
+
+
+def test_the_command_line_gives_commands(commute_with, cli):
+    it = commute_with()
+    it.serve()
+    code, out, _ = cli(it, "migrate", "COMM-040", "--to", "async", "--step")
+    assert code == 0 and out.startswith("COMM-040, from sync to async: ")
+    until(it, "ready", "registered")
+    code, out, _ = cli(it, "advance", "COMM-040")
+    assert code == 0 and "acting" in out
+    until(it, "ready", "producer")
+    code, out, _ = cli(it, "pause", "COMM-040")
+    assert code == 0 and "paused: `commute advance` goes on" in out
+    code, _, err = cli(it, "rollback", "COMM-040")
+    assert code == 75 and err == "commute: COMM-040: no step has been taken that could be undone\n"
+    code, out, _ = cli(it, "cancel", "COMM-040", "--json")
+    assert code == 0 and json.loads(out)["status"] == "cancelled"
+
+
 # ---- refused ----
 
 @pytest.mark.parametrize("name, body, status, part", [
@@ -316,7 +362,8 @@ def test_a_mapping_that_swaps_two_ids_fails_at_the_gate(commute_with, load):
         evidence = migration(it)["steps"][3]["evidence"]
         return evidence and evidence["verdict"] == "fail" and evidence
     evidence = wait_until(fails)
-    assert re.match(r"\d+ of \d+ comparisons differs?; first: body /(candidate|number): the call has \d+, the delivery would have \d+", evidence["sentence"])
+    assert re.match(r"\d+ of \d+ comparisons differs?; first: body /(candidate|number): the call has \d+, the delivery "
+                    r"would have \d+", evidence["sentence"])
     assert order(it, "/advance")[0] == 409
     order(it, "/cancel")
     until(it, "cancelled")
