@@ -5,12 +5,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *mark_of_verdict(struct bytes verdict) {
-        if (bytes_equal(verdict, BYTES("pass")))
-                return "✓";
-        return bytes_equal(verdict, BYTES("fail")) ? "✗" : "…";
-}
-
 static void print_part(const char *what, struct bytes text) {
         if (text.size)
                 printf("        %-10s%.*s\n", what, BYTES_PRINT(text));
@@ -21,11 +15,10 @@ static void print_part(const char *what, struct bytes text) {
 static void show_planned(const struct json *step) {
         bool holds = client_truth(step, "holds");
         struct bytes verdict = client_text(step, "verdict");
-        bool later = bytes_equal(verdict, BYTES("later"));
-        printf("%3llu  %s %.*s%s\n", (unsigned long long)client_number(step, "number"), later ? " " : mark_of_verdict(verdict),
+        const char *mark = holds ? "✓" : bytes_equal(verdict, BYTES("fail")) ? "✗" : "…";
+        printf("%3llu  %s %.*s%s\n", (unsigned long long)client_number(step, "number"), mark,
                BYTES_PRINT(client_text(step, "title")), holds ? " (it is so already: nothing to do)" : "");
-        if (!later)
-                print_part("now", client_text(step, "sentence"));
+        print_part("now", client_text(step, "sentence"));
         if (holds)
                 return;
         print_part("gate", client_text(step, "wants"));
@@ -65,7 +58,7 @@ static const char *state_words(struct bytes status) {
         return "";
 }
 
-static void show_step(const struct json *step, struct bytes status) {
+static void show_step(const struct json *step, struct bytes status, bool last) {
         const struct json *evidence = json_get_text(step, "evidence");
         struct bytes sentence = client_text(evidence, "sentence");
         bool now = bytes_equal(client_text(step, "status"), BYTES("now"));
@@ -78,7 +71,7 @@ static void show_step(const struct json *step, struct bytes status) {
                 printf("        %s%s%.*s\n", state_words(status), sentence.size ? ": " : "", BYTES_PRINT(sentence));
         else if (sentence.size)
                 printf("        %.*s\n", BYTES_PRINT(sentence));
-        if (now || (done && client_number(step, "number") > 1))
+        if (now || (done && last))
                 print_part("you", client_text(step, "to_do"));
 }
 
@@ -94,7 +87,7 @@ void migrate_show(const struct json *migration) {
         const struct json *steps = json_get_text(migration, "steps");
         if (json_is(steps, JSON_ARRAY))
                 JSON_FOR_EACH(step, steps)
-                        show_step(step, status);
+                        show_step(step, status, client_number(step, "number") == client_number(migration, "count"));
 }
 
 // ---- following ----

@@ -35,8 +35,8 @@ static enum migrate_verdict is_registered(const struct migrate_view *view, struc
         if (event->version_count == 0)
                 return migrate_say(evidence, MIGRATE_WAIT, "there is no contract of %s yet", event->name);
         migrate_figure(evidence, "schema_id", id);
-        return migrate_say(evidence, MIGRATE_PASS, "subject %s has version%s 1 to %zu; the last is schema %" PRIu32, event->name,
-                           plural(event->version_count), event->version_count, id);
+        return migrate_say(evidence, MIGRATE_PASS, "subject %s has %s version%s of the contract; the last is schema %" PRIu32,
+                           event->name, event->version_count == 1 ? "the" : "all", plural(event->version_count), id);
 }
 
 static void registration_done(struct migrate_registration *registration, const struct error *error) {

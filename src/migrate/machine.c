@@ -112,12 +112,16 @@ static void keep_evidence(const struct migration *migration, struct migration_st
         snprintf(kept->configuration, sizeof kept->configuration, "%s", migration->migrate->options.model->hash_text);
 }
 
+static void note_evidence(struct migration_state *next, int64_t now_ms, const char *how, const struct migrate_evidence *evidence) {
+        migration_note(next, now_ms, "%s%s%s", how, evidence->sentence[0] ? ": " : "", evidence->sentence);
+}
+
 // The step is done: on to the next, or to the end.
 static void move_on(struct migration *migration, const struct migrate_evidence *evidence, const char *how) {
         struct migration_state *next = migration_move(migration);
         int64_t now_ms = migration->view.now_ms;
         keep_evidence(migration, next, evidence);
-        migration_note(next, now_ms, "%s: %s", how, evidence->sentence);
+        note_evidence(next, now_ms, how, evidence);
         if (next->step + 1 < next->table->count) {
                 migration_enter(next, next->step + 1, MIGRATE_BEFORE);
         } else {
@@ -131,7 +135,7 @@ static void move_on(struct migration *migration, const struct migrate_evidence *
 static void move_to(struct migration *migration, enum migrate_state state, const struct migrate_evidence *evidence, const char *how) {
         struct migration_state *next = migration_move(migration);
         keep_evidence(migration, next, evidence);
-        migration_note(next, migration->view.now_ms, "%s: %s", how, evidence->sentence);
+        note_evidence(next, migration->view.now_ms, how, evidence);
         migration_enter(next, next->step, state);
         migration_commit(migration, next);
 }
@@ -221,7 +225,7 @@ static void in_before(struct migration *migration, struct migrate_evidence *evid
         const struct migrate_step *step = migration_step(migration->now);
         bool holds = false;
         if (!step->fact && !step->act) {
-                migrate_say(evidence, MIGRATE_PASS, "nothing is to be measured before");
+                migrate_say(evidence, MIGRATE_PASS, "%s", "");
                 move_to(migration, MIGRATE_GATE, evidence, "measuring");
                 return;
         }

@@ -75,7 +75,7 @@ enum migrate_verdict migrate_look_before(const struct migrate_step *step, const 
                 return step->conditions(view, evidence);
         }
         if (verdict == MIGRATE_NONE)
-                migrate_say(evidence, MIGRATE_PASS, "nothing is to be measured before");
+                migrate_say(evidence, MIGRATE_PASS, "%s", "");
         evidence->verdict = MIGRATE_PASS;       // what does not hold yet is what the act is for
         return MIGRATE_PASS;
 }

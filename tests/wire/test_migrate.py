@@ -60,6 +60,9 @@ class Bonuses(http.server.ThreadingHTTPServer):
     def port(self):
         return self.server_address[1]
 
+    def handle_error(self, *_):
+        """Connections break when commute is killed."""
+
     class Answer(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
@@ -294,7 +297,7 @@ def test_the_command_line_plans_and_follows_to_the_end(commute_with, load, cli):
     assert (code, err) == (0, "")
     assert "  1  ✓ the event's schema is written (it is so already: nothing to do)\n" in out
     assert "        does      registers every version of TaskCompletedSuccessful that is not there yet\n" in out
-    assert "  7    clean up, update the documentation\n" in out or "  7  " in out
+    assert "  7  … clean up, update the documentation\n" in out
     load(it.gateway)
     code, out, err = cli(it, "migrate", "COMM-040", "--to", "async", "--auto")
     assert (code, err) == (0, "")
