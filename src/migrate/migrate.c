@@ -2,9 +2,9 @@
 // The machine's life: it is restored from records, started, ticked, and given commands. See migrate.h.
 #include "migrate/migrate.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "base/arena.h"
 #include "migrate/migrate_priv.h"
 
 struct migrate *migrate_new(const struct migrate_options *options) {
@@ -60,11 +60,24 @@ static void void_after_restart(struct migration *migration) {
         }
 }
 
+// The configuration has no such communication any more: fine unless it is on its way.
+static bool lost(struct bytes communication, struct bytes json, struct error *error) {
+        struct arena CLEANUP(arena_free) arena = {0};
+        const struct json *root;
+        if (!json_parse(json, NULL, &arena, &root, error))
+                return error_wrap(error, "MIGRATION record of %.*s", BYTES_PRINT(communication));
+        const struct json *finished = json_get_text(root, "finished");
+        if (finished && !json_is(finished, JSON_NULL))
+                return true;
+        return error_set(error, ERROR_CONFLICT, "a migration of %.*s is under way, and the configuration has no such communication "
+                         "any more", BYTES_PRINT(communication));
+}
+
 bool migrate_restore(struct migrate *migrate, struct bytes communication, struct bytes json, struct error *error) {
         ASSERT(!migrate->started);
         const struct model_communication *found = model_communication_find(migrate->options.model, communication);
         if (!found)
-                return true;            // its shards are gone as well: the daemon refuses a configuration that loses live ones
+                return lost(communication, json, error);
         struct migration *migration = migration_of(migrate, found);
         struct migration_state *state;
         if (!migration_read(json, found, &state, error))
@@ -100,8 +113,15 @@ void migrate_start(struct migrate *migrate) {
 }
 
 void migrate_stop(struct migrate *migrate) {
+        struct error error;
         migrate->started = false;
         migrate_want_polls(migrate);
+        error_set(&error, ERROR_UNAVAILABLE, "commute is ending");
+        for (size_t i = 0; i < migrate->options.model->communication_count; i++) {
+                struct migration *migration = &migrate->migrations[i];
+                if (migration->request && migration->request->order == MIGRATE_ADVANCE && !migration->serving)
+                        migration_answer(migration, &error);    // others end with what they have asked for
+        }
 }
 
 void migrate_tick(struct migrate *migrate) {

@@ -54,6 +54,7 @@ class Bonuses(http.server.ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Bonuses.Answer)
         self.lock, self.known, self.accrued, self.recognises = threading.Lock(), {}, [], True
+        self.pause, self.held = threading.Event(), []           # set: calls are held until it is cleared
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -85,6 +86,10 @@ class Bonuses(http.server.ThreadingHTTPServer):
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             identity = self.headers.get("Idempotency-Key")
             server = self.server
+            if server.pause.is_set():
+                server.held.append(body)
+                while server.pause.is_set():
+                    time.sleep(0.01)
             with server.lock:
                 if identity in server.known and server.recognises:
                     return self.answer(201, server.known[identity], replayed=True)
@@ -278,6 +283,33 @@ def test_pauses_and_goes_back(commute_with, provider, load):
     assert order(it, "/cancel")[0] == 200
     until(it, "cancelled")
     check(traffic, provider)
+
+
+def test_a_parked_lane_stays_async_until_a_person_has_settled_it(commute_with, provider):
+    it = commute_with("none")
+    process = it.serve()
+    traffic = Load(it.gateway, callers=1)
+    begin(it, "async")
+    until(it, "done")
+    traffic.stop()
+    provider.pause.set()                        # what is delivered now is at the provider when commute is killed
+    assert it.call(b'{"task_id": 777, "candidate": 7, "number": 0}')[0] == 202
+    wait_until(lambda: provider.held)
+    process.kill()
+    provider.pause.clear()
+    it.serve()
+    begin(it, "sync")
+    until(it, "acting", "switch")
+
+    def waits():
+        evidence = migration(it)["steps"][2]["evidence"]
+        return evidence and "1 lane still async: 1 parked" in evidence["sentence"] and evidence
+    assert "a person has to settle what is parked" in wait_until(waits)["sentence"]
+    assert it.call(b'{"task_id": 778, "candidate": 8, "number": 0}')[0] == 201     # other lanes are sync
+    position = it.get("/parked")[1]["parked"][0]["position"]
+    wait_until(lambda: it.get(f"/parked/{position}/settle", method="POST", body=b'{"done": true}')[0] == 200)
+    until(it, "done")
+    assert [task["task_id"] for task in provider.accrued].count(777) == 1
 
 
 # ---- the command line ----

@@ -334,6 +334,23 @@ static void advance_says_what_is_missing(void **test) {
         fake_free(fake);
 }
 
+static void nothing_is_begun_when_commute_ends(void **test) {
+        (void)test;
+        struct fake *fake = fake_new(FAKE_PROBED);
+        fake->traffic = 0;
+        fake_begin(fake, MODEL_ASYNC, true);
+        fake_until(fake, MIGRATE_GATE, "producer");
+        fake_give(fake, "COMM-040", MIGRATE_ADVANCE, MODEL_ASYNC, false);
+        assert_false(fake->answered);
+        migrate_stop(fake->migrate);
+        assert_true(fake->answered);
+        assert_refused(fake, ERROR_UNAVAILABLE, "commute is ending");
+        assert_false(fake->polling);
+        fake_do(fake, MIGRATE_PAUSE);
+        assert_refused(fake, ERROR_UNAVAILABLE, "commute is starting or ending");
+        fake_free(fake);
+}
+
 static void a_paused_migration_stays(void **test) {
         (void)test;
         struct fake *fake = fake_new(FAKE_PROBED);
@@ -504,6 +521,7 @@ int main(void) {
                 cmocka_unit_test(impossible_migrations_are_refused),
                 cmocka_unit_test(the_second_of_two_commands_is_refused),
                 cmocka_unit_test(advance_says_what_is_missing),
+                cmocka_unit_test(nothing_is_begun_when_commute_ends),
                 cmocka_unit_test(a_paused_migration_stays),
                 cmocka_unit_test(rollback_goes_one_step_and_pauses),
                 cmocka_unit_test(going_on_after_a_way_back_compares_again),

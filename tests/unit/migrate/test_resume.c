@@ -171,6 +171,22 @@ static void a_record_of_something_else_is_refused(void **test) {
         fake_free(fake);
 }
 
+static void a_configuration_that_loses_it_is_refused(void **test) {
+        (void)test;
+        struct fake *fake = fake_new(FAKE_PROBED);
+        run_cancelled(fake);
+        migrate_free(fake->migrate);
+        fake_boot(fake);
+        struct error error;
+        size_t last = fake->record_count - 1;
+        assert_true(migrate_restore(fake->migrate, BYTES("COMM-999"), buffer_bytes(&fake->records[last]), &error));
+        assert_false(migrate_restore(fake->migrate, BYTES("COMM-999"), buffer_bytes(&fake->records[0]), &error));
+        assert_int_equal(error.code, ERROR_CONFLICT);
+        assert_false(migrate_restore(fake->migrate, BYTES("COMM-041"), buffer_bytes(&fake->records[0]), &error));
+        assert_int_equal(error.code, ERROR_CONFLICT);
+        fake_free(fake);
+}
+
 static void the_history_is_bounded(void **test) {
         (void)test;
         struct fake *fake = fake_new(FAKE_PROBED);
@@ -217,6 +233,7 @@ int main(void) {
                 cmocka_unit_test(a_paused_shadow_is_begun_again_after_a_restart),
                 cmocka_unit_test(a_record_says_everything),
                 cmocka_unit_test(a_record_of_something_else_is_refused),
+                cmocka_unit_test(a_configuration_that_loses_it_is_refused),
                 cmocka_unit_test(the_history_is_bounded),
                 cmocka_unit_test(long_sentences_are_cut_between_characters),
         };
