@@ -282,3 +282,7 @@ bool views_error(struct views *views, struct error *ret_error) {
 struct state_reader *views_reader(struct views *views) {
         return state_own_reader(views->state);
 }
+
+void views_share(struct views *views, struct state_reader *reader) {
+        state_reader_share(reader, views->state);
+}

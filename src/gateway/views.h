@@ -79,5 +79,7 @@ uint64_t views_lag(const struct views *views);          // positions behind the 
 bool views_behind(const struct views *views);           // lag above VIEWS_LAG_MAX: push back
 // What the thread is failing at since its last success; false: at nothing.
 bool views_error(struct views *views, struct error *ret_error);
+// The reader of the same file finds identities and lanes without reading for what is not there (state_reader_share).
+void views_share(struct views *views, struct state_reader *reader);
 // The views' own reader: only before views_start, or on the views' thread (in `control` and `moved`).
 struct state_reader *views_reader(struct views *views);

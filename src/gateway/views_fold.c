@@ -41,6 +41,15 @@ static bool book(struct step *step, struct views_shard *shard, enum ledger_state
 
 // --- routing ----------------------------------------------------------------------------------------------------------------
 
+// Each lane of an unsettled message or call stays async.
+static bool leave_lane(void *context, const struct state_message *message, struct error *error) {
+        struct views_lane *lane;
+        if (!views_lane(context, message->shard, &message->lane, &lane, error))
+                return false;
+        lane->row.left_async = lane->changed = true;
+        return true;
+}
+
 static bool fold_epoch(struct step *step, struct error *error) {
         struct state_shard *row = &step->shard->row;
         char text[120];
@@ -61,7 +70,9 @@ static bool fold_epoch(struct step *step, struct error *error) {
         if (!leaves && row->mode != LANE_ASYNC)
                 return true;            // between plain and record nothing changes for a lane that was left async
         // which lanes stay behind is read from the tables, so what the batch holds must be in them
-        return views_flush(step->views, error) && state_lanes_leave(step->views->state, row->stream, leaves, error);
+        struct state *state = step->views->state;
+        return views_flush(step->views, error) && state_lanes_join(state, row->stream, error) &&
+               (!leaves || state_unsettled_each(state_own_reader(state), row->stream, leave_lane, step->views, error));
 }
 
 static bool fold_lane_epoch(struct step *step, struct error *error) {

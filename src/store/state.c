@@ -138,6 +138,8 @@ static void reader_close(struct state_reader *reader) {
                 sqlite3_finalize(reader->statements[i]);
         int result = sqlite3_close(reader->db);
         ASSERT(result == SQLITE_OK);
+        filter_release(reader->identities);
+        filter_release(reader->lanes);
         *reader = (struct state_reader){0};
 }
 
@@ -255,7 +257,9 @@ bool state_open(const char *path, const uint8_t log_id[static STATE_LOG_ID_SIZE]
         CLEANUP(state_closep) struct state *state = must_calloc(1, sizeof *state);
         bool again = false;
         if (!writer_open(path, log_id, log_end, state, &again, error) ||
-            (again && !writer_open(path, log_id, log_end, state, &(bool){false}, error)))
+            (again && !writer_open(path, log_id, log_end, state, &(bool){false}, error)) ||
+            !state_slots_load(&state->own, &state_identity_slots, &state->own.identities, error) ||
+            !state_slots_load(&state->own, &state_lane_slots, &state->own.lanes, error))
                 return error_wrap(error, "open the views");
         *ret_state = TAKE(state);
         return true;
@@ -327,6 +331,7 @@ void state_rollback(struct state *state) {
         if (!sqlite3_get_autocommit(state->own.db))     // SQLite may have rolled back by itself
                 IGNORE(execute(&state->own, "ROLLBACK", NULL)); // what made it necessary is reported
         state->open = false;
+        state->lane_next = 0;
 }
 
 bool state_position(struct state_reader *reader, uint64_t *ret_position, struct error *error) {

@@ -17,7 +17,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 
-enum { STATE_FORMAT = 2, STATE_LOG_ID_SIZE = 16, STATE_PAGE_MAX = 1000 };
+enum { STATE_FORMAT = 3, STATE_LOG_ID_SIZE = 16, STATE_PAGE_MAX = 1000 };
 
 struct state;
 struct state_reader;
@@ -33,6 +33,10 @@ void state_closep(struct state **state);
 MUST_USE bool state_reader_open(const char *path, struct state_reader **ret_reader, struct error *error);
 void state_reader_close(struct state_reader *reader);   // NULL is allowed
 void state_reader_closep(struct state_reader **reader);
+
+// The reader finds identities and lanes by the writer's filters in memory, and need not read the file for what is not there.
+// Before the reader's first use; it may outlive the state.
+void state_reader_share(struct state_reader *reader, struct state *state);
 
 // The reading side of the writer's own connection: sees what is not committed yet. Lives as long as the state.
 struct state_reader *state_own_reader(struct state *state);
@@ -88,8 +92,8 @@ MUST_USE bool state_lane_left_each(struct state_reader *reader, uint32_t shard, 
 MUST_USE bool state_lane_called(struct state_reader *reader, uint32_t shard, const struct hash128 *lane, bool *ret_called,
                                 struct error *error);
 MUST_USE bool state_lane_put(struct state *state, const struct state_lane *lane, struct error *error);
-// left_async = left for exactly the lanes of the shard with an unsettled MESSAGE or call, false for the others.
-MUST_USE bool state_lanes_leave(struct state *state, uint32_t shard, bool left, struct error *error);
+// left_async = false for all lanes of the shard.
+MUST_USE bool state_lanes_join(struct state *state, uint32_t shard, struct error *error);
 
 // --- messages that are not settled: calls and messages of topics ------------------------------------------------------------
 
@@ -145,7 +149,7 @@ MUST_USE bool state_identity_find(struct state_reader *reader, uint32_t family, 
                                   struct state_identity *ret_identity, struct error *error);
 MUST_USE bool state_identity_insert(struct state *state, const struct state_identity *identity, struct error *error);
 // Of the max_rows identities that were settled first, removes those settled before the time (so a clock that jumped back delays,
-// and never shortens, the window of what comes behind). Its own transaction when none is open.
+// and never shortens, the window of what comes behind). Its own transaction: none is open.
 MUST_USE bool state_expire(struct state *state, int64_t before_ms, size_t max_rows, size_t *ret_removed, struct error *error);
 
 // --- replicas and dirty keys ------------------------------------------------------------------------------------------------

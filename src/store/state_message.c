@@ -24,13 +24,14 @@ static bool lane_of(sqlite3_stmt *statement, struct state_lane *ret_lane, struct
         return true;
 }
 
-bool state_lane_find(struct state_reader *reader, uint32_t shard, const struct hash128 *lane, struct arena *arena,
-                     struct state_lane *ret_lane, struct error *error) {
+static bool lane_in(struct state_reader *reader, uint64_t segment, uint32_t shard, const struct hash128 *lane,
+                    struct arena *arena, struct state_lane *ret_lane, struct error *error) {
         sqlite3_stmt *statement = state_prepare(reader, STATE_SQL_LANE, error);
         if (!statement)
                 return false;
         state_bind(statement, 1, shard);
         state_bind_hash(statement, 2, lane);
+        state_bind(statement, 3, (int64_t)(segment << FILTER_HASH_BITS | state_slot_hash(lane)));
         if (!state_one(reader, statement, "such lane", error))
                 return false;
         struct state_lane found;
@@ -41,6 +42,20 @@ bool state_lane_find(struct state_reader *reader, uint32_t shard, const struct h
         }
         sqlite3_reset(statement);
         return done;
+}
+
+bool state_lane_find(struct state_reader *reader, uint32_t shard, const struct hash128 *lane, struct arena *arena,
+                     struct state_lane *ret_lane, struct error *error) {
+        uint64_t segment = UINT64_MAX;
+        bool failed;
+        while (state_slots_next(reader, &state_lane_slots, reader->lanes, lane, &segment, &failed, error)) {
+                struct error why = {0};
+                if (lane_in(reader, segment, shard, lane, arena, ret_lane, &why))
+                        return true;
+                if (why.code != ERROR_NOT_FOUND)
+                        return error_set(error, why.code, "%s", why.text);
+        }
+        return failed ? false : error_set(error, ERROR_NOT_FOUND, "no such lane");
 }
 
 bool state_lane_left_each(struct state_reader *reader, uint32_t shard, state_lane_visit *visit, void *context,
@@ -60,21 +75,35 @@ bool state_lane_left_each(struct state_reader *reader, uint32_t shard, state_lan
         return result == STATE_END;
 }
 
+static bool lane_id(struct state *state, int64_t *ret_id, struct error *error) {
+        if (!state->lane_next) {
+                sqlite3_stmt *statement = state_prepare(&state->own, STATE_SQL_LANE_LAST, error);
+                if (!statement || !state_one(&state->own, statement, "row", error))
+                        return false;
+                state->lane_next = (int64_t)state_column(statement, 0) + 1;
+                sqlite3_reset(statement);
+        }
+        *ret_id = state->lane_next++;
+        return true;
+}
+
 bool state_lane_put(struct state *state, const struct state_lane *lane, struct error *error) {
         sqlite3_stmt *statement = state_prepare(&state->own, lane->row ? STATE_SQL_LANE_PUT : STATE_SQL_LANE_ADD, error);
-        if (!statement)
+        int64_t id = lane->row;
+        if (!statement || (!id && !lane_id(state, &id, error)))
                 return false;
-        if (lane->row) {
-                state_bind(statement, 8, lane->row);
-        } else {
+        if (!lane->row) {
                 state_bind(statement, 1, lane->shard);
                 state_bind_hash(statement, 2, &lane->lane);
+                state_bind(statement, 9, state_slot(&state_lane_slots, id, &lane->lane));
+                filter_add(state->own.lanes, (uint64_t)id >> state_lane_slots.shift, state_slot_hash(&lane->lane));
         }
         state_bind_text(statement, 3, lane->key);
         state_bind(statement, 4, (int64_t)lane->last_sequence);
         state_bind(statement, 5, (int64_t)lane->unsettled);
         state_bind(statement, 6, lane->left_async);
         state_bind(statement, 7, lane->epoch);
+        state_bind(statement, 8, id);
         return state_run(&state->own, statement, error);
 }
 
@@ -92,17 +121,11 @@ bool state_lane_called(struct state_reader *reader, uint32_t shard, const struct
         return true;
 }
 
-static bool run_of_shard(struct state *state, enum state_sql sql, uint32_t shard, struct error *error) {
-        sqlite3_stmt *statement = state_prepare(&state->own, sql, error);
+bool state_lanes_join(struct state *state, uint32_t shard, struct error *error) {
+        sqlite3_stmt *statement = state_prepare(&state->own, STATE_SQL_LANES_JOIN, error);
         if (statement)
                 state_bind(statement, 1, shard);
         return state_run(&state->own, statement, error);
-}
-
-bool state_lanes_leave(struct state *state, uint32_t shard, bool left, struct error *error) {
-        return run_of_shard(state, STATE_SQL_LANES_JOIN, shard, error) &&
-               (!left || (run_of_shard(state, STATE_SQL_LANES_CALLED, shard, error) &&
-                          run_of_shard(state, STATE_SQL_LANES_LEAVE, shard, error)));
 }
 
 // --- messages ---------------------------------------------------------------------------------------------------------------
@@ -252,13 +275,14 @@ bool state_message_delete(struct state *state, uint64_t position, struct error *
 
 // --- identities -------------------------------------------------------------------------------------------------------------
 
-bool state_identity_find(struct state_reader *reader, uint32_t family, const struct hash128 *identity,
-                         struct state_identity *ret_identity, struct error *error) {
+static bool identity_in(struct state_reader *reader, uint64_t segment, uint32_t family, const struct hash128 *identity,
+                        struct state_identity *ret_identity, struct error *error) {
         sqlite3_stmt *statement = state_prepare(reader, STATE_SQL_IDENTITY, error);
         if (!statement)
                 return false;
         state_bind(statement, 1, family);
         state_bind_hash(statement, 2, identity);
+        state_bind(statement, 3, (int64_t)(segment << FILTER_HASH_BITS | state_slot_hash(identity)));
         if (!state_one(reader, statement, "such identity", error))
                 return false;
         struct state_identity found = {
@@ -277,10 +301,26 @@ bool state_identity_find(struct state_reader *reader, uint32_t family, const str
         return done;
 }
 
+bool state_identity_find(struct state_reader *reader, uint32_t family, const struct hash128 *identity,
+                         struct state_identity *ret_identity, struct error *error) {
+        uint64_t segment = UINT64_MAX;
+        bool failed;
+        while (state_slots_next(reader, &state_identity_slots, reader->identities, identity, &segment, &failed, error)) {
+                struct error why = {0};
+                if (identity_in(reader, segment, family, identity, ret_identity, &why))
+                        return true;
+                if (why.code != ERROR_NOT_FOUND)
+                        return error_set(error, why.code, "%s", why.text);
+        }
+        return failed ? false : error_set(error, ERROR_NOT_FOUND, "no such identity");
+}
+
 bool state_identity_insert(struct state *state, const struct state_identity *identity, struct error *error) {
         sqlite3_stmt *statement = state_prepare(&state->own, STATE_SQL_IDENTITY_ADD, error);
         if (!statement)
                 return false;
+        filter_add(state->own.identities, identity->settled_at >> state_identity_slots.shift,
+                   state_slot_hash(&identity->identity));
         state_bind(statement, 1, (int64_t)identity->settled_at);
         state_bind(statement, 2, (int64_t)identity->answer);
         state_bind(statement, 3, identity->family);
@@ -289,10 +329,25 @@ bool state_identity_insert(struct state *state, const struct state_identity *ide
         state_bind(statement, 6, identity->outcome);
         state_bind(statement, 7, identity->status);
         state_bind(statement, 8, identity->settled_ms);
+        state_bind(statement, 9, state_slot(&state_identity_slots, (int64_t)identity->settled_at, &identity->identity));
         return state_run(&state->own, statement, error);
 }
 
+// Segments without a row need not be in memory.
+static bool identities_drop(struct state *state, struct error *error) {
+        sqlite3_stmt *statement = state_prepare(&state->own, STATE_SQL_IDENTITY_ENDS, error);
+        if (!statement || !state_one(&state->own, statement, "row", error))
+                return false;
+        bool empty = sqlite3_column_type(statement, 0) == SQLITE_NULL;
+        uint64_t lowest = state_column(statement, 0) >> FILTER_HASH_BITS;
+        sqlite3_reset(statement);
+        if (!empty)
+                filter_drop(state->own.identities, lowest);
+        return true;
+}
+
 bool state_expire(struct state *state, int64_t before_ms, size_t max_rows, size_t *ret_removed, struct error *error) {
+        ASSERT(!state->open);
         sqlite3_stmt *statement = state_prepare(&state->own, STATE_SQL_EXPIRE, error);
         if (!statement)
                 return false;
@@ -300,6 +355,9 @@ bool state_expire(struct state *state, int64_t before_ms, size_t max_rows, size_
         state_bind(statement, 2, (int64_t)max_rows);
         if (!state_run(&state->own, statement, error))
                 return false;
-        *ret_removed = (size_t)sqlite3_changes(state->own.db);
+        size_t removed = (size_t)sqlite3_changes(state->own.db);
+        if (removed && !identities_drop(state, error))
+                return false;
+        *ret_removed = removed;
         return true;
 }

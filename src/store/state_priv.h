@@ -3,25 +3,28 @@
 //      state.c           open, format, statements, transactions, families, shards
 //      state_message.c   lanes, messages, identities
 //      state_replica.c   replicas and dirty keys
+//      state_slots.c     how lanes and identities are found
 //      state_control.c   accounts, faults, migrations, control records
 #pragma once
 
 #include <sqlite3.h>
 
+#include "store/filter.h"
 #include "store/state.h"
 
-// Format 2. Numbers are positions of the log unless they say otherwise; hashes are 16 bytes.
-// lane and identity are found by a prefix of the hash: their rows lie in the order in which they came, so that a write touches
-// the end of the table and one page of a slim index, not a page at random in a wide one (STACK.md).
+// Format 3. Numbers are positions of the log unless they say otherwise; hashes are 16 bytes.
+// lane and identity lie in the order in which they came, and are found by a slot: the segment (of the row's number) << 40 and the
+// first five bytes of the hash. So a write touches the end of the table and a page of the last segment's part of a slim index, not
+// a page at random in a wide one (STACK.md); filters in memory (store/filter.h) say in which segments to look.
 #define STATE_SCHEMA                                                                                                  \
         "CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK(one = 1), log_id BLOB NOT NULL, position INTEGER NOT NULL);" \
         "CREATE TABLE family(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"                                     \
         "CREATE TABLE shard(stream INTEGER PRIMARY KEY, family INTEGER NOT NULL, mode INTEGER NOT NULL,"              \
         " epoch INTEGER NOT NULL, since INTEGER NOT NULL);"                                                           \
-        "CREATE TABLE lane(id INTEGER PRIMARY KEY, shard INTEGER NOT NULL, lane BLOB NOT NULL, key TEXT NOT NULL,"    \
-        " last_sequence INTEGER NOT NULL, unsettled INTEGER NOT NULL, left_async INTEGER NOT NULL,"                   \
+        "CREATE TABLE lane(id INTEGER PRIMARY KEY, slot INTEGER NOT NULL, shard INTEGER NOT NULL, lane BLOB NOT NULL,"\
+        " key TEXT NOT NULL, last_sequence INTEGER NOT NULL, unsettled INTEGER NOT NULL, left_async INTEGER NOT NULL,"\
         " epoch INTEGER NOT NULL);"                                                                                   \
-        "CREATE INDEX lane_hash ON lane(shard, substr(lane, 1, 6));"                                                  \
+        "CREATE INDEX lane_slot ON lane(slot);"                                                                       \
         "CREATE INDEX lane_left ON lane(shard) WHERE left_async;"                                                     \
         "CREATE TABLE message(position INTEGER PRIMARY KEY, shard INTEGER NOT NULL, stream INTEGER NOT NULL,"         \
         " offset INTEGER NOT NULL, lane BLOB NOT NULL, identity BLOB NOT NULL, body_hash BLOB NOT NULL,"              \
@@ -32,10 +35,11 @@
         "CREATE INDEX message_shard ON message(shard);"                                                               \
         "CREATE INDEX message_held ON message(position) WHERE held;"                                                  \
         "CREATE INDEX message_call ON message(shard, lane) WHERE offset < 0;"                                         \
-        "CREATE TABLE identity(settled_at INTEGER PRIMARY KEY, answer INTEGER NOT NULL, family INTEGER NOT NULL,"     \
+        "CREATE TABLE identity(settled_at INTEGER PRIMARY KEY, slot INTEGER NOT NULL, answer INTEGER NOT NULL,"       \
+        " family INTEGER NOT NULL,"                                                                                   \
         " identity BLOB NOT NULL, body_hash BLOB NOT NULL, outcome INTEGER NOT NULL, status INTEGER NOT NULL,"        \
         " settled_ms INTEGER NOT NULL);"                                                                              \
-        "CREATE INDEX identity_hash ON identity(substr(identity, 1, 6));"                                             \
+        "CREATE INDEX identity_slot ON identity(slot);"                                                               \
         "CREATE TABLE replica(family INTEGER NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL,"                        \
         " position INTEGER NOT NULL, sequence INTEGER NOT NULL, stream INTEGER NOT NULL, offset INTEGER NOT NULL,"    \
         " tombstone INTEGER NOT NULL, PRIMARY KEY(family, key)) WITHOUT ROWID;"                                       \
@@ -67,21 +71,15 @@
         X(SHARDS, "SELECT stream, family, mode, epoch, since FROM shard ORDER BY stream")                             \
         X(SHARD, "SELECT stream, family, mode, epoch, since FROM shard WHERE stream = ?1")                            \
         X(SHARD_PUT, "INSERT OR REPLACE INTO shard VALUES(?1, ?2, ?3, ?4, ?5)")                                       \
-        X(LANE, "SELECT " LANE_COLUMNS ", id FROM lane WHERE shard = ?1 AND substr(lane, 1, 6) = substr(?2, 1, 6)"    \
-                " AND lane = ?2")                                                                                     \
+        X(LANE, "SELECT " LANE_COLUMNS ", id FROM lane WHERE slot = ?3 AND lane = ?2 AND shard = ?1")                 \
         X(LANES_LEFT, "SELECT " LANE_COLUMNS ", id FROM lane WHERE shard = ?1 AND left_async ORDER BY id")            \
-        X(LANE_ADD, "INSERT INTO lane(" LANE_COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")                          \
+        X(LANE_LAST, "SELECT max(id) FROM lane")                                                                      \
+        X(LANE_SLOTS, "SELECT slot FROM lane ORDER BY slot")                                                          \
+        X(LANE_ENDS, "SELECT (SELECT min(slot) FROM lane), (SELECT max(slot) FROM lane)")                             \
+        X(LANE_ADD, "INSERT INTO lane(" LANE_COLUMNS ", id, slot) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")        \
         X(LANE_PUT, "UPDATE lane SET key = ?3, last_sequence = ?4, unsettled = ?5, left_async = ?6, epoch = ?7"       \
                     " WHERE id = ?8")                                                                                 \
         X(LANES_JOIN, "UPDATE lane SET left_async = 0 WHERE shard = ?1 AND left_async")                               \
-        X(LANES_CALLED, "INSERT INTO lane(shard, lane, key, last_sequence, unsettled, left_async, epoch) SELECT"      \
-                        " DISTINCT shard, lane, '', 0, 0, 1, 0 FROM message AS m WHERE shard = ?1 AND NOT EXISTS"     \
-                        " (SELECT 1 FROM lane WHERE lane.shard = m.shard AND substr(lane.lane, 1, 6) ="               \
-                        " substr(m.lane, 1, 6) AND lane.lane = m.lane)")                                              \
-        X(LANES_LEAVE, "UPDATE lane SET left_async = 1 WHERE id IN (SELECT lane.id FROM message"                      \
-                       " JOIN lane ON lane.shard = message.shard"                                                     \
-                       " AND substr(lane.lane, 1, 6) = substr(message.lane, 1, 6) AND lane.lane = message.lane"       \
-                       " WHERE message.shard = ?1)")                                                                  \
         X(LANE_CALLED, "SELECT EXISTS(SELECT 1 FROM message WHERE shard = ?1 AND lane = ?2 AND offset < 0)")          \
         X(UNSETTLED, "SELECT " MESSAGE_COLUMNS " FROM message WHERE shard = ?1 ORDER BY position")                    \
         X(HELD, "SELECT " MESSAGE_COLUMNS " FROM message WHERE held AND position > ?1 AND (?2 = 0 OR shard IN"        \
@@ -95,9 +93,11 @@
                        " changed_ms = ?7 WHERE position = ?1")                                                        \
         X(MESSAGE_DELETE, "DELETE FROM message WHERE position = ?1")                                                  \
         X(IDENTITY, "SELECT settled_at, answer, family, identity, body_hash, outcome, status, settled_ms FROM identity"\
-                    " WHERE substr(identity, 1, 6) = substr(?2, 1, 6) AND identity = ?2 AND family = ?1"              \
-                    " ORDER BY settled_at DESC LIMIT 1")                                                              \
-        X(IDENTITY_ADD, "INSERT INTO identity VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                \
+                    " WHERE slot = ?3 AND identity = ?2 AND family = ?1 ORDER BY settled_at DESC LIMIT 1")            \
+        X(IDENTITY_SLOTS, "SELECT slot FROM identity ORDER BY slot")                                                  \
+        X(IDENTITY_ENDS, "SELECT (SELECT min(slot) FROM identity), (SELECT max(slot) FROM identity)")                 \
+        X(IDENTITY_ADD, "INSERT INTO identity(settled_at, answer, family, identity, body_hash, outcome, status,"      \
+                        " settled_ms, slot) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                              \
         X(EXPIRE, "DELETE FROM identity WHERE settled_at IN (SELECT settled_at FROM (SELECT settled_at, settled_ms"     \
                   " FROM identity ORDER BY settled_at LIMIT ?2) WHERE settled_ms < ?1)")                              \
         X(REPLICA, "SELECT " REPLICA_COLUMNS " FROM replica WHERE family = ?1 AND key = ?2")                          \
@@ -131,15 +131,34 @@ enum state_sql {
         STATE_SQL_COUNT,
 };
 
+// A table whose rows are found by a slot.
+struct state_slots {
+        enum state_sql all, ends;
+        unsigned shift;                                 // a row's segment is its number >> shift
+};
+extern const struct state_slots state_identity_slots, state_lane_slots;
+
 struct state_reader {
         sqlite3 *db;
+        struct filter *identities, *lanes;              // held; NULL: every segment is looked at
         sqlite3_stmt *statements[STATE_SQL_COUNT];      // prepared at first use
 };
 
 struct state {
         struct state_reader own;
         bool open;                                      // a transaction is
+        int64_t lane_next;                              // the next lane's id; 0: not asked yet
 };
+
+// Slots (state_slots.c). What of a hash is in a slot:
+uint64_t state_slot_hash(const struct hash128 *hash);
+int64_t state_slot(const struct state_slots *slots, int64_t row, const struct hash128 *hash);
+// Fills a new filter from the table.
+MUST_USE bool state_slots_load(struct state_reader *reader, const struct state_slots *slots, struct filter **ret_filter,
+                               struct error *error);
+// The next segment below *segment to look at; false: there is none, or it failed (*ret_failed).
+bool state_slots_next(struct state_reader *reader, const struct state_slots *slots, struct filter *filter,
+                      const struct hash128 *hash, uint64_t *segment, bool *ret_failed, struct error *error);
 
 // The statement, reset and ready to be bound; NULL with the error filled.
 sqlite3_stmt *state_prepare(struct state_reader *reader, enum state_sql sql, struct error *error);
