@@ -8,6 +8,7 @@
 #include <xxhash.h>
 
 #include "gateway/gateway_priv.h"
+#include "gateway/views.h"
 #include "os/thread.h"
 #include "proof/ledger.h"
 
@@ -214,6 +215,8 @@ bool gateway_new(const struct gateway_options *options, struct gateway **ret_gat
         gateway->event_schemas = must_calloc(model->event_count, sizeof *gateway->event_schemas);
         bool fine = open_upstreams(gateway, error) && log_reader_open(options->log, &gateway->log_reader, error) &&
                     state_reader_open(options->state_path, &gateway->state, error);
+        if (fine && options->views)
+                views_share(options->views, gateway->state);
         for (size_t i = 0; fine && i < model->communication_count; i++)
                 fine = open_route(gateway, &gateway->routes[i], &model->communications[i], error);
         if (!fine) {

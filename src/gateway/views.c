@@ -14,7 +14,13 @@
 #include "os/clock.h"
 #include "os/thread.h"
 
-enum { TICK_SECONDS = 1, GATHER_MS = 10 };                      // expiry, and another try after a failure
+enum {
+        TICK_SECONDS = 1,                       // expiry, and another try after a failure
+        GATHER_MS = 10,                         // before a batch
+        GATHER_TIMES = 5,                       // at most, while records keep coming but are few
+        GATHER_FEW = 100,                       // behind after the first time: nobody is in a hurry with less
+        GATHER_ENOUGH = 1500,
+};
 
 // --- opening ----------------------------------------------------------------------------------------------------------------
 
@@ -212,9 +218,14 @@ static bool stopping(struct views *views) {
 }
 
 // Many records in one transaction cost a fraction of as many transactions; nobody waits for the views that long.
-static void gather(void) {
+static void gather(const struct views *views) {
         struct timespec pause = {.tv_nsec = GATHER_MS * 1000000l};
-        nanosleep(&pause, NULL);
+        for (int i = 0; i < GATHER_TIMES; i++) {
+                nanosleep(&pause, NULL);
+                uint64_t behind = views_lag(views);
+                if (behind < GATHER_FEW || behind > GATHER_ENOUGH)
+                        break;
+        }
 }
 
 static void *run(void *context) {
@@ -222,7 +233,7 @@ static void *run(void *context) {
         bool done = true;
         int64_t expired_ms = 0;
         while (wait(views, !done)) {
-                gather();
+                gather(views);
                 struct error error = {0};
                 size_t count = 1;
                 while (done = true, count > 0 && !stopping(views) && (done = views_step(views, &count, &error)))

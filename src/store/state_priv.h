@@ -21,8 +21,8 @@
         "CREATE TABLE family(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"                                     \
         "CREATE TABLE shard(stream INTEGER PRIMARY KEY, family INTEGER NOT NULL, mode INTEGER NOT NULL,"              \
         " epoch INTEGER NOT NULL, since INTEGER NOT NULL);"                                                           \
-        "CREATE TABLE lane(id INTEGER PRIMARY KEY, slot INTEGER NOT NULL, shard INTEGER NOT NULL, lane BLOB NOT NULL,"\
-        " key TEXT NOT NULL, last_sequence INTEGER NOT NULL, unsettled INTEGER NOT NULL, left_async INTEGER NOT NULL,"\
+        "CREATE TABLE lane(id INTEGER PRIMARY KEY, slot INTEGER NOT NULL, shard INTEGER NOT NULL, lane BLOB NOT NULL," \
+        " key TEXT NOT NULL, last_sequence INTEGER NOT NULL, unsettled INTEGER NOT NULL, left_async INTEGER NOT NULL," \
         " epoch INTEGER NOT NULL);"                                                                                   \
         "CREATE INDEX lane_slot ON lane(slot);"                                                                       \
         "CREATE INDEX lane_left ON lane(shard) WHERE left_async;"                                                     \
@@ -56,7 +56,7 @@
 
 #define LANE_COLUMNS "shard, lane, key, last_sequence, unsettled, left_async, epoch"
 #define MESSAGE_COLUMNS                                                                                               \
-        "position, shard, stream, offset, lane, identity, body_hash, identity_text, sequence, epoch, state, attempts,"\
+        "position, shard, stream, offset, lane, identity, body_hash, identity_text, sequence, epoch, state, attempts," \
         " flags, status, was_indeterminate, held, admitted_ms, changed_ms"
 #define REPLICA_COLUMNS "family, key, body, position, sequence, stream, offset, tombstone"
 #define DIRTY_COLUMNS "position, family, shard, key, state, since_ms"
@@ -89,16 +89,16 @@
                   " SELECT min(position) FROM dirty)")                                                                \
         X(MESSAGE_ADD, "INSERT INTO message(" MESSAGE_COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"     \
                        " ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)")                                                    \
-        X(MESSAGE_PUT, "UPDATE message SET state = ?2, attempts = ?3, status = ?4, was_indeterminate = ?5, held = ?6,"\
+        X(MESSAGE_PUT, "UPDATE message SET state = ?2, attempts = ?3, status = ?4, was_indeterminate = ?5, held = ?6," \
                        " changed_ms = ?7 WHERE position = ?1")                                                        \
         X(MESSAGE_DELETE, "DELETE FROM message WHERE position = ?1")                                                  \
-        X(IDENTITY, "SELECT settled_at, answer, family, identity, body_hash, outcome, status, settled_ms FROM identity"\
+        X(IDENTITY, "SELECT settled_at, answer, family, identity, body_hash, outcome, status, settled_ms FROM identity" \
                     " WHERE slot = ?3 AND identity = ?2 AND family = ?1 ORDER BY settled_at DESC LIMIT 1")            \
         X(IDENTITY_SLOTS, "SELECT slot FROM identity ORDER BY slot")                                                  \
         X(IDENTITY_ENDS, "SELECT (SELECT min(slot) FROM identity), (SELECT max(slot) FROM identity)")                 \
         X(IDENTITY_ADD, "INSERT INTO identity(settled_at, answer, family, identity, body_hash, outcome, status,"      \
                         " settled_ms, slot) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                              \
-        X(EXPIRE, "DELETE FROM identity WHERE settled_at IN (SELECT settled_at FROM (SELECT settled_at, settled_ms"     \
+        X(EXPIRE, "DELETE FROM identity WHERE settled_at IN (SELECT settled_at FROM (SELECT settled_at, settled_ms"   \
                   " FROM identity ORDER BY settled_at LIMIT ?2) WHERE settled_ms < ?1)")                              \
         X(REPLICA, "SELECT " REPLICA_COLUMNS " FROM replica WHERE family = ?1 AND key = ?2")                          \
         X(REPLICAS, "SELECT " REPLICA_COLUMNS " FROM replica WHERE family = ?1 AND key > ?2 AND NOT tombstone"        \

@@ -26,7 +26,7 @@ static void must(bool done, const struct error *error) {
 static struct state *open_state(const struct place *place) {
         struct state *state = NULL;
         struct error error;
-        must(state_open(place->path, log_id, 1000, &state, &error), &error);
+        must(state_open(place->path, log_id, 10000000, &state, &error), &error);
         return state;
 }
 
@@ -109,13 +109,13 @@ static void another_format_begins_anew_and_another_program_is_refused(void **con
         assert_int_equal(position_of(place), 0);
         state_close(TAKE(place->state));
         write_sql(place, "PRAGMA application_id = 5");
-        assert_false(state_open(place->path, log_id, 1000, &state, &error));
+        assert_false(state_open(place->path, log_id, 10000000, &state, &error));
         assert_int_equal(error.code, ERROR_CORRUPT);
         FILE *file = fopen(place->path, "w");
         fputs("this is not a database, whatever its name says; it is longer than a header of one hundred bytes, though not much",
               file);
         fclose(file);
-        assert_false(state_open(place->path, log_id, 1000, &state, &error));
+        assert_false(state_open(place->path, log_id, 10000000, &state, &error));
         assert_int_equal(error.code, ERROR_CORRUPT);
 }
 
@@ -220,6 +220,66 @@ static void identities_are_found_exactly_and_expire(void **context) {
         must(state_identity_find(reader, 1, &wanted.identity, &found, &error), &error);
 }
 
+static struct state_identity far_at(uint64_t i) {
+        struct state_identity identity = identity_at(i, 1);
+        identity.settled_at = i * 100000;
+        return identity;
+}
+
+// Rows lie in many segments: the writer, a reader that shares its filters, one that has none, and a new process find them all,
+// and the newest where an identity came twice.
+static void identities_and_lanes_are_found_in_any_segment(void **context) {
+        struct place *place = *context;
+        struct error error;
+        struct arena arena = {0};
+        enum { COUNT = 40 };
+        begin(place);
+        for (uint64_t i = 1; i <= COUNT; i++) {
+                struct state_identity identity = far_at(i);
+                must(state_identity_insert(place->state, &identity, &error), &error);
+                struct state_lane lane = {.shard = 1, .lane = identity.identity, .key = BYTES("k"), .last_sequence = i};
+                must(state_lane_put(place->state, &lane, &error), &error);
+        }
+        struct state_identity again = far_at(1);
+        again.settled_at = 10000000;                    // in the meantime it was free
+        must(state_identity_insert(place->state, &again, &error), &error);
+        commit(place, 10000000);
+        for (int round = 0; round < 2; round++) {
+                struct state_reader *readers[3] = {state_own_reader(place->state)};
+                must(state_reader_open(place->path, &readers[1], &error) && state_reader_open(place->path, &readers[2], &error),
+                     &error);
+                state_reader_share(readers[2], place->state);
+                for (size_t r = 0; r < ARRAY_SIZE(readers); r++)
+                        for (uint64_t i = 1; i <= COUNT; i++) {
+                                struct state_identity wanted = far_at(i), found;
+                                struct state_lane lane;
+                                must(state_identity_find(readers[r], 1, &wanted.identity, &found, &error), &error);
+                                assert_int_equal(found.settled_at, i == 1 ? again.settled_at : far_at(i).settled_at);
+                                must(state_lane_find(readers[r], 1, &wanted.identity, &arena, &lane, &error), &error);
+                                assert_int_equal(lane.last_sequence, i);
+                                wanted.identity.bytes[0] ^= 0xff;
+                                assert_false(state_identity_find(readers[r], 1, &wanted.identity, &found, &error));
+                                assert_int_equal(error.code, ERROR_NOT_FOUND);
+                                assert_false(state_lane_find(readers[r], 1, &wanted.identity, &arena, &lane, &error));
+                                assert_int_equal(error.code, ERROR_NOT_FOUND);
+                        }
+                state_close(TAKE(place->state));        // the reader that shares outlives it
+                struct state_identity wanted = far_at(7), found;
+                must(state_identity_find(readers[2], 1, &wanted.identity, &found, &error), &error);
+                state_reader_close(readers[1]);
+                state_reader_close(readers[2]);
+                place->state = open_state(place);
+        }
+        size_t removed = 0;
+        must(state_expire(place->state, 2, COUNT - 1, &removed, &error), &error);
+        for (uint64_t i = 1; i <= COUNT; i++) {
+                struct state_identity wanted = far_at(i), found;
+                assert_int_equal(state_identity_find(state_own_reader(place->state), 1, &wanted.identity, &found, &error),
+                                 i == 1 || i == COUNT);
+        }
+        arena_free(&arena);
+}
+
 static void a_replica_is_listed_without_its_tombstones(void **context) {
         struct place *place = *context;
         struct error error;
@@ -271,6 +331,7 @@ int main(void) {
                 TEST(a_rollback_leaves_nothing_and_readers_see_commits_only),
                 TEST(held_messages_are_paged_by_family),
                 TEST(identities_are_found_exactly_and_expire),
+                TEST(identities_and_lanes_are_found_in_any_segment),
                 TEST(a_replica_is_listed_without_its_tombstones),
                 TEST(families_are_names_without_their_partition),
         };
