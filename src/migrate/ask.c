@@ -64,7 +64,8 @@ static void finish(struct asking *asking) {
 }
 
 static const struct model_service *provider(const struct asking *asking) {
-        return asking->question->communication->to;
+        const struct model_communication *communication = asking->question->communication;
+        return communication->kind == MODEL_DATA ? communication->from : communication->to;     // who owns, or who executes
 }
 
 static void call(struct asking *asking, const char *method, struct bytes target, bool identified, http_call_done *done) {

@@ -12,7 +12,7 @@ static const char *plural(uint64_t count) {
 
 // ---- contract, registry ----
 
-static enum migrate_verdict contract_exists(const struct migrate_view *view, struct migrate_evidence *evidence) {
+enum migrate_verdict migrate_contract_exists(const struct migrate_view *view, struct migrate_evidence *evidence) {
         const struct model_event *event = view->communication->async->event;
         migrate_figure(evidence, "versions", event->version_count);
         if (event->version_count == 0)
@@ -22,7 +22,7 @@ static enum migrate_verdict contract_exists(const struct migrate_view *view, str
                            plural(event->version_count));
 }
 
-static enum migrate_verdict is_registered(const struct migrate_view *view, struct migrate_evidence *evidence) {
+enum migrate_verdict migrate_is_registered(const struct migrate_view *view, struct migrate_evidence *evidence) {
         const struct model_event *event = view->communication->async->event;
         const struct migrate_options *options = &view->migrate->options;
         uint32_t id = 0;
@@ -55,7 +55,7 @@ static enum migrate_verdict say_registering(const struct migration *migration, s
 }
 
 // One version at a time; the first that is not registered.
-static enum migrate_verdict act_register(struct migration *migration, struct migrate_evidence *evidence) {
+enum migrate_verdict migrate_act_register(struct migration *migration, struct migrate_evidence *evidence) {
         const struct model_event *event = migration->communication->async->event;
         const struct migrate_options *options = &migration->migrate->options;
         for (unsigned version = 0; version < event->version_count; version++) {
@@ -72,7 +72,7 @@ static enum migrate_verdict act_register(struct migration *migration, struct mig
                 }
                 return say_registering(migration, evidence);
         }
-        return is_registered(&migration->view, evidence);
+        return migrate_is_registered(&migration->view, evidence);
 }
 
 // ---- the provider ----
@@ -391,12 +391,12 @@ static enum migrate_verdict act_nothing(struct migration *migration, struct migr
 
 static const struct migrate_step to_async[] = {
         {
-                .name = "contract", .title = "the event's schema is written", .fact = contract_exists,
+                .name = "contract", .title = "the event's schema is written", .fact = migrate_contract_exists,
                 .wants = "{event} has a JSON Schema that compiles", .to_do = "write the JSON Schema of {event}: {contract}",
                 .way_back = NOTHING_TO_UNDO,
         },
         {
-                .name = "registered", .title = "the schema is in the schema registry", .fact = is_registered, .act = act_register,
+                .name = "registered", .title = "the schema is in the schema registry", .fact = migrate_is_registered, .act = migrate_act_register,
                 .wants = "subject {event} has every version of the contract",
                 .does = "registers every version of {event} that is not there yet",
                 .way_back = "nothing to undo: a registered schema harms nobody",

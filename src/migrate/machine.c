@@ -237,6 +237,8 @@ static void in_before(struct migration *migration, struct migrate_evidence *evid
         } else if (verdict != MIGRATE_PASS && !step->act && step->to_do) {
                 if (migration->now->state == MIGRATE_BEFORE)
                         move_to(migration, MIGRATE_PERSON, evidence, "waits for you");
+                else if (step->person && wants_advance(migration))
+                        serve(migration), move_on(migration, evidence, "a person says it is done");
                 else
                         stay(migration, evidence, "fails");
         } else if (verdict != MIGRATE_PASS) {
@@ -270,6 +272,7 @@ static void in_gate(struct migration *migration, struct migrate_evidence *eviden
         if (!migration->view.has_base) {
                 migration->view.has_base = true;
                 migration->view.admitted_before = migration->view.state.admitted;
+                migration->view.requests_before = migration->view.counters.requests;
         }
         enum migrate_verdict verdict = step->gate(&migration->view, evidence);
         if (verdict == MIGRATE_VOID)

@@ -158,7 +158,7 @@ bool migrate_begins(const struct model_communication *communication, const struc
                     const struct migrate_table **ret_table, struct error *error) {
         if (!migrate_possible(communication, to, error))
                 return false;
-        enum model_mode from = migrate_mode_now(state);
+        enum model_mode from = migrate_mode_now(communication, state);
         if (from == to)
                 return error_set(error, ERROR_CONFLICT, "%s is %s already", communication->name, model_mode_name(to));
         *ret_table = migrate_table_find(communication->kind, from, to);

@@ -7,6 +7,7 @@
 //      plan.c          what a migration would do
 //      steps.c         the tables, what is common to looks and acts
 //      functional.c    looks and acts of functional communications
+//      data.c          looks and acts of data communications
 //      runtime.c       the real world; ask.c asks providers
 #pragma once
 
@@ -59,6 +60,7 @@ struct migrate_view {
         uint64_t steps_back_before;                             // gateway_state.steps_back when the shadow was switched on
         bool has_base;
         uint64_t admitted_before;                               // gateway_state.admitted when the gate was first measured
+        uint64_t requests_before;                               // gateway_counters.requests then
 };
 
 // Pure: what is measured says whether it holds.
@@ -83,6 +85,7 @@ struct migrate_step {
         bool asks;                      // its looks want the provider's answer
         bool shadow;                    // its evidence is in the gateway's memory: a restart voids it
         bool commits;                   // from its act on nothing begins anew
+        bool person;                    // where its fact cannot be seen, an `advance` says that the to-do is done
 };
 
 struct migrate_table {
@@ -97,7 +100,7 @@ const struct migrate_table *migrate_table_find(enum model_kind kind, enum model_
 // ERROR_UNSUPPORTED: the communication cannot be moved there, with the reason.
 MUST_USE bool migrate_possible(const struct model_communication *communication, enum model_mode to, struct error *error);
 // The mode that holds now, as far as it can be seen.
-enum model_mode migrate_mode_now(const struct gateway_state *state);
+enum model_mode migrate_mode_now(const struct model_communication *communication, const struct gateway_state *state);
 // Appends a step's text with its names filled in; nothing for NULL.
 void migrate_text(struct buffer *buffer, const char *text, const struct model_communication *communication);
 // Fact, then conditions. *ret_holds: the fact holds.
@@ -105,6 +108,12 @@ enum migrate_verdict migrate_look_before(const struct migrate_step *step, const 
                                          struct migrate_evidence *evidence, bool *ret_holds);
 
 extern const struct migrate_table migrate_functional_to_async, migrate_functional_to_sync;
+enum { MIGRATE_DATA_TABLES = 6 };
+extern const struct migrate_table migrate_data_tables[MIGRATE_DATA_TABLES];
+
+// Looks and acts of functional.c that both kinds use.
+migrate_look migrate_contract_exists, migrate_is_registered;
+migrate_act migrate_act_register;
 
 // ---- a migration ----
 
@@ -165,6 +174,7 @@ struct migration {
         int64_t asked_ms;
         bool ordered;                           // an order was given since the last tick
         unsigned phase;                         // of an act that has several; 0 after each move
+        uint64_t base;                          // of an act: what it counts from
         struct migrate_registration registration;
         bool registering;
         char not_registered[MIGRATE_SENTENCE_MAX];              // why the last registration failed; ""

@@ -5,19 +5,30 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static const struct migrate_table *const tables[] = {&migrate_functional_to_async, &migrate_functional_to_sync};
-
 const struct migrate_table *migrate_table_find(enum model_kind kind, enum model_mode from, enum model_mode to) {
-        for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
-                if (tables[i]->kind == kind && tables[i]->from == from && tables[i]->to == to)
-                        return tables[i];
+        if (kind == MODEL_FUNCTIONAL && from != to)
+                return to == MODEL_ASYNC ? &migrate_functional_to_async : &migrate_functional_to_sync;
+        for (size_t i = 0; i < MIGRATE_DATA_TABLES; i++)
+                if (migrate_data_tables[i].kind == kind && migrate_data_tables[i].from == from && migrate_data_tables[i].to == to)
+                        return &migrate_data_tables[i];
         return NULL;
+}
+
+static bool data_possible(const struct model_communication *communication, enum model_mode to, struct error *error) {
+        const char *name = communication->name;
+        if (to == MODEL_SYNC)
+                return error_set(error, ERROR_UNSUPPORTED, "%s carries data: synchronous is pull or push; say which", name);
+        if (!(communication->modes & 1u << to))
+                return error_set(error, ERROR_UNSUPPORTED, "%s has no `%s` in the configuration", name, model_mode_name(to));
+        if (!communication->async)
+                return error_set(error, ERROR_UNSUPPORTED, "%s has no `async` in the configuration: it has no event", name);
+        return true;
 }
 
 bool migrate_possible(const struct model_communication *communication, enum model_mode to, struct error *error) {
         const char *name = communication->name;
         if (communication->kind == MODEL_DATA)
-                return error_set(error, ERROR_UNSUPPORTED, "%s: migrations of data communications: not in this version", name);
+                return data_possible(communication, to, error);
         if (to != MODEL_SYNC && to != MODEL_ASYNC)
                 return error_set(error, ERROR_UNSUPPORTED, "%s is functional: it is sync or async, never %s", name, model_mode_name(to));
         if (!(communication->modes & 1u << to) || !communication->async)
@@ -27,7 +38,9 @@ bool migrate_possible(const struct model_communication *communication, enum mode
         return true;
 }
 
-enum model_mode migrate_mode_now(const struct gateway_state *state) {
+enum model_mode migrate_mode_now(const struct model_communication *communication, const struct gateway_state *state) {
+        if (communication->kind == MODEL_DATA)
+                return state->push > 0 ? MODEL_PUSH : state->async > 0 ? MODEL_ASYNC : MODEL_PULL;
         return state->async > 0 || state->lanes_left_async > 0 ? MODEL_ASYNC : MODEL_SYNC;
 }
 
