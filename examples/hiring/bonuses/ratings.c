@@ -111,8 +111,11 @@ static bool read_by_call(struct bonuses *bonuses, int64_t task_id, struct rating
         snprintf(path, sizeof(path), "/tasks/%lld/rating", (long long)task_id);
         struct call call = { .method = "GET", .base = bonuses->rating_url, .path = path, .timeout_ms = CALL_TIMEOUT_MS };
         struct reply reply;
-        bool known = false;
-        if (client_call(&call, &reply) == CALL_ANSWERED && reply.status == 200) {
+        bool known = false, answered = client_call(&call, &reply) == CALL_ANSWERED;
+        if (answered && reply.status == 404) {          // never rated, as a row that the table does not have
+                *rating = (struct rating){ 0, 0, "call", rating->read_us };
+                known = true;
+        } else if (answered && reply.status == 200) {
                 json_t *body = json_loadb(reply.body, reply.body_size, 0, NULL);
                 json_int_t value, version;
                 known = body && json_unpack(body, "{s:I,s:I}", "rating", &value, "rating_version", &version) == 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tasks and their ratings. A task does not change after its registration; its rating does, and every rating that it ever had
 // is kept in rating_history for the auditor. Invariant: ratings holds the last row of rating_history of each rated task,
-// versions count from 1 without gaps; a task without a row has rating 0, version 0.
+// versions count from 1 without gaps; a task without a row was never rated: its rating
+// is 404, and counts as rating 0, version 0.
 #include "tasks/tasks.h"
 
 #include <string.h>
@@ -35,8 +36,7 @@ struct catalogue *catalogue_open(struct tasks *tasks)
                                            " WHERE task_id>? ORDER BY task_id LIMIT ?");
         catalogue->rate = database_prepare(database, "INSERT INTO ratings VALUES(?, ?, 1) ON CONFLICT(task_id)"
                                            " DO UPDATE SET rating=excluded.rating, rating_version=rating_version+1");
-        catalogue->rating = database_prepare(database, "SELECT t.task_id, ifnull(r.rating, 0), ifnull(r.rating_version, 0)"
-                                             " FROM tasks t LEFT JOIN ratings r USING(task_id) WHERE t.task_id=?");
+        catalogue->rating = database_prepare(database, "SELECT task_id, rating, rating_version FROM ratings WHERE task_id=?");
         catalogue->remember = database_prepare(database, "INSERT INTO rating_history SELECT task_id, rating_version, rating, ?"
                                                " FROM ratings WHERE task_id=?");
         catalogue->list_ratings = database_prepare(database, "SELECT task_id, rating, rating_version FROM ratings"

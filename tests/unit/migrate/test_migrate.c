@@ -288,7 +288,7 @@ static void impossible_migrations_are_refused(void **test) {
                 enum error_code code;
                 const char *part;
         } cases[] = {
-                {"COMM-010", MODEL_ASYNC, ERROR_UNSUPPORTED, "data communications: not in this version"},
+                {"COMM-010", MODEL_ASYNC, ERROR_UNSUPPORTED, "has no `async` in the configuration"},
                 {"COMM-040", MODEL_PULL, ERROR_UNSUPPORTED, "it is sync or async, never pull"},
                 {"COMM-040", MODEL_SYNC, ERROR_CONFLICT, "COMM-040 is sync already"},
                 {"COMM-041", MODEL_ASYNC, ERROR_UNSUPPORTED, "COMM-041 has no `async` in the configuration"},
