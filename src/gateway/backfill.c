@@ -414,6 +414,15 @@ void walk_went_on(struct data *data) {
         proceed_soon(&data->walk);
 }
 
+void rows_free(struct data *data) {
+        LIST_FOR_EACH_SAFE(link, &data->walk.rows) {
+                struct row *row = CONTAINER_OF(link, struct row, link);
+                row->claim.task.run = row->publication.task.run = data_bury;
+                list_remove(link);
+                arena_free(&row->arena);
+        }
+}
+
 // ---- its beginning ----
 
 static bool plain_writes_ended(const struct data *data) {

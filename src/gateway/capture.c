@@ -22,7 +22,7 @@
 struct capture {
         struct data_claim claim;                // first
         struct publication publication;
-        struct list link;                       // in data->captures
+        struct list link;                       // in data->captures, or data->given_up
         struct list pushing;                    // in data->pushing
         struct loop_timer deadline;
         struct arena arena;
@@ -328,6 +328,8 @@ static void not_recorded(struct capture *capture, bool is_unknown) {
         }
         capture->given_up = true;
         data_release(&capture->claim);
+        list_remove(&capture->link);
+        list_append(&data->given_up, &capture->link);
         if (!is_unknown)
                 end(capture);
 }
@@ -441,10 +443,15 @@ uint64_t capture_oldest_without_key(const struct data *data) {
 }
 
 void captures_free(struct data *data) {
-        LIST_FOR_EACH_SAFE(link, &data->captures) {
+        LIST_FOR_EACH_SAFE(link, &data->given_up) {
                 struct capture *capture = CONTAINER_OF(link, struct capture, link);
-                list_remove(link);
                 arena_free(&capture->arena);
                 free(capture);
+        }
+        LIST_FOR_EACH_SAFE(link, &data->captures) {
+                struct capture *capture = CONTAINER_OF(link, struct capture, link);
+                capture->claim.task.run = capture->publication.task.run = data_bury;
+                list_remove(link);
+                arena_free(&capture->arena);
         }
 }

@@ -134,6 +134,7 @@ bool data_new(struct route *route, struct error *error) {
         dirty_init(&data->dirty);
         list_init(&data->captures);
         list_init(&data->pushing);
+        list_init(&data->given_up);
         list_init(&data->looks);
         list_init(&data->walk.rows);
         data->walk.data = data;
@@ -161,13 +162,24 @@ void data_stop(struct data *data) {
         loop_timer_cancel(data->gateway->owner, &data->reconcile_timer);
 }
 
+bool data_busy(const struct data *data) {
+        return !list_empty(&data->captures) || !list_empty(&data->looks) || !list_empty(&data->walk.rows) || data->walk.call ||
+               data->walk.task_posted;
+}
+
+// What is still under way may have a task on a loop that does not run any more, and that runs it when it is freed: that is made to
+// do nothing, and its memory stays the process's.
+void data_bury(struct loop_task *task) {
+        (void)task;
+}
+
 void data_free(struct data *data) {
         if (!data)
                 return;
+        bool posted = data->walk.task_posted;
         captures_free(data);
         looks_free(data);
-        LIST_FOR_EACH_SAFE(link, &data->walk.rows)
-                list_remove(link);
+        rows_free(data);
         arena_free(&data->walk.page);
         buffer_free(&data->walk.cursor);
         buffer_free(&data->walk.next);
@@ -176,7 +188,9 @@ void data_free(struct data *data) {
         locks_free(&data->locks);
         overlay_free(&data->overlay);
         dirty_free(&data->dirty);
-        free(data);
+        data->walk.task.run = data_bury;
+        if (!posted)
+                free(data);
 }
 
 void data_views_moved(struct data *data, uint64_t position) {

@@ -185,8 +185,8 @@ void look_dirty(struct data *data) {
 void looks_free(struct data *data) {
         LIST_FOR_EACH_SAFE(link, &data->looks) {
                 struct look *look = CONTAINER_OF(link, struct look, link);
+                look->claim.task.run = look->publication.task.run = data_bury;
                 arena_free(&look->arena);
                 list_remove(&look->link);
-                free(look);
         }
 }

@@ -106,6 +106,7 @@ struct data {
         struct dirty dirty;
         struct list captures;                   // under way; of them pushing: answered when delivered
         struct list pushing;
+        struct list given_up;                   // captures that were answered before the log said what became of them
         struct list looks;
         size_t look_count;
         struct loop_timer dirty_timer, reconcile_timer;
@@ -122,6 +123,7 @@ struct data {
 };
 
 // ---- data.c ----
+void data_bury(struct loop_task *task);
 struct owned_shard *data_shard(const struct data *data, struct bytes key, struct hash128 *ret_lane);
 enum lane_mode data_mode(const struct data *data, struct bytes key);
 bool data_captures(const struct data *data);            // every shard captures
@@ -197,4 +199,5 @@ void walk_begin(struct data *data, enum walk_kind kind);
 void walk_give_up(struct data *data);           // backfill.phase is NONE again
 void walk_went_on(struct data *data);           // a look of it has ended
 bool backfill_start(struct data *data, struct error *error);
+void rows_free(struct data *data);
 bool reconcile_start(struct data *data, struct error *error);

@@ -251,6 +251,9 @@ void gateway_stop(struct gateway *gateway) {
 }
 
 bool gateway_busy(const struct gateway *gateway) {
+        for (size_t r = 0; r < gateway->options.model->communication_count; r++)
+                if (gateway->routes[r].data && data_busy(gateway->routes[r].data))
+                        return true;
         return !list_empty(&gateway->under_way) || !list_empty(&gateway->provider_calls) || gateway->reopening;
 }
 

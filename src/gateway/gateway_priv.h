@@ -187,6 +187,7 @@ MUST_USE bool data_new(struct route *route, struct error *error);
 void data_free(struct data *data);              // NULL is allowed
 void data_start(struct data *data);
 void data_stop(struct data *data);
+bool data_busy(const struct data *data);        // captured writes, re-reads or rows are under way; ends after data_stop
 void data_views_moved(struct data *data, uint64_t position);
 void data_stepped_back(struct data *data);
 void data_switched(struct data *data, enum lane_mode mode);     // an order begins a change of mode
