@@ -242,13 +242,27 @@ static void sweep_row(struct walk *walk, const struct state_replica *replica) {
                 failure(walk, "too many keys are being read again");
 }
 
+// The copy as it was when the walk began is in the views only once they have passed that position.
+static bool views_are_there(const struct walk *walk) {
+        uint64_t position;
+        return state_position(walk->data->gateway->state, &position, NULL) && position >= walk->began;
+}
+
+static void proceed_timer(struct loop_timer *timer) {
+        proceed(CONTAINER_OF(timer, struct walk, timer));
+}
+
 static void sweep(struct walk *walk) {
         struct data *data = walk->data;
+        if (!views_are_there(walk)) {
+                wait(walk, WAIT_MS, proceed_timer);
+                return;
+        }
         CLEANUP(arena_free) struct arena arena = {0};
         struct state_replica *rows;
         size_t count = 0;
         struct error error;
-        bool known = data->topic_family && data->event->read;
+        bool known = data_topic_known(data) && data->event->read;
         if (known && !state_replica_list(data->gateway->state, data->topic_family, buffer_bytes(&walk->swept), SWEEP_PAGE, &arena,
                                          &rows, &count, &error)) {
                 failure(walk, error.text);
@@ -276,10 +290,6 @@ static void fetch(struct walk *walk);
 
 static void fetch_timer(struct loop_timer *timer) {
         fetch(CONTAINER_OF(timer, struct walk, timer));
-}
-
-static void proceed_timer(struct loop_timer *timer) {
-        proceed(CONTAINER_OF(timer, struct walk, timer));
 }
 
 static bool read_next(struct walk *walk, const struct json *root, struct error *error) {
@@ -394,6 +404,8 @@ static void proceed(struct walk *walk) {
                 return;
         if (walk->sweeping && !walk->last && !walk->failed && walk->in_flight < DATA_LOOKS_MAX / 2)
                 sweep(walk);
+        if (walk->timer.slot)
+                return;
         bool more = !walk->sweeping && walk->at < walk->end && !walk->failed;
         if (more && walk->in_flight < DATA_ROWS_MAX)
                 proceed_soon(walk);

@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-static bool family_known(struct data *data) {
+bool data_topic_known(struct data *data) {
         if (data->topic_family)
                 return true;
         CLEANUP(buffer_free) struct buffer name = {0};
@@ -25,7 +25,7 @@ struct copy data_copy(struct data *data, struct bytes key, struct arena *arena) 
                 return (struct copy){newest->tombstone ? COPY_TOMBSTONE : COPY_ROW, newest->body, newest->position};
         struct state_replica row;
         struct error error = {0};
-        if (!family_known(data))
+        if (!data_topic_known(data))
                 return (struct copy){.state = COPY_NOTHING};
         if (!state_replica_get(data->gateway->state, data->topic_family, key, arena, &row, &error))
                 return (struct copy){.state = error.code == ERROR_NOT_FOUND ? COPY_NOTHING : COPY_UNREADABLE};

@@ -175,6 +175,7 @@ struct copy {
         struct bytes body;
         uint64_t position;                      // 0: nothing
 };
+bool data_topic_known(struct data *data);       // whether the views have heard of the topic
 struct copy data_copy(struct data *data, struct bytes key, struct arena *arena);
 bool data_same(const struct data *data, const struct json *a, struct bytes b, struct arena *arena, struct buffer *ret_path);
 // Whether the copy is what the owner has (NULL: it has nothing); else *ret_text names the difference.
