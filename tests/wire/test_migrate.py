@@ -14,8 +14,8 @@ import time
 
 import pytest
 
+from commute import Commute
 from conftest import SLOW, wait_until
-from test_serve import Commute
 
 CONTRACT = {"type": "object", "additionalProperties": False, "required": ["event_id", "payload"],
             "properties": {"event_id": {"type": "integer"}, "created_at": {"type": "string"},

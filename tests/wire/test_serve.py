@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """`commute serve`: it starts, forwards, tells how it is, ends politely, and refuses what it must not begin."""
-import http.client
 import http.server
 import json
 import re
@@ -13,6 +12,7 @@ import time
 
 import pytest
 
+from commute import Commute, ask
 from conftest import SLOW, wait_until
 
 CONFIG = """\
@@ -64,50 +64,6 @@ def provider():
     yield server
     server.shutdown()
     server.server_close()
-
-
-def ask(port, method, target, body=None, token=None):
-    """Status, headers and body of one call."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20 * SLOW)
-    headers = {"Content-Type": "application/json"} if body is not None else {}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
-    connection.request(method, target, body=body, headers=headers)
-    answer = connection.getresponse()
-    content = answer.read()
-    connection.close()
-    return answer.status, dict(answer.getheaders()), content
-
-
-class Commute:
-    """A configuration in a folder of its own, and the processes that serve it."""
-
-    def __init__(self, program, start, folder, ports, text):
-        self.program, self.start, self.folder = program, start, folder
-        self.gateway, self.registry, self.control = ports
-        self.config, self.data = folder / "commute.yaml", folder / "data"
-        self.config.write_text(text)
-
-    def serve(self, *arguments, wait=True, env=None):
-        return self.start(self.program, "serve", "-c", self.config, *arguments, env=env,
-                          ready=(lambda: self.is_ready()) if wait else None, seconds=20)
-
-    def is_ready(self):
-        try:
-            return ask(self.control, "GET", "/readyz")[0] == 200
-        except OSError:
-            return False
-
-    @property
-    def token(self):
-        return (self.data / "token").read_text().strip()
-
-    def call(self, body=b'{"task_id": 1}', target="/COMM-040/accruals"):
-        return ask(self.gateway, "POST", target, body)
-
-    def get(self, target, token=True, method="GET", body=None):
-        status, headers, content = ask(self.control, method, target, body, self.token if token is True else token)
-        return status, json.loads(content) if headers.get("Content-Type") == "application/json" else content.decode()
 
 
 @pytest.fixture
