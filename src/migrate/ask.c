@@ -95,11 +95,11 @@ static void probe_failed(struct asking *asking, const struct http_call_result *r
         struct migrate_question *question = asking->question;
         const char *probe = target_source(question->communication->recognises.probe);
         if (result->outcome == HTTP_CALL_OK)
-                migrate_print(question->sentence, "%s answers, but the %s probe (%s) with %u", provider(asking)->name, which, probe,
-                              result->status);
+                migrate_print(question->sentence, "%s answers, but the %s probe (%s) with %u", provider(asking)->name, which,
+                              probe, result->status);
         else
-                migrate_print(question->sentence, "%s answers, but not the %s probe (%s): %s", provider(asking)->name, which, probe,
-                              result->reason);
+                migrate_print(question->sentence, "%s answers, but not the %s probe (%s): %s", provider(asking)->name, which,
+                              probe, result->reason);
         finish(asking);
 }
 

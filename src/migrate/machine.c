@@ -105,14 +105,16 @@ void migration_order(struct migration *migration, enum gateway_order order, enum
 
 // ---- moves ----
 
-static void keep_evidence(const struct migration *migration, struct migration_state *next, const struct migrate_evidence *evidence) {
+static void keep_evidence(const struct migration *migration, struct migration_state *next,
+                          const struct migrate_evidence *evidence) {
         struct migrate_evidence *kept = &next->evidence[next->step];
         *kept = *evidence;
         kept->measured_ms = migration->view.now_ms;
         snprintf(kept->configuration, sizeof kept->configuration, "%s", migration->migrate->options.model->hash_text);
 }
 
-static void note_evidence(struct migration_state *next, int64_t now_ms, const char *how, const struct migrate_evidence *evidence) {
+static void note_evidence(struct migration_state *next, int64_t now_ms, const char *how,
+                          const struct migrate_evidence *evidence) {
         migration_note(next, now_ms, "%s%s%s", how, evidence->sentence[0] ? ": " : "", evidence->sentence);
 }
 
@@ -132,7 +134,8 @@ static void move_on(struct migration *migration, const struct migrate_evidence *
         migration_commit(migration, next);
 }
 
-static void move_to(struct migration *migration, enum migrate_state state, const struct migrate_evidence *evidence, const char *how) {
+static void move_to(struct migration *migration, enum migrate_state state, const struct migrate_evidence *evidence,
+                    const char *how) {
         struct migration_state *next = migration_move(migration);
         keep_evidence(migration, next, evidence);
         note_evidence(next, migration->view.now_ms, how, evidence);
@@ -221,6 +224,11 @@ static void serve(struct migration *migration) {
         migration->serving = wants_advance(migration);
 }
 
+static void move_on_by_person(struct migration *migration, const struct migrate_evidence *evidence) {
+        serve(migration);
+        move_on(migration, evidence, "a person says it is done");
+}
+
 static void in_before(struct migration *migration, struct migrate_evidence *evidence) {
         const struct migrate_step *step = migration_step(migration->now);
         bool holds = false;
@@ -238,7 +246,7 @@ static void in_before(struct migration *migration, struct migrate_evidence *evid
                 if (migration->now->state == MIGRATE_BEFORE)
                         move_to(migration, MIGRATE_PERSON, evidence, "waits for you");
                 else if (step->person && wants_advance(migration))
-                        serve(migration), move_on(migration, evidence, "a person says it is done");
+                        move_on_by_person(migration, evidence);
                 else
                         stay(migration, evidence, "fails");
         } else if (verdict != MIGRATE_PASS) {

@@ -69,8 +69,8 @@ static bool lost(struct bytes communication, struct bytes json, struct error *er
         const struct json *finished = json_get_text(root, "finished");
         if (finished && !json_is(finished, JSON_NULL))
                 return true;
-        return error_set(error, ERROR_CONFLICT, "a migration of %.*s is under way, and the configuration has no such communication "
-                         "any more", BYTES_PRINT(communication));
+        return error_set(error, ERROR_CONFLICT, "a migration of %.*s is under way, and the configuration has no such "
+                                                "communication any more", BYTES_PRINT(communication));
 }
 
 bool migrate_restore(struct migrate *migrate, struct bytes communication, struct bytes json, struct error *error) {
@@ -85,8 +85,8 @@ bool migrate_restore(struct migrate *migrate, struct bytes communication, struct
         struct error why;
         if (!migration_over(state) && !migrate_possible(found, state->table->to, &why)) {
                 free(state);
-                return error_set(error, ERROR_CONFLICT, "a migration of %s is under way, and the configuration does not allow it any "
-                                 "more: %s", found->name, why.text);
+                return error_set(error, ERROR_CONFLICT, "a migration of %s is under way, and the configuration does not allow it "
+                                                        "any more: %s", found->name, why.text);
         }
         free(migration->now);
         migration->now = state;
@@ -342,11 +342,13 @@ bool migrate_sentence(const struct migrate *migrate, const struct model_communic
         struct buffer CLEANUP(buffer_free) title = {0};
         migrate_text(&title, migration_step(now)->title, communication);
         migrate_print(ret_sentence, "to %s, step %zu of %zu, %.*s; %s%s", model_mode_name(now->table->to),
-                 now->step + 1, now->table->count, BYTES_PRINT(buffer_bytes(&title)), prefixes[now->state], sentence_of(migration));
+                 now->step + 1, now->table->count, BYTES_PRINT(buffer_bytes(&title)), prefixes[now->state],
+                 sentence_of(migration));
         return true;
 }
 
-void migrate_describe(const struct migrate *migrate, const struct model_communication *communication, struct json_writer *writer) {
+void migrate_describe(const struct migrate *migrate, const struct model_communication *communication,
+                      struct json_writer *writer) {
         const struct migration *migration = migration_of(migrate, communication);
         if (migration->now)
                 migration_write(writer, migration->now, communication, &migration->live, true);

@@ -2,7 +2,7 @@
 // The migration machine: moves a communication from one mode to another, step by step, each step behind a gate that is measured
 // (DESIGN.md §6). docs/migrations.md says the same to a reader.
 //
-// A migration walks a table of steps (migrate/steps.h). Everything that happens to it is one MIGRATION record with its whole state
+// A migration walks a table of steps (migrate_priv.h). Everything that happens to it is one MIGRATION record with its whole state
 // after the change, and its memory changes only when that record is durable; so after kill -9 it goes on from its last record.
 // Acts are level-triggered: each looks at what holds now, gives at most one order, and says whether its fact holds; to begin one
 // again is always safe. Figures are measured at 5 Hz while a migration runs.

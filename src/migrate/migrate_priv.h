@@ -6,8 +6,8 @@
 //      record.c        a migration's state as JSON: records and the API
 //      plan.c          what a migration would do
 //      steps.c         the tables, what is common to looks and acts
-//      functional.c    looks and acts of functional communications
-//      data.c          looks and acts of data communications
+//      functional.c    the tables of functional communications; data.c of data communications, with their looks and acts
+//      contract.c, provider.c, lanes.c         looks and acts
 //      runtime.c       the real world; ask.c asks providers
 #pragma once
 
@@ -37,6 +37,9 @@ struct migrate_evidence {
         struct migrate_figure figures[MIGRATE_FIGURES_MAX];
         size_t figure_count;
 };
+static inline const char *migrate_plural(uint64_t count) {
+        return count == 1 ? "" : "s";
+}
 // Prints a sentence, cut at a character's end.
 void migrate_print(char text[static MIGRATE_SENTENCE_MAX], const char *format, ...) PRINTF_LIKE(2, 3);
 void migrate_print_list(char text[static MIGRATE_SENTENCE_MAX], const char *format, va_list arguments) PRINTF_LIKE(2, 0);
@@ -110,10 +113,6 @@ enum migrate_verdict migrate_look_before(const struct migrate_step *step, const 
 extern const struct migrate_table migrate_functional_to_async, migrate_functional_to_sync;
 enum { MIGRATE_DATA_TABLES = 6 };
 extern const struct migrate_table migrate_data_tables[MIGRATE_DATA_TABLES];
-
-// Looks and acts of functional.c that both kinds use.
-migrate_look migrate_contract_exists, migrate_is_registered;
-migrate_act migrate_act_register;
 
 // ---- a migration ----
 
@@ -196,6 +195,20 @@ static inline bool migration_over(const struct migration_state *state) {
         return !state || state->state == MIGRATE_DONE || state->state == MIGRATE_CANCELLED;
 }
 int64_t migrate_now(const struct migrate *migrate);
+
+// ---- looks and acts ----
+// contract.c
+migrate_look migrate_contract_exists, migrate_is_registered;
+migrate_act migrate_act_register;
+// provider.c
+migrate_look migrate_look_endpoint, migrate_look_consumer;
+// Whether a repeat was recognised, as far as it could have been seen up to now. NONE: it can only be seen with records.
+enum migrate_verdict migrate_look_recognition(const struct migrate_view *view, char sentence[static MIGRATE_SENTENCE_MAX]);
+// lanes.c
+migrate_look migrate_look_shadow, migrate_look_async, migrate_look_old_way, migrate_look_ways_in, migrate_look_sync;
+migrate_look migrate_look_drained, migrate_look_plain;
+migrate_act migrate_act_shadow, migrate_act_shadow_off, migrate_act_plain, migrate_act_record, migrate_act_switch;
+migrate_act migrate_act_back_to_async, migrate_act_nothing;
 
 // ---- machine.c ----
 void migration_cycle(struct migration *migration);              // measures, unless it is at it or nothing is to be measured

@@ -26,12 +26,13 @@ static void write_text(struct json_writer *writer, const char *key, const char *
 static const char *indeterminate(const struct model_communication *communication) {
         return communication->recognises.header
                 ? "a call or delivery whose outcome nobody knows is sent again under its identity, which {to} recognises"
-                : "{to} recognises no identities: a call or delivery whose outcome nobody knows holds its lane until a person has settled "
-                  "it (commute parked list); nothing is doubled, nothing is lost";
+                : "{to} recognises no identities: a call or delivery whose outcome nobody knows holds its lane until a person "
+                  "has settled it (commute parked list); nothing is doubled, nothing is lost";
 }
 
 // *later: a step before this one has to be taken first.
-static void write_step(struct json_writer *writer, const struct migrate_step *step, size_t number, const struct migrate_view *view,
+static void write_step(struct json_writer *writer, const struct migrate_step *step, size_t number,
+                       const struct migrate_view *view,
                        bool *later) {
         struct migrate_evidence evidence = {0};
         bool holds = false;

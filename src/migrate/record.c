@@ -278,7 +278,8 @@ bool migration_read(struct bytes json, const struct model_communication *communi
         struct migration_state *state = must_calloc(1, sizeof *state);
         if (!read_state(root, communication, state)) {
                 free(state);
-                return error_set(error, ERROR_CORRUPT, "MIGRATION record of %s: not what this version writes", communication->name);
+                return error_set(error, ERROR_CORRUPT, "MIGRATION record of %s: not what this version writes",
+                                 communication->name);
         }
         *ret_state = state;
         return true;

@@ -70,12 +70,12 @@ static bool op_registered(void *user, const struct model_event *event, unsigned 
         struct bytes subject = bytes_of(event->name);
         struct registry_version there, same;
         if (!registry_version(registry, subject, version + 1, &there))
-                return error_set(error, ERROR_NOT_FOUND, "version %u of %s is not registered (version %u of its subject)", version,
-                                 event->name, version + 1);
+                return error_set(error, ERROR_NOT_FOUND, "version %u of %s is not registered (version %u of its subject)",
+                                 version, event->name, version + 1);
         struct error unused;
         if (!registry_lookup(registry, subject, event->versions[version].source, false, &same, &unused) || same.id != there.id)
-                return error_set(error, ERROR_CONFLICT, "version %u of subject %s is another schema than %s", version + 1, event->name,
-                                 event->versions[version].path);
+                return error_set(error, ERROR_CONFLICT, "version %u of subject %s is another schema than %s", version + 1,
+                                 event->name, event->versions[version].path);
         *ret_schema_id = there.id;
         return true;
 }

@@ -30,11 +30,13 @@ bool migrate_possible(const struct model_communication *communication, enum mode
         if (communication->kind == MODEL_DATA)
                 return data_possible(communication, to, error);
         if (to != MODEL_SYNC && to != MODEL_ASYNC)
-                return error_set(error, ERROR_UNSUPPORTED, "%s is functional: it is sync or async, never %s", name, model_mode_name(to));
+                return error_set(error, ERROR_UNSUPPORTED, "%s is functional: it is sync or async, never %s", name,
+                                 model_mode_name(to));
         if (!(communication->modes & 1u << to) || !communication->async)
                 return error_set(error, ERROR_UNSUPPORTED, "%s has no `async` in the configuration: it stays sync", name);
         if (!communication->has_key)
-                return error_set(error, ERROR_UNSUPPORTED, "%s has no `key` in the configuration: it has no lanes, and stays sync", name);
+                return error_set(error, ERROR_UNSUPPORTED, "%s has no `key` in the configuration: it has no lanes, and stays "
+                                                           "sync", name);
         return true;
 }
 

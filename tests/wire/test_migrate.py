@@ -292,6 +292,7 @@ def test_a_parked_lane_stays_async_until_a_person_has_settled_it(commute_with, p
     begin(it, "async")
     until(it, "done")
     traffic.stop()
+    wait_until(lambda: len(provider.accrued) == len(traffic.accepted))
     provider.pause.set()                        # what is delivered now is at the provider when commute is killed
     assert it.call(b'{"task_id": 777, "candidate": 7, "number": 0}')[0] == 202
     wait_until(lambda: provider.held)
