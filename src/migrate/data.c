@@ -124,7 +124,8 @@ static enum migrate_verdict say_backfill(const struct migrate_view *view, struct
                                    plural(backfill->failures), backfill->failure);
         if (backfill->phase == GATEWAY_BACKFILL_WAITS)
                 return migrate_say(evidence, MIGRATE_WAIT, "backfill: waits for %zu writes of before", view->state.plain_writes);
-        return migrate_say(evidence, MIGRATE_WAIT, "backfill: %" PRIu64 " rows read, %" PRIu64 " inserted, %" PRIu64 " skipped, since their "
+        return migrate_say(evidence, MIGRATE_WAIT, "backfill: %" PRIu64 " rows read, %" PRIu64 " inserted, %" PRIu64 " skipped, since "
+                           "their "
                            "keys were written meanwhile", backfill->rows, backfill->inserted, backfill->skipped);
 }
 
@@ -344,7 +345,8 @@ static const struct migrate_step pull_to_async[] = {
         {
                 .name = "clean", .title = "clean up, update the documentation", .act = act_shadow_off,
                 .does = "switches the comparisons off",
-                .to_do = "in {to}, remove what handled {from} being down or slow; in the documentation, {from} to {to} is {event} on {topic}",
+                .to_do = "in {to}, remove what handled {from} being down or slow; in the documentation, {from} to {to} is {event} on "
+                         "{topic}",
                 .way_back = "a migration to pull",
         },
 };
