@@ -128,6 +128,7 @@ static void stores(struct api *api, struct buffer *out) {
         single(out, "commute_log_position", "gauge", "Position of the last durable record.", log_last_position(api->options.log));
         single(out, "commute_log_records_total", "counter", "Records made durable.", stats.records);
         single(out, "commute_log_bytes_total", "counter", "Bytes of headers and bodies made durable.", stats.bytes);
+        single(out, "commute_log_read_total", "counter", "Records read, by views, deliveries and recovery.", stats.read);
         single(out, "commute_log_commits_total", "counter", "Transactions of appends, each with one fsync.", stats.commits);
         single(out, "commute_log_failed_total", "counter", "Submissions that failed.", stats.failed);
         single(out, "commute_log_unknown_total", "counter", "Submissions with an unknown outcome.", stats.unknown);

@@ -187,11 +187,10 @@ static bool identify(struct call *call, struct error *error) {
         } else {
                 uint8_t random[16];
                 random_fill(random_real(), random, sizeof random);
-                struct buffer text = {0};
-                for (size_t i = 0; i < sizeof random; i++)
-                        buffer_print(&text, "%02x", random[i]);
-                identity = arena_copy(exchange->arena, buffer_bytes(&text));
-                buffer_free(&text);
+                char text[2 * sizeof random];
+                for (size_t i = 0; i < sizeof text; i++)
+                        text[i] = "0123456789abcdef"[random[i / 2] >> (i % 2 ? 0 : 4) & 15];
+                identity = arena_copy(exchange->arena, (struct bytes){text, sizeof text});
                 call->shard.identity_given = true;
         }
         call->shard.identity_text = identity;

@@ -90,6 +90,14 @@ struct pending {
         uint64_t position;
 };
 
+// The messages and intents that were appended last: what is delivered at once is not read from the log again.
+enum { RECENT_RECORDS = 256, RECENT_BYTES_MAX = 4096 };
+struct recent {
+        uint64_t position;                      // 0: none
+        size_t header_size;
+        struct buffer bytes;                    // header, then body
+};
+
 struct gateway {
         struct gateway_options options;
         struct route *routes;                   // as model->communications
@@ -99,6 +107,7 @@ struct gateway {
         struct loop *owner;
         struct log_reader *log_reader;
         struct state_reader *state;
+        struct recent recent[RECENT_RECORDS];   // by position
         struct arena arena;                     // scratch of one event
         struct buffer event;                    // the body that op_event rendered last
         struct list free_pending, under_way, unknown;
@@ -153,6 +162,7 @@ void owner_append_record(struct owned_shard *owned, struct shard_append *append,
 void owner_append_heard(struct owned_shard *owned, const struct record *record, struct bytes body, owner_heard *heard, void *user);
 void owner_log_broken(struct gateway *gateway);
 void owner_free(struct gateway *gateway);       // waits for the log to end what was submitted; loops do not run any more
+// A MESSAGE, INTENT or ANSWERED at its position, from memory if it is one of the latest.
 bool owner_read(struct gateway *gateway, uint64_t position, struct arena *arena, struct record *ret_record,
                 struct bytes *ret_body, struct error *error);
 // Renders and checks the event of a call; the body is in gateway->event. False: call->error says why.

@@ -63,6 +63,8 @@ void owner_free(struct gateway *gateway) {
                 nanosleep(&pause, NULL);
         LIST_FOR_EACH(link, &gateway->under_way)        // posted to a loop that does not run: loop_free runs them
                 CONTAINER_OF(link, struct pending, link)->task.run = pending_bury;
+        for (size_t i = 0; i < RECENT_RECORDS; i++)
+                buffer_free(&gateway->recent[i].bytes);
         pendings_free(&gateway->free_pending);
         pendings_free(&gateway->unknown);
 }
@@ -80,6 +82,16 @@ static void partition_ended(struct gateway *gateway, struct topic_partition *par
         partition->failed = false;
 }
 
+// What may be delivered has a body. Its buffer is exchanged for that of an older record.
+static void remember(struct gateway *gateway, struct pending *pending) {
+        if (pending->record.body.size == 0 || pending->bytes.capacity > RECENT_BYTES_MAX)
+                return;
+        struct recent *recent = &gateway->recent[pending->position % RECENT_RECORDS];
+        struct buffer older = recent->bytes;
+        *recent = (struct recent){pending->position, pending->record.header.size, pending->bytes};
+        pending->bytes = older;
+}
+
 static void append_ended(struct pending *pending, enum append_result result) {
         struct gateway *gateway = pending->shard->gateway;
         struct shard *shard = pending->shard->shard;
@@ -89,6 +101,8 @@ static void append_ended(struct pending *pending, enum append_result result) {
         uint64_t position = pending->position;
         if (pending->partition)
                 partition_ended(gateway, pending->partition, result);
+        if (result == APPEND_DURABLE)
+                remember(gateway, pending);
         pending_free(gateway, pending);
         if (append)
                 shard_appended(shard, append, result, position);
@@ -310,6 +324,12 @@ static bool op_event(void *user, struct shard_request *request, int64_t offset, 
 
 bool owner_read(struct gateway *gateway, uint64_t position, struct arena *arena, struct record *ret_record,
                 struct bytes *ret_body, struct error *error) {
+        const struct recent *recent = &gateway->recent[position % RECENT_RECORDS];
+        if (position && recent->position == position) {
+                struct bytes bytes = arena_copy(arena, buffer_bytes(&recent->bytes));
+                *ret_body = (struct bytes){bytes.data + recent->header_size, bytes.size - recent->header_size};
+                return record_decode((struct bytes){bytes.data, recent->header_size}, ret_record, error);
+        }
         struct log_record stored;
         if (!log_read_one(gateway->log_reader, position, arena, &stored, error) ||
             !record_decode(stored.header, ret_record, error))
