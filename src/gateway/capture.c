@@ -432,14 +432,29 @@ void capture_begin(struct data *data, struct http_exchange *exchange, const stru
         }
 }
 
+// Whether nobody has heard yet which key it has, or its event is not durable.
+static bool is_without_key(const struct capture *capture) {
+        return !capture->key.size && capture->position && list_empty(&capture->pushing);
+}
+
 uint64_t capture_oldest_without_key(const struct data *data) {
         uint64_t oldest = UINT64_MAX;
         LIST_FOR_EACH(link, &data->captures) {
                 const struct capture *capture = CONTAINER_OF(link, struct capture, link);
-                if (!capture->key.size && capture->position && list_empty(&capture->pushing))
+                if (is_without_key(capture))
                         oldest = MIN(oldest, capture->position);
         }
         return oldest;
+}
+
+uint64_t capture_newest_without_key(const struct data *data) {
+        uint64_t newest = 0;
+        LIST_FOR_EACH(link, &data->captures) {
+                const struct capture *capture = CONTAINER_OF(link, struct capture, link);
+                if (is_without_key(capture))
+                        newest = MAX(newest, capture->position);
+        }
+        return newest;
 }
 
 void captures_free(struct data *data) {

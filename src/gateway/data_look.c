@@ -7,12 +7,17 @@
 //      reconcile       compared; a difference is a write that came past the gateway; repaired by a re-read
 //      sweep           compared; a difference is a row of an older time; repaired
 //
+// The lock keeps writes of the key away, but for those whose key nobody knows yet: a difference that is seen while such a write is
+// under way is looked at again when that has ended.
+//
 // A look that fails (the owner is down) is begun again: dirty keys after a second, the others by whoever began them.
 #include "gateway/data_priv.h"
 
 #include <stdlib.h>
 
-enum { AGAIN_MS = 1000 };
+enum { AGAIN_MS = 1000, ROUNDS_MAX = 5, ROUND_MS = 10 };
+
+static void look_held(struct data_claim *claim);
 
 static void look_end(struct look *look) {
         struct data *data = look->claim.data;
@@ -57,16 +62,40 @@ static void publish(struct look *look, const struct data_event *event) {
         data_publish(&look->publication);
 }
 
+static void next_round(struct loop_timer *timer) {
+        struct look *look = CONTAINER_OF(timer, struct look, timer);
+        struct data *data = look->claim.data;
+        if (!data->stopping && capture_oldest_without_key(data) <= look->waits_for)
+                loop_timer_set(data->gateway->owner, timer, data_now(data) + MILLISECONDS(ROUND_MS));
+        else if (data->stopping || !data_claim(data, &look->claim, look->key, look_held))
+                look_failed(look);
+}
+
+// Whether a write whose key nobody knows may have made the difference; then it is looked at again when that has ended.
+static bool waits_for_keyless(struct look *look) {
+        struct data *data = look->claim.data;
+        look->waits_for = capture_newest_without_key(data);
+        if (!look->waits_for || look->rounds++ == ROUNDS_MAX)
+                return false;
+        data_release(&look->claim);                     // that write will want it
+        look->timer.fire = next_round;
+        loop_timer_set(data->gateway->owner, &look->timer, data_now(data) + MILLISECONDS(ROUND_MS));
+        return true;
+}
+
 static void judge(struct look *look, const struct json *row, const struct data_event *event) {
         struct data *data = look->claim.data;
         struct copy copy = data_copy(data, look->key, &look->arena);
         CLEANUP(buffer_free) struct buffer text = {0};
         // What nobody knows of now is no evidence: a re-read will answer for it.
-        if (copy.state == COPY_UNREADABLE || dirty_has(&data->dirty, look->key)) {
+        bool unknown = dirty_has(&data->dirty, look->key) || (row && look->kind != LOOK_SWEEP && dirty_has_topic(&data->dirty));
+        if (copy.state == COPY_UNREADABLE || unknown) {
                 look_end(look);
                 return;
         }
         bool agrees = data_agrees(data, look->key, row, &copy, &look->arena, &text);
+        if (!agrees && waits_for_keyless(look))
+                return;
         if (look->kind == LOOK_SHADOW) {
                 if (agrees && data->route->shadow.on)
                         data->route->shadow.compared++;
@@ -186,6 +215,7 @@ void looks_free(struct data *data) {
         LIST_FOR_EACH_SAFE(link, &data->looks) {
                 struct look *look = CONTAINER_OF(link, struct look, link);
                 look->claim.task.run = look->publication.task.run = data_bury;
+                loop_timer_cancel(data->gateway->owner, &look->timer);
                 arena_free(&look->arena);
                 list_remove(&look->link);
         }

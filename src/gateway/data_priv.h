@@ -73,6 +73,9 @@ struct look {
         enum look_kind kind;
         struct bytes key;
         bool of_walk;
+        unsigned rounds;                        // so often a write without a key may have made the difference
+        uint64_t waits_for;                     // the newest such write that was under way
+        struct loop_timer timer;
 };
 
 // A way through all rows of the owner.
@@ -187,7 +190,9 @@ void data_read(struct data *data, struct http_exchange *exchange, struct bytes t
 void capture_begin(struct data *data, struct http_exchange *exchange, const struct target *pattern, struct bytes target);
 void capture_delivered(struct data *data, uint64_t position);
 void capture_forward(struct data *data, struct http_exchange *exchange, struct bytes target);   // without a record
-uint64_t capture_oldest_without_key(const struct data *data);           // position; UINT64_MAX: none is under way
+// Positions of the CAPTUREs without a key that are under way; UINT64_MAX, 0: none is.
+uint64_t capture_oldest_without_key(const struct data *data);
+uint64_t capture_newest_without_key(const struct data *data);
 void captures_free(struct data *data);
 
 // ---- data_look.c ----

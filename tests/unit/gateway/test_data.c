@@ -87,6 +87,19 @@ static void give_list(struct world *world, struct http_exchange *exchange) {
         http_answer(exchange, 200, NULL, 0, text);
 }
 
+static void create_row(struct world *world, struct http_exchange *exchange) {
+        unsigned key = 0, name = 0;
+        char body[64];
+        snprintf(body, sizeof body, "%.*s", BYTES_PRINT(exchange->body));
+        assert_int_equal(sscanf(body, "{\"id\":%u,\"name\":%u}", &key, &name), 2);
+        world->names[key] = name;
+        world->writes++;
+        if (world->holds_writes)
+                world->held_write = exchange;
+        else
+                give_row(world, exchange, key);
+}
+
 static void own(void *user, struct http_exchange *exchange) {
         struct world *world = user;
         unsigned key = 0, name = 0;
@@ -94,6 +107,10 @@ static void own(void *user, struct http_exchange *exchange) {
         snprintf(path, sizeof path, "%.*s", BYTES_PRINT(exchange->path));
         if (strcmp(path, "/rows") == 0 && bytes_equal(exchange->method, BYTES("GET"))) {
                 give_list(world, exchange);
+                return;
+        }
+        if (strcmp(path, "/rows") == 0) {               // POST
+                create_row(world, exchange);
                 return;
         }
         assert_int_equal(sscanf(path, "/rows/%u", &key), 1);
@@ -170,7 +187,7 @@ static void load_model(struct world *world, unsigned owner_port, const char *ini
         snprintf(text, sizeof text,
                  "services:\n  staff: {url: \"http://127.0.0.1:%u\"}\n  portal: {url: \"http://127.0.0.1:1\"}\n"
                  "events:\n  Row:\n    from: staff\n    topic: rows\n    schemas: Row.v*.json\n    key: /id\n"
-                 "    capture: [\"PUT /rows/{id}\", \"DELETE /rows/{id}\"]\n    backfill: GET /rows?after={cursor}\n"
+                 "    capture: [POST /rows, \"PUT /rows/{id}\", \"DELETE /rows/{id}\"]\n    backfill: GET /rows?after={cursor}\n"
                  "communications:\n  COMM-010:\n    data: staff -> portal\n    initially: %s\n    pull: GET /rows/{id}\n"
                  "    async: {event: Row, keep: gateway}\n"
                  "defaults: {settle: %s, timeout: 300ms, partitions: 4, retry: {first: 10ms, longest: 50ms}}\n",
@@ -505,6 +522,33 @@ static void a_write_of_before_is_waited_for(void **state) {
         world_free(world);
 }
 
+static void a_row_that_is_being_created_did_not_come_past_the_gateway(void **state) {
+        (void)state;
+        struct world *world = world_new("pull", "100ms");
+        world->names[1] = 1;
+        switch_to(world, LANE_RECORD);
+        backfill(world);
+        switch_to(world, LANE_ASYNC);
+        world->holds_writes = true;
+        begin_request(world, "POST", "/staff/rows", "{\"id\":5,\"name\":50}");
+        run_until(world, write_is_held);                // the owner has the row, and has not said so
+        unsigned lists = world->lists;
+        assert_true(order(world, GATEWAY_RECONCILE, 0, true));
+        while (world->lists == lists || !world->reads)
+                state_of(world);
+        give_row(world, world->held_write, 5);
+        run_until(world, answered);
+        assert_int_equal(world->status, 200);
+        while (state_of(world)->reconciliation.running)
+                continue;
+        assert_int_equal(world->command.state.reconciliation.rows, 2);
+        assert_int_equal(world->command.state.reconciliation.bypassed, 0);
+        unsigned reads = world->reads;
+        assert_int_equal(get(world, 5), 50);
+        assert_int_equal(world->reads, reads);
+        world_free(world);
+}
+
 static void a_full_log_ends_the_shadow_and_no_write(void **state) {
         (void)state;
         struct world *world = world_new("pull", "100ms");
@@ -558,6 +602,7 @@ int main(void) {
                 cmocka_unit_test(what_comes_past_the_gateway_is_found_named_and_repaired),
                 cmocka_unit_test(a_shadow_read_that_differs_counts_only_if_it_still_does),
                 cmocka_unit_test(a_write_of_before_is_waited_for),
+                cmocka_unit_test(a_row_that_is_being_created_did_not_come_past_the_gateway),
                 cmocka_unit_test(a_full_log_ends_the_shadow_and_no_write),
                 cmocka_unit_test(a_full_log_refuses_writes_that_would_be_lost),
                 cmocka_unit_test(orders_that_make_no_sense_are_refused),

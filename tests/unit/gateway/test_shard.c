@@ -23,6 +23,7 @@ static struct runtime {
         int64_t wall_ms, next_offset;
         struct appended appends[APPENDS_MAX];
         size_t first, count;
+        unsigned event_flags;           // that op_event sets
         struct shard_message *called;
         enum shard_call call;
         unsigned calls, forwards, steps_back, decisions;
@@ -46,7 +47,8 @@ static void op_append(void *user, struct shard_append *append, const struct reco
                 runtime->appends[runtime->count++] = (struct appended){append, *record};
 }
 static bool op_event(void *user, struct shard_request *request, int64_t offset, struct record *record, struct bytes *ret_body) {
-        (void)user, (void)request, (void)offset, (void)record;
+        (void)request, (void)offset;
+        record->flags |= ((struct runtime *)user)->event_flags;
         *ret_body = (struct bytes){0};
         return true;
 }
@@ -91,15 +93,19 @@ static const struct shard_ops ops = {
 
 // ---- the script's sentences ----
 
-static void begin(enum lane_mode mode, bool recognises) {
+static void begin_of(bool data, enum lane_mode mode, bool recognises) {
         rt = (struct runtime){.now_ns = 1000000000, .wall_ms = 1795484760123, .answer = NONE};
         struct shard_options options = {
-                .stream = 1, .recognises = recognises, .deadline_ns = 25000000, .settle_ms = SETTLE_MS, .max_backlog = 3,
+                .data = data, .stream = 1, .recognises = recognises, .deadline_ns = 25000000, .settle_ms = SETTLE_MS, .max_backlog = 3,
                 .max_in_flight = 8, .retry_first_ns = 1000000, .retry_longest_ns = 20000000,
         };
         rt.shard = shard_new(&options, &ops, &rt);
         shard_restore(rt.shard, mode, 1);
         shard_start(rt.shard);
+}
+
+static void begin(enum lane_mode mode, bool recognises) {
+        begin_of(false, mode, recognises);
 }
 
 static void request(uint8_t identity, uint8_t body, uint8_t lane) {
@@ -417,6 +423,115 @@ static void a_log_that_refuses_at_once_is_not_asked_in_a_circle(void **unused) {
         end();
 }
 
+// ---- data communications: messages are upserts ----
+
+static void data_is_not_captured_while_plain_and_delivered_in_every_other_mode(void **unused) {
+        (void)unused;
+        struct error error;
+        begin_of(true, LANE_PLAIN, true);
+        request(1, 1, 1);
+        assert_int_equal(rt.forwards, 1);
+        assert_false(shard_switch(rt.shard, LANE_ASYNC, &error));
+        assert_true(shard_switch(rt.shard, LANE_RECORD, &error));
+        assert_int_equal(record(RECORD_EPOCH, APPEND_DURABLE).flags, RECORD_UPSERT);
+        uint64_t since = rt.position;
+        assert_int_equal(shard_since(rt.shard), since);
+        request(2, 1, 1);
+        record(RECORD_MESSAGE, APPEND_DURABLE);
+        assert_int_equal(rt.answer, SHARD_ACCEPTED);
+        assert_int_equal(rt.call, SHARD_DELIVERY);
+        static const enum lane_mode modes[] = {LANE_ASYNC, LANE_PUSH, LANE_ASYNC, LANE_RECORD};
+        for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+                assert_true(shard_switch(rt.shard, modes[i], &error));
+                record(RECORD_EPOCH, APPEND_DURABLE);
+                assert_int_equal(shard_mode(rt.shard), modes[i]);
+        }
+        struct shard_state state;
+        shard_state(rt.shard, &state);
+        assert_int_equal(state.lanes_left_async, 0);    // though one has a message at the reader
+        assert_int_equal(state.since, since);
+        assert_true(shard_switch(rt.shard, LANE_PLAIN, &error));
+        record(RECORD_EPOCH, APPEND_DURABLE);
+        provider(CALL_NOT_DONE, 503);
+        pass(50);
+        provider(CALL_DONE, 200);                       // what was captured is delivered all the same
+        record(RECORD_DELIVERED, APPEND_DURABLE);
+        end();
+}
+
+static void a_kept_event_is_settled_by_its_own_record(void **unused) {
+        (void)unused;
+        begin_of(true, LANE_ASYNC, false);
+        rt.event_flags = RECORD_UPSERT | RECORD_KEPT;
+        for (uint8_t i = 1; i <= 3; i++) {
+                request(i, 1, 1);
+                assert_int_equal(record(RECORD_MESSAGE, APPEND_DURABLE).sequence, i);
+                assert_int_equal(rt.answer, SHARD_ACCEPTED);
+        }
+        assert_int_equal(rt.calls, 0);
+        struct shard_state state;
+        shard_state(rt.shard, &state);
+        assert_int_equal(state.waiting, 0);
+        no_record();
+        end();
+}
+
+static void a_delivery_of_data_that_nobody_knows_of_sleeps_and_never_parks(void **unused) {
+        (void)unused;
+        begin_of(true, LANE_ASYNC, false);
+        request(1, 1, 1);
+        record(RECORD_MESSAGE, APPEND_DURABLE);
+        no_record();                                    // no ATTEMPT: it may be repeated
+        for (int i = 0; i < 12; i++) {
+                provider(CALL_UNKNOWN, 0);
+                if (i == 0)
+                        record(RECORD_INDETERMINATE, APPEND_DURABLE);
+                pass(SETTLE_MS - 1);
+                assert_null(rt.called);
+                pass(1);
+                assert_non_null(rt.called);
+        }
+        provider(CALL_CONFLICT, 409);                   // the reader is at it
+        pass(50);
+        provider(CALL_DONE, 200);
+        record(RECORD_DELIVERED, APPEND_DURABLE);
+        no_record();
+        end();
+}
+
+static void a_reader_that_recognises_repeats_gets_it_again_at_once(void **unused) {
+        (void)unused;
+        begin_of(true, LANE_ASYNC, true);
+        request(1, 1, 1);
+        record(RECORD_MESSAGE, APPEND_DURABLE);
+        provider(CALL_UNKNOWN, 0);
+        record(RECORD_INDETERMINATE, APPEND_DURABLE);
+        pass(5);
+        assert_non_null(rt.called);
+        end();
+}
+
+static void what_a_predecessor_was_delivering_cannot_overtake(void **unused) {
+        (void)unused;
+        rt = (struct runtime){.now_ns = 1000000000, .wall_ms = 1795484760123, .answer = NONE};
+        struct shard_options options = {
+                .data = true, .stream = 1, .deadline_ns = 25000000, .settle_ms = SETTLE_MS, .max_backlog = 3, .max_in_flight = 8,
+                .retry_first_ns = 1000000, .retry_longest_ns = 20000000,
+        };
+        rt.shard = shard_new(&options, &ops, &rt);
+        shard_restore(rt.shard, LANE_ASYNC, 1);
+        struct shard_unsettled unsettled = {.position = 5, .state = UNSETTLED_WAITING, .sequence = 1, .identity.bytes[0] = 1};
+        shard_restore_message(rt.shard, &unsettled);
+        shard_start(rt.shard);
+        assert_null(rt.called);
+        pass(SETTLE_MS - 1);
+        assert_null(rt.called);
+        pass(1);
+        assert_non_null(rt.called);
+        no_record();
+        end();
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_plain_call_is_forwarded_and_nothing_is_written),
@@ -434,6 +549,11 @@ int main(void) {
                 cmocka_unit_test(a_switch_holds_its_lanes_until_its_record_is_durable),
                 cmocka_unit_test(a_lane_with_a_backlog_stays_async_until_it_is_drained),
                 cmocka_unit_test(a_log_that_refuses_at_once_is_not_asked_in_a_circle),
+                cmocka_unit_test(data_is_not_captured_while_plain_and_delivered_in_every_other_mode),
+                cmocka_unit_test(a_kept_event_is_settled_by_its_own_record),
+                cmocka_unit_test(a_delivery_of_data_that_nobody_knows_of_sleeps_and_never_parks),
+                cmocka_unit_test(a_reader_that_recognises_repeats_gets_it_again_at_once),
+                cmocka_unit_test(what_a_predecessor_was_delivering_cannot_overtake),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
