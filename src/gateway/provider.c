@@ -136,9 +136,12 @@ bool delivery_render(const struct model_communication *communication, const stru
         if (!json_parse(event, NULL, arena, &inputs.event, error))
                 return error_wrap(error, "event");
         struct buffer target = {0}, body = {0};
-        bool fine = target_render(communication->call, values, count, &target, error) &&
-                    template_render(communication->async->unwrap, &inputs, &body, error);
-        ret_delivery->method = bytes_of(target_method(communication->call));
+        const struct model_delivery *deliver = &communication->async->deliver;
+        bool fine = deliver->target == communication->call || model_delivery_render(deliver, inputs.event, arena, &target, error);
+        if (deliver->target == communication->call)
+                buffer_append(&target, kept.target);            // as the caller wrote it, its query included
+        fine = fine && template_render(communication->async->unwrap, &inputs, &body, error);
+        ret_delivery->method = bytes_of(target_method(deliver->target));
         ret_delivery->target = arena_copy(arena, buffer_bytes(&target));
         ret_delivery->body = arena_copy(arena, buffer_bytes(&body));
         memcpy(ret_delivery->headers, kept.headers, kept.header_count * sizeof *kept.headers);

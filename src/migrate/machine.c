@@ -56,6 +56,9 @@ static void measured(struct gateway_command *command) {
         struct migration *migration = command->user;
         migration_fill_view(migration, command);
         migration->cycle = CYCLE_IDLE;
+        if (migration->measured_step != migration->now->step && migration_step(migration->now)->commits)
+                migration->view.question = NULL;        // what was answered in the step before is not of the switch
+        migration->measured_step = migration->now->step;
         if (measures(migration) && migration_step(migration->now)->asks && !question_is_fresh(migration)) {
                 const struct migrate_options *options = &migration->migrate->options;
                 migration->cycle = CYCLE_ASK;

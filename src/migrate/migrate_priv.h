@@ -171,6 +171,7 @@ struct migration {
         struct migrate_view view;
         struct migrate_question question;
         int64_t asked_ms;
+        size_t measured_step;                                   // of the last measurement
         bool ordered;                           // an order was given since the last tick
         unsigned phase;                         // of an act that has several; 0 after each move
         uint64_t base;                          // of an act: what it counts from
