@@ -139,7 +139,7 @@ static bool load(struct embedded *e, struct error *error) {
 
 // Recovers with fresh connections. On failure whatever was opened stays for embedded_disconnect.
 static bool recover(struct embedded *e, struct error *error) {
-        static const char settings[] = "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+        static const char settings[] = "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                                        "PRAGMA cache_size = -2048; PRAGMA journal_size_limit = 67108864;"
                                        "PRAGMA temp_store = memory;"
                                        "PRAGMA trusted_schema = off; PRAGMA wal_autocheckpoint = 0";

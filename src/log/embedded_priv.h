@@ -3,7 +3,8 @@
 // and reopens, embedded_append.c queues, embedded_writer.c commits, embedded_work.c trims and stores snapshots, embedded_read.c
 // reads, embedded_stream.c knows the streams, sql.c wraps SQLite.
 //
-// Format 1 (application_id "cmlg", user_version 1), page size 16 KiB:
+// Format 1 (application_id "cmlg", user_version 1), page size 4 KiB (a commit rewrites the last page of each tree: with 16 KiB one
+// caller paid 209 us of CPU an append in place of 131 ... 183, 64 callers 30 in place of 27 ... 31):
 //      meta(id = 1, log_id BLOB of 16, opened: recoveries so far, last_position: at least the highest that was trimmed)
 //      stream(stream INTEGER PRIMARY KEY, name UNIQUE, kind, base: offset after the highest that was trimmed)
 //      record(position INTEGER PRIMARY KEY, stream, offset, checksum, header BLOB, body BLOB)

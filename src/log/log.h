@@ -34,7 +34,7 @@ enum {
         LOG_QUEUE_BYTES_MAX = 64 << 20,
         LOG_GROUP_RECORDS_MAX = 4096,           // default bound of what shares one transaction and one fsync
         LOG_GROUP_BYTES_MAX = 4 << 20,
-        LOG_CHECKPOINT_PAGES = 1000,            // default
+        LOG_CHECKPOINT_PAGES = 4000,            // default
         LOG_SNAPSHOT_MAX = 1 << 30,             // bytes of one snapshot
         LOG_ID_SIZE = 16,
 };
