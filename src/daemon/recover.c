@@ -81,8 +81,12 @@ static bool open_views(struct daemon *daemon, struct error *error) {
         uint64_t window = 0;            // identities must be known for as long as the longest window says
         for (size_t i = 0; i < daemon->model->communication_count; i++)
                 window = MAX(window, daemon->model->communications[i].tuning.identity_window_ms);
+        uint64_t retention = 0;
+        for (size_t i = 0; i < daemon->model->event_count; i++)
+                retention = MAX(retention, daemon->model->events[i].retention_ms);
         struct views_options options = {
                 .log = daemon->log, .path = daemon->state_path, .identity_window_ms = (int64_t)window,
+                .retention_ms = (int64_t)retention,
                 .control = control_record, .moved = moved, .context = daemon,
         };
         daemon->replaying = true;

@@ -49,8 +49,9 @@ static bool open_parts(struct views *views, struct error *error) {
         log_id(log, id);
         uint64_t position;
         if (!state_open(views->path, id, log_last_position(log), &views->state, error) ||
-            !log_reader_open(log, &views->log_reader, error) || !views_shards_load(views, error))
+            !log_reader_open(log, &views->log_reader, error) || !views_restore(views, error) || !views_shards_load(views, error))
                 return false;
+        views->snapshot.looked_ms = clock_wall_ms(views->options.clock);
         struct state_reader *reader = state_own_reader(views->state);
         if (!state_position(reader, &position, error))
                 return false;
@@ -88,6 +89,7 @@ void views_close(struct views *views) {
                 pthread_mutex_unlock(&views->mutex);
                 thread_join(views->thread);
         }
+        views_snapshot_close(views);
         views_batch_clear(views);
         views_shards_free(views);
         log_reader_close(views->log_reader);
@@ -228,6 +230,22 @@ static void gather(const struct views *views) {
         }
 }
 
+static bool tend_snapshot(struct views *views, struct error *error) {
+        int64_t now_ms = clock_wall_ms(views->options.clock);
+        if (now_ms < views->snapshot_after_ms || (views->snapshot.stage == VIEWS_SNAPSHOT_NONE && !views_snapshot_due(views)))
+                return true;
+        bool more = true;
+        if (!views_snapshot_step(views, &more, error)) {
+                views->snapshot_after_ms = now_ms + VIEWS_SNAPSHOT_RETRY_MS;
+                return false;
+        }
+        if (!more)
+                views->snapshot.looked_ms = now_ms;
+        else if (!atomic_load(&views->snapshot.waits))
+                views_wake(views);
+        return true;
+}
+
 static void *run(void *context) {
         struct views *views = context;
         bool done = true;
@@ -246,6 +264,7 @@ static void *run(void *context) {
                         if (removed == VIEWS_EXPIRE_ROWS)
                                 views_wake(views);
                 }
+                done = done && tend_snapshot(views, &error);
                 report(views, done, &error);
         }
         return NULL;

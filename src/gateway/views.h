@@ -41,6 +41,11 @@ enum {
         VIEWS_BATCH_BYTES = 4 << 20,            // the same, headers and bodies
         VIEWS_LAG_MAX = 100000,                 // records behind at which admission of new messages is refused
         VIEWS_EXPIRE_ROWS = 1000,               // identities removed at once, then something else gets its turn
+        VIEWS_SNAPSHOT_RECORDS = 1000000,       // default: a snapshot after so many records
+        VIEWS_SNAPSHOT_MS = 10 * 60 * 1000,     // default: or after so long, if there was any
+        VIEWS_SNAPSHOT_PIECE = 1 << 20,         // default: bytes of a snapshot's piece, one row more at most
+        VIEWS_SNAPSHOT_RETRY_MS = 60 * 1000,    // after a failure
+        VIEWS_TRIM_KEPT_MAX = 100000,           // records kept among those that are trimmed; with more, less is trimmed
 };
 
 struct views_options {
@@ -48,6 +53,10 @@ struct views_options {
         const char *path;                       // of state.db; copied
         struct clock *clock;                    // for the expiry of identities; NULL: the system's
         int64_t identity_window_ms;             // identities settled longer ago are removed; 0: never
+        uint64_t snapshot_records;              // 0: VIEWS_SNAPSHOT_RECORDS
+        size_t snapshot_piece;                  // 0: VIEWS_SNAPSHOT_PIECE
+        int64_t snapshot_ms;                    // 0: VIEWS_SNAPSHOT_MS
+        int64_t retention_ms;                   // after a snapshot older records are trimmed, as far as nobody needs them; 0: never
 
         // CONFIG, REGISTRY and MIGRATION records, each after its transaction is durable in the view's sense; at views_open those
         // that are already in state.db, in order (of MIGRATION the last of each communication). Not in the way of a listener:
@@ -58,7 +67,8 @@ struct views_options {
         void *context;
 };
 
-// Opens state.db (its errors: state_open), builds nothing yet.
+// Opens state.db (its errors: state_open). An empty one, or one so old that the log has been trimmed since, is filled from the
+// log's snapshot, the rest is folded later. An error when that cannot be done and the log has been trimmed: the sentence says so.
 MUST_USE bool views_open(const struct views_options *options, struct views **ret_views, struct error *error);
 // Folds up to the log's end as it is when called; progress (may be NULL) after each batch. Before views_start.
 MUST_USE bool views_catch_up(struct views *views, void (*progress)(void *context, uint64_t position, uint64_t end),
@@ -67,6 +77,12 @@ MUST_USE bool views_catch_up(struct views *views, void (*progress)(void *context
 MUST_USE bool views_step(struct views *views, size_t *ret_count, struct error *error);
 // Removes at most VIEWS_EXPIRE_ROWS identities whose window has passed. The thread does it by itself.
 MUST_USE bool views_expire(struct views *views, size_t *ret_removed, struct error *error);
+// A snapshot, and the trim that it allows, a bounded piece at a time: begins one when none is under way. *ret_more false: it is
+// complete. Does nothing while what it submitted has not landed in the log. False: given up; the one before is still there.
+// The thread does it by itself.
+MUST_USE bool views_snapshot_step(struct views *views, bool *ret_more, struct error *error);
+// All of it, waiting for a threaded log. Before views_start.
+MUST_USE bool views_snapshot_now(struct views *views, struct error *error);
 // Starts the thread that follows the log.
 MUST_USE bool views_start(struct views *views, struct error *error);
 // Stops the thread at a batch's end and closes. NULL is allowed. The log is closed after it; readers before or after.

@@ -2,6 +2,7 @@
 // The bodies behind views.h, and what the views*.c files use of each other:
 //      views.c         opening, one batch, the thread
 //      views_fold.c    what each kind of record does
+//      views_snapshot.c  snapshots in the log, restoring, trimming
 //      views_batch.c   rows that a batch touches, held in memory until its end
 //
 // A batch is one transaction. Lanes, messages and sums that it touches are read once and written once, at its end: most messages
@@ -38,6 +39,32 @@ struct views_message {
         bool settled;
 };
 
+enum views_snapshot_stage {
+        VIEWS_SNAPSHOT_NONE,
+        VIEWS_SNAPSHOT_PIECES,                  // dump is open
+        VIEWS_SNAPSHOT_HEAD,                    // submitted
+        VIEWS_SNAPSHOT_TRIM,                    // the head has landed, the trim is submitted
+};
+
+struct views_snapshot {
+        enum views_snapshot_stage stage;
+        struct state_dump *dump;
+        uint64_t position;                      // of the one under way
+        uint32_t pieces;
+        char letter;                            // of the one under way, else of the one in the log; 0: none
+        char name[32];
+        struct buffer body;
+        struct arena arena;
+        struct log_snapshot write;
+        struct log_trim trim;
+        uint64_t *kept;
+        uint64_t trimmed;                       // up to here nothing may be expected in the log
+        uint64_t last_position;                 // of the snapshot in the log; 0: none
+        int64_t looked_ms;                      // wall clock: when the last one was complete
+        _Atomic bool waits;                     // for the log; what follows is the log's meanwhile
+        struct error error;
+};
+
 struct views {
         struct views_options options;
         char *path;
@@ -53,6 +80,9 @@ struct views {
         struct list lanes_touched, messages_touched;
         bool control_seen;
         bool stale;                             // shards could not be loaded after a failure
+
+        struct views_snapshot snapshot;
+        int64_t snapshot_after_ms;              // wall clock: not before, since it failed
 
         _Atomic uint64_t position;
         _Atomic bool failing;
@@ -86,3 +116,9 @@ MUST_USE bool views_flush(struct views *views, struct error *error);
 void views_batch_clear(struct views *views);
 MUST_USE bool views_shards_load(struct views *views, struct error *error);
 void views_shards_free(struct views *views);
+
+// --- views_snapshot.c ---
+// After state_open: fills the tables from the snapshot if they need it.
+MUST_USE bool views_restore(struct views *views, struct error *error);
+bool views_snapshot_due(const struct views *views);
+void views_snapshot_close(struct views *views);

@@ -87,6 +87,9 @@
         X(MESSAGE, "SELECT " MESSAGE_COLUMNS " FROM message WHERE position = ?1")                                     \
         X(OLDEST, "SELECT min(position) FROM (SELECT min(position) AS position FROM message UNION ALL"                \
                   " SELECT min(position) FROM dirty)")                                                                \
+        X(KEPT, "SELECT position FROM (SELECT position FROM control UNION SELECT position FROM migration"             \
+                " UNION SELECT answer FROM identity WHERE answer = settled_at) WHERE position <= ?1"                    \
+                " ORDER BY position LIMIT ?2")                                                                        \
         X(MESSAGE_ADD, "INSERT INTO message(" MESSAGE_COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"     \
                        " ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)")                                                    \
         X(MESSAGE_PUT, "UPDATE message SET state = ?2, attempts = ?3, status = ?4, was_indeterminate = ?5, held = ?6," \
