@@ -8,12 +8,13 @@
 //      piece   u64 position, u32 N, then rows (store/dump.h)
 // Nothing up to `trimmed` may be expected in the log any more: the head says so before the trim begins. What is trimmed is in the
 // snapshot, settled, older than `retention_ms`, and not an answer that a repeat may still be given.
+#include "gateway/views_priv.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "gateway/views_priv.h"
 #include "os/clock.h"
 #include "store/dump.h"
 

@@ -25,6 +25,7 @@ enum { SUBJECTS = 24, LANES = 5, ROUND_RECORDS = SUBJECTS + 4 };
 struct place {
         char directory[64], log_path[96], state_path[96];
         const char *disk;                       // of the log; NULL: files
+        bool threaded;                          // the log
         struct log *log;
         uint32_t control, call_shard, data_shard, topic, kept_topic, shadow;
         int64_t topic_offset, kept_offset, shadow_offset;
@@ -52,8 +53,8 @@ static uint32_t stream(struct place *place, const char *name, enum log_stream_ki
 
 static void open_log(struct place *place) {
         struct error error;
-        must(log_open(place->disk ? "log.db" : place->log_path, &(struct log_options){.disk = place->disk}, &place->log, &error),
-             &error);
+        struct log_options options = {.disk = place->disk, .threaded = place->threaded};
+        must(log_open(place->disk ? "log.db" : place->log_path, &options, &place->log, &error), &error);
         place->control = stream(place, "control", LOG_STREAM_PLAIN);
         place->call_shard = stream(place, "COMM-040/0", LOG_STREAM_PLAIN);
         place->data_shard = stream(place, "COMM-010/0", LOG_STREAM_PLAIN);
@@ -886,7 +887,8 @@ static void without_a_usable_snapshot_a_trimmed_log_is_not_folded(void **state) 
                 }
                 sqlite3 *db = NULL;
                 assert_int_equal(sqlite3_open(place->log_path, &db), SQLITE_OK);
-                assert_int_equal(sqlite3_exec(db, "DELETE FROM snapshot WHERE CAST(name AS TEXT) LIKE 'views/_/1'", NULL, NULL, NULL), SQLITE_OK);
+                static const char remove[] = "DELETE FROM snapshot WHERE CAST(name AS TEXT) LIKE 'views/_/1'";
+                assert_int_equal(sqlite3_exec(db, remove, NULL, NULL, NULL), SQLITE_OK);
                 assert_in_range(sqlite3_changes(db), 1, 2);
                 sqlite3_close(db);
                 char *still = build(place);                     // the tables are there and need no snapshot
@@ -1005,7 +1007,8 @@ static void the_thread_makes_snapshots(void **state) {
         struct history history = {.place = place};
         struct error error;
         log_close(place->log);
-        must(log_open(place->log_path, &(struct log_options){.threaded = true}, &place->log, &error), &error);
+        place->threaded = true;
+        open_log(place);
         struct views *views = NULL;
         must(views_open(&(struct views_options){.log = place->log, .path = place->state_path, .snapshot_piece = 500,
                                                 .snapshot_records = 20, .retention_ms = 1}, &views, &error), &error);
