@@ -46,7 +46,8 @@ def saturate(it, proxy, other, options, connections, seconds):
     process, port = proxy
     used, wanted, began = process.cpu(), process.wanted(), time.monotonic()
     result = it.load(port, other, connections=connections, seconds=seconds, **options)
-    used, wanted, lasted = process.cpu() - used, process.wanted() - wanted, time.monotonic() - began
+    used, lasted = process.cpu() - used, time.monotonic() - began
+    wanted = max(seconds - wanted.get(thread, 0) for thread, seconds in process.wanted().items())
     return {"cpu_us": used / result["requests"] * 1e6, "rate": result["rate"], "core": used / lasted, "busy": wanted / lasted}
 
 

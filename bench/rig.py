@@ -82,10 +82,10 @@ class Process:
         return used
 
     def wanted(self):
-        """Seconds on a core or ready for one: while it grows as the clock does, the process is the bottleneck, however busy the
-        machine is otherwise."""
-        return sum(sum(map(int, task.joinpath("schedstat").read_text(encoding="ascii").split()[:2])) / 1e9
-                   for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir())
+        """Of each thread, seconds on a core or ready for one: while that grows as the clock does, the thread is the bottleneck,
+        however busy the machine is otherwise."""
+        return {task.name: sum(map(int, (task / "schedstat").read_text(encoding="ascii").split()[:2])) / 1e9
+                for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir()}
 
     def cpu(self):
         return sum(self.cpu_by_thread().values())
