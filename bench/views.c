@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// bench-views [DIRECTORY [MESSAGES [LANES [CHUNK]]]]: what the fold costs. Appends MESSAGE and DELIVERED records, folds after every
-// CHUNK records as the views' thread would, and counts the fold's CPU alone; then asks for identities and lanes that are there and
-// that are not. Ten lines on the way, so that growth shows. LANES 0: each message has a lane of its own.
+// bench-views [DIRECTORY [MESSAGES [LANES [CHUNK]]]]: what the fold costs. Appends MESSAGE and DELIVERED records, folds after
+// every CHUNK records as the views' thread would, and counts the fold's CPU alone; then a snapshot; then asks for identities and
+// lanes that are there and that are not. Ten lines on the way, so that growth shows. LANES 0: each message has its own lane.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,6 +189,10 @@ int main(int argc, char **argv) {
                 last = delivered;
         }
         must(state_fault_each(views_reader(views), no_fault, NULL, &error), &error);
+        double begun = seconds(CLOCK_MONOTONIC), processor = seconds(CLOCK_PROCESS_CPUTIME_ID);
+        must(views_snapshot_now(views, &error), &error);
+        printf("snapshot                 %6.2f s, %.2f s CPU, PSS %.1f MB\n", seconds(CLOCK_MONOTONIC) - begun,
+               seconds(CLOCK_PROCESS_CPUTIME_ID) - processor, (double)memory_kib() / 1024);
         struct state_reader *reader;
         must(state_reader_open(state_path, &reader, &error), &error);
         views_share(views, reader);

@@ -2,9 +2,8 @@
 // The file state.db: opening, its format, statements, transactions; families and shards. See state.h.
 //
 // WAL with synchronous=NORMAL: a power cut may take the last commits, never their consistency; the fold goes on from the position
-// that is left. SQLite's own passive checkpoint runs on the writer's thread, which nobody waits for, every 8,000 frames:
-// identities are random, so a batch touches as many pages as records, and rarer checkpoints write each of them once for several
-// batches (200,000 messages on a busy machine: 16 µs of CPU each; 37 with 1,000 frames and batches of 1,000).
+// that is left. SQLite's own passive checkpoint runs on the writer's thread, which nobody waits for, every 8,000 frames: rarer
+// checkpoints write each page once for several batches (bench-views; what a message costs grows with how few share a batch).
 #include "store/state.h"
 
 #include "store/state_priv.h"
