@@ -3,7 +3,7 @@
 import http.client
 import http.server
 import json
-import re
+import random
 import threading
 import time
 import urllib.parse
@@ -434,3 +434,65 @@ def test_a_push_that_takes_longer_than_the_deadline_goes_on_as_a_delivery(commut
     assert it.write("PUT", 7, {"name": "Ada"})[0] == 200
     assert 0.25 < time.monotonic() - began < 0.75 * SLOW and 7 not in reader.rows
     wait_until(lambda: reader.rows.get(7) == (1, {"manager_id": 7, "name": "Ada"}), 10)
+
+
+# ---- all of it at once ----
+
+def storm(it, owner, reader, seed, seconds):
+    """Writers of a few keys while owner and reader are slow, fail and lose answers, and commute is killed with -9."""
+    dice, until = random.Random(seed), time.monotonic() + seconds
+
+    def writer(number):
+        own = random.Random(seed * 100 + number)
+        while time.monotonic() < until:
+            key = own.randrange(1, 9)
+            try:
+                if own.random() < 0.15:
+                    it.write("DELETE", key)
+                elif own.random() < 0.1:
+                    it.write("POST", None, {"name": f"{number} {own.random()}"})
+                else:
+                    it.write("PUT", key, {"name": f"{number} {own.random()}"})
+            except OSError:
+                time.sleep(0.05)                        # commute is down
+    writers = [threading.Thread(target=writer, args=(number,)) for number in range(6)]
+    for thread in writers:
+        thread.start()
+    while time.monotonic() < until:
+        time.sleep(0.3)
+        for service in (owner, reader):
+            service.pause, service.pause_before_work = dice.choice([0, 0, 0, 1.2]), dice.choice([0, 0, 0, 1.2])
+            service.fail = dice.choice([None, None, None, None, 500, 503])
+        if dice.random() < 0.12:
+            it.process.kill()
+            it.serve()
+    for thread in writers:
+        thread.join()
+    for service in (owner, reader):
+        service.pause = service.pause_before_work = 0
+        service.fail = None
+
+
+def test_owner_and_copy_end_equal_whatever_happened(commute_with, owner, reader):
+    it = commute_with(settle="3s")
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")
+    storm(it, owner, reader, seed, 12)
+    with owner.lock:
+        keys = sorted(set(range(1, 9)) | set(owner.rows))
+    wait_until(lambda: all(reads_copy_only(it, owner, key) for key in keys), 40, "every key to be the copy's again")
+    for key in keys:
+        status, row = it.read(key)
+        assert (row if status == 200 else None) == owner.rows.get(key), f"seed {seed}, key {key}"
+
+
+def test_owner_and_the_readers_table_end_equal_whatever_happened(commute_with, owner, reader):
+    it = commute_with(more=TABLE, settle="3s")
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")
+    storm(it, owner, reader, seed, 12)
+
+    def equal():
+        table = {key: row for key, (_, row) in reader.rows.items() if row is not None}
+        return table == owner.rows
+    wait_until(equal, 60, f"the table to be the owner's again (seed {seed})")
