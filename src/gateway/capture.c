@@ -54,6 +54,7 @@ static void end(struct capture *capture) {
         data_release(&capture->claim);
         list_remove(&capture->link);
         list_remove(&capture->pushing);
+        list_remove(&capture->publication.awaited);
         loop_timer_cancel(data->gateway->owner, &capture->deadline);
         arena_free(&capture->arena);
         free(capture);
@@ -112,14 +113,22 @@ static void unknown(struct capture *capture, bool record, const char *why) {
 
 // ---- push ----
 
+static void pushed(struct capture *capture) {
+        capture->claim.data->pushes++;
+        answer(capture);
+        end(capture);
+}
+
 void capture_delivered(struct data *data, uint64_t position) {
-        LIST_FOR_EACH_SAFE(link, &data->pushing) {
-                struct capture *capture = CONTAINER_OF(link, struct capture, pushing);
-                if (capture->publication.position != position)
+        LIST_FOR_EACH_SAFE(link, &data->awaited) {
+                struct publication *publication = CONTAINER_OF(link, struct publication, awaited);
+                if (publication->position != position)
                         continue;
-                data->pushes++;
-                answer(capture);
-                end(capture);
+                list_remove(&publication->awaited);
+                publication->delivered = true;
+                struct capture *capture = CONTAINER_OF(publication, struct capture, publication);
+                if (!list_empty(&capture->pushing))
+                        pushed(capture);
                 return;
         }
 }
@@ -142,13 +151,17 @@ static void published(struct publication *publication) {
         }
         data->captured++;
         ended_under_way(capture);
-        bool pushes = shard_mode(publication->owned->shard) == LANE_PUSH;
+        bool pushes = publication->delivered || !list_empty(&publication->awaited);
         if (data->route->shadow.on && data_copied(data))
                 IGNORE(!look_begin(data, LOOK_SHADOW, publication->request.key, false));        // too many: others will be compared
         data_release(&capture->claim);
         if (!pushes) {
                 answer(capture);
                 end(capture);
+                return;
+        }
+        if (publication->delivered) {
+                pushed(capture);
                 return;
         }
         list_append(&data->pushing, &capture->pushing);
@@ -411,6 +424,8 @@ static struct capture *capture_new(struct data *data, struct http_exchange *exch
         capture->key = find_key(data, capture);
         list_init(&capture->link);
         list_init(&capture->pushing);
+        list_init(&capture->publication.awaited);
+        capture->publication.awaits = true;
         list_append(&data->captures, &capture->link);
         return capture;
 }

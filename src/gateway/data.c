@@ -135,6 +135,7 @@ bool data_new(struct route *route, struct error *error) {
         list_init(&data->captures);
         list_init(&data->pushing);
         list_init(&data->given_up);
+        list_init(&data->awaited);
         list_init(&data->looks);
         list_init(&data->walk.rows);
         data->walk.data = data;

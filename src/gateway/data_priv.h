@@ -55,6 +55,10 @@ struct publication {
         bool unknown;                           // nobody knows whether it is in the log
         uint64_t position;
         const char *why;                        // not durable
+        // A captured write whose caller waits for the reader (push): in data->awaited from the moment it is durable, since the
+        // reader may be faster than `done`.
+        struct list awaited;
+        bool awaits, delivered;
         char identity_text[33];
 };
 
@@ -109,6 +113,7 @@ struct data {
         struct dirty dirty;
         struct list captures;                   // under way; of them pushing: answered when delivered
         struct list pushing;
+        struct list awaited;                    // struct publication
         struct list given_up;                   // captures that were answered before the log said what became of them
         struct list looks;
         size_t look_count;

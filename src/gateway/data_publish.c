@@ -72,7 +72,7 @@ void data_publish(struct publication *publication) {
 bool data_op_event(struct shard_request *request, struct record *record, struct bytes *ret_body) {
         const struct publication *publication = (const struct publication *)request;
         record->flags |= publication->flags | RECORD_UPSERT;
-        if (publication->data->communication->async->keep_gateway)
+        if (publication->data->communication->async->keep_gateway && shard_mode(publication->owned->shard) != LANE_PUSH)
                 record->flags |= RECORD_KEPT;
         record->reference = publication->reference;
         record->schema_id = publication->schema_id;
@@ -100,6 +100,8 @@ void data_op_answer(struct shard_request *request, enum shard_answer answer, uin
                 publication->durable = true;
                 publication->position = position;
                 overlay_put(&data->overlay, request->key, publication->body, publication->flags & RECORD_TOMBSTONE, position);
+                if (publication->awaits && shard_mode(publication->owned->shard) == LANE_PUSH)
+                        list_append(&data->awaited, &publication->awaited);
                 if (publication->flags & RECORD_REREAD)
                         dirty_clean(&data->dirty, request->key, publication->reference);
         } else {
@@ -154,7 +156,9 @@ bool data_delivery_render(struct owned_shard *owned, const struct record *record
                           struct delivery *ret_delivery, struct error *error) {
         const struct data *data = owned->route->data;
         const struct model_communication *communication = data->communication;
-        bool push = shard_mode(owned->shard) == LANE_PUSH && communication->push.target;
+        // What was to be pushed is pushed still, should the mode have changed and nothing else be configured.
+        bool push = communication->push.target &&
+                    (shard_mode(owned->shard) == LANE_PUSH || !communication->async->deliver.target);
         const struct model_delivery *target = push ? &communication->push : &communication->async->deliver;
         bool tombstone = record->flags & RECORD_TOMBSTONE;
         if (!target->target)

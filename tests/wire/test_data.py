@@ -477,7 +477,7 @@ def test_owner_and_copy_end_equal_whatever_happened(commute_with, owner, reader)
     it = commute_with(settle="3s")
     seed = random.randrange(10**6)
     print(f"seed {seed}")
-    storm(it, owner, reader, seed, 12)
+    storm(it, owner, reader, seed, 8)
     with owner.lock:
         keys = sorted(set(range(1, 9)) | set(owner.rows))
     wait_until(lambda: all(reads_copy_only(it, owner, key) for key in keys), 40, "every key to be the copy's again")
@@ -490,7 +490,7 @@ def test_owner_and_the_readers_table_end_equal_whatever_happened(commute_with, o
     it = commute_with(more=TABLE, settle="3s")
     seed = random.randrange(10**6)
     print(f"seed {seed}")
-    storm(it, owner, reader, seed, 12)
+    storm(it, owner, reader, seed, 8)
 
     def equal():
         table = {key: row for key, (_, row) in reader.rows.items() if row is not None}
