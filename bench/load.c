@@ -118,7 +118,7 @@ static void answered(struct connection *connection) {
                 die(options.samples);
         connection->next_free = free_ones;
         free_ones = connection;
-        if (!options.rate && may_send(now)) {
+        if (options.rate <= 0 && may_send(now)) {
                 free_ones = connection->next_free;
                 send_one(connection, now);
         }
@@ -185,7 +185,7 @@ static int open_all(void) {
 // Sends what is due; gives when the next is.
 static uint64_t send_due(uint64_t now) {
         for (;;) {
-                uint64_t due = options.rate ? begun_ns + (uint64_t)((double)sent / options.rate * 1e9) : now;
+                uint64_t due = options.rate > 0 ? begun_ns + (uint64_t)((double)sent / options.rate * 1e9) : now;
                 if (due >= end_ns || !may_send(due) || !free_ones)
                         return UINT64_MAX;
                 if (due > now)
