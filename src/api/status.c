@@ -85,6 +85,43 @@ static void write_calls(struct json_writer *writer, const struct gateway_counter
         json_end_object(writer);
 }
 
+// What is captured of the owner's writes, and how the copy was filled and compared.
+static void write_data(struct json_writer *writer, const struct gateway_state *state) {
+        static const char *const phases[] = {
+                [GATEWAY_BACKFILL_NONE] = "none", [GATEWAY_BACKFILL_WAITS] = "waits", [GATEWAY_BACKFILL_READS] = "reads",
+                [GATEWAY_BACKFILL_SWEEPS] = "sweeps", [GATEWAY_BACKFILL_COMPLETE] = "complete",
+        };
+        const struct gateway_backfill *backfill = &state->backfill;
+        const struct gateway_reconciliation *pass = &state->reconciliation;
+        json_member_u64(writer, "captured", state->captured);
+        json_member_u64(writer, "captures_under_way", state->captures_under_way);
+        json_member_u64(writer, "dirty_keys", state->dirty_keys);
+        json_member_bool(writer, "topic_dirty", state->topic_dirty);
+        json_member_u64(writer, "rereads", state->rereads);
+        json_member_u64(writer, "pushes", state->pushes);
+        json_member_u64(writer, "pushes_late", state->pushes_late);
+        json_member_u64(writer, "pushes_stale", state->pushes_stale);
+        json_key(writer, "backfill");
+        json_begin_object(writer);
+        json_member_text(writer, "phase", phases[backfill->phase]);
+        json_member_u64(writer, "rows", backfill->rows);
+        json_member_u64(writer, "inserted", backfill->inserted);
+        json_member_u64(writer, "skipped", backfill->skipped);
+        json_member_u64(writer, "removed", backfill->removed);
+        json_member_text(writer, "failure", backfill->failures ? backfill->failure : NULL);
+        json_end_object(writer);
+        json_key(writer, "reconciliation");
+        json_begin_object(writer);
+        json_member_bool(writer, "running", pass->running);
+        json_member_u64(writer, "passes", pass->passes);
+        json_member_u64(writer, "rows", pass->rows);
+        json_member_u64(writer, "differing", pass->differing);
+        json_member_u64(writer, "bypassed", pass->bypassed);
+        json_member_text(writer, "first_bypass", pass->first_bypass[0] ? pass->first_bypass : NULL);
+        json_member_text(writer, "failure", pass->failures ? pass->failure : NULL);
+        json_end_object(writer);
+}
+
 static void write_state(struct json_writer *writer, const struct gateway_state *state) {
         json_member_u64(writer, "epoch", state->epoch);
         json_key(writer, "shards");
@@ -113,6 +150,8 @@ static void write_state(struct json_writer *writer, const struct gateway_state *
         json_member_u64(writer, "admitted", state->admitted);
         json_member_u64(writer, "delivered", state->delivered);
         json_member_u64(writer, "repeats", state->repeats);
+        if (state->captures)
+                write_data(writer, state);
 }
 
 // Members of an object that is open.
