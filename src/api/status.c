@@ -96,7 +96,7 @@ static void write_data(struct json_writer *writer, const struct gateway_state *s
         json_member_u64(writer, "captured", state->captured);
         json_member_u64(writer, "captures_under_way", state->captures_under_way);
         json_member_u64(writer, "dirty_keys", state->dirty_keys);
-        json_member_bool(writer, "topic_dirty", state->topic_dirty);
+        json_member_boolean(writer, "topic_dirty", state->topic_dirty);
         json_member_u64(writer, "rereads", state->rereads);
         json_member_u64(writer, "pushes", state->pushes);
         json_member_u64(writer, "pushes_late", state->pushes_late);
@@ -112,7 +112,7 @@ static void write_data(struct json_writer *writer, const struct gateway_state *s
         json_end_object(writer);
         json_key(writer, "reconciliation");
         json_begin_object(writer);
-        json_member_bool(writer, "running", pass->running);
+        json_member_boolean(writer, "running", pass->running);
         json_member_u64(writer, "passes", pass->passes);
         json_member_u64(writer, "rows", pass->rows);
         json_member_u64(writer, "differing", pass->differing);
