@@ -22,7 +22,13 @@ static bool lane_may_deliver(const struct shard *shard, const struct lane *lane)
 }
 
 void lane_ready(struct shard *shard, struct lane *lane) {
-        if (list_empty(&lane->ready) && lane_may_deliver(shard, lane))
+        if (!list_empty(&lane->ready) || !lane_may_deliver(shard, lane))
+                return;
+        // While the provider fails, a lane that did not fail last says more than one that did: many refused messages, and nothing
+        // else under way, would have it wait for a probe of each of them.
+        if (shard->failing_lanes >= SHARD_FAILING_LANES && lane->failures == 0)
+                list_prepend(&shard->ready, &lane->ready);
+        else
                 list_append(&shard->ready, &lane->ready);
 }
 

@@ -66,9 +66,10 @@ static inline bool ledger_unsettled(enum ledger_state state) {
 static inline bool ledger_message_unsettled(enum ledger_state state) {
         return state >= LEDGER_WAITING && state <= LEDGER_PARKED;
 }
-// Waits for a person or for a repeat, not for commute alone: what `commute parked list` shows.
+// Waits for a person or for a repeat, not for commute alone: what `commute parked list` shows. An indeterminate delivery is made
+// again by commute itself (where repeats are not recognised it is parked).
 static inline bool ledger_held(enum ledger_state state) {
-        return state == LEDGER_CALL_INDETERMINATE || state == LEDGER_INDETERMINATE || state == LEDGER_PARKED;
+        return state == LEDGER_CALL_INDETERMINATE || state == LEDGER_PARKED;
 }
 
 struct ledger_sums {
