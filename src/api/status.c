@@ -146,6 +146,7 @@ static void write_state(struct json_writer *writer, const struct gateway_state *
         json_member_u64(writer, "changes_failed", state->changes_failed);
         json_member_u64(writer, "fences", state->fences);
         json_member_u64(writer, "fence_overruns", state->fence_overruns);
+        json_member_u64(writer, "longest_fence_us", state->longest_fence_ns / 1000);
         json_member_u64(writer, "longest_hold_us", state->longest_hold_ns / 1000);
         json_member_u64(writer, "admitted", state->admitted);
         json_member_u64(writer, "delivered", state->delivered);

@@ -25,6 +25,7 @@ static void add_shard(const struct owned_shard *owned, struct gateway_state *sta
                 state->last_failure = shard.last_failure;
         state->fences += shard.fences;
         state->fence_overruns += shard.fence_overruns;
+        state->longest_fence_ns = MAX(state->longest_fence_ns, shard.longest_fence_ns);
         state->longest_hold_ns = MAX(state->longest_hold_ns, shard.longest_hold_ns);
         state->admitted += shard.admitted;
         state->delivered += shard.delivered;

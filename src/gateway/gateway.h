@@ -143,6 +143,7 @@ struct gateway_state {
         size_t lanes_left_async, calls_open, calls_indeterminate, waiting, in_flight, parked, held;
         bool provider_fails, paused;
         uint16_t last_failure;
+        uint64_t longest_fence_ns;              // that a fence held a lane; longest_hold_ns includes the log's appends
         uint64_t fences, fence_overruns, longest_hold_ns, admitted, delivered, repeats;
         uint64_t recognised;                    // answers of the provider that show that it recognised a repeat
         // data communications; zero for others

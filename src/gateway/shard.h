@@ -226,7 +226,9 @@ struct shard_state {
         size_t held;                    // requests that wait for a fence or an epoch
         bool provider_fails;            // delivery is paused because the provider fails for all lanes
         uint16_t last_failure;          // HTTP status of the last failed delivery, 0: no response
-        uint64_t fences, fence_overruns, longest_hold_ns;       // since shard_new
+        uint64_t fences, fence_overruns;        // since shard_new
+        uint64_t longest_fence_ns;              // that a fence held a lane: never above `deadline`
+        uint64_t longest_hold_ns;               // that an arrival was held, the append of an EPOCH or LANE_EPOCH included
         uint64_t admitted, delivered, repeats;                  // since shard_new
 };
 void shard_state(const struct shard *shard, struct shard_state *ret);           // O(unsettled messages)

@@ -119,6 +119,7 @@ struct lane {
         uint64_t last_sequence;         // of the last durable MESSAGE; known once sequence_known
         uint64_t last_position;         // of the last record of this lane
         uint64_t wake_ns;               // not before this time; 0: at once
+        uint64_t fence_began_ns;
         uint64_t fence_until_ns;        // 0: not fenced
         uint64_t fence_again_ns;        // not fenced again before
         uint64_t open_again_ns;         // its LANE_EPOCH is not submitted again before

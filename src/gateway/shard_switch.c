@@ -136,9 +136,16 @@ void switch_appended(struct shard *shard, enum append_result result, uint64_t po
 
 // ---- lanes that a switch to sync has left behind ----
 
+// What a fence itself made arrivals wait; the append that opens the lane comes on top, and counts in longest_hold_ns.
+static void fence_ended(struct shard *shard, struct lane *lane) {
+        if (lane->fence_until_ns)
+                shard->state.longest_fence_ns = MAX(shard->state.longest_fence_ns, shard_now(shard) - lane->fence_began_ns);
+        lane->fence_until_ns = 0;
+}
+
 static void open_lane(struct shard *shard, struct lane *lane) {
         lane->opening = true;           // holds the lane from now on, however long the append takes
-        lane->fence_until_ns = 0;
+        fence_ended(shard, lane);
         lane_time(shard, lane);
         lane->append = (struct shard_append){APPEND_OF_LANE, lane};
         struct record record = {
@@ -202,7 +209,7 @@ static bool may_fence(const struct lane *lane, uint64_t now) {
 static void overran(struct shard *shard, struct lane *lane, uint64_t now) {
         if (!lane->fence_until_ns || lane->fence_until_ns > now)
                 return;
-        lane->fence_until_ns = 0;
+        fence_ended(shard, lane);
         lane->fence_again_ns = now + FENCE_PAUSE_DEADLINES * shard->options.deadline_ns;
         shard->state.fence_overruns++;
         lane_time(shard, lane);
@@ -220,7 +227,9 @@ static void tend_lanes(struct shard *shard, uint64_t now) {
         at = 0;
         for (struct lane *lane; fences < SHARD_FENCES_MAX && (lane = table_next(&shard->lanes, &at));)
                 if (may_fence(lane, now)) {
-                        lane->fence_until_ns = now + shard->options.deadline_ns;
+                        // An eighth earlier than `deadline`: the timer fires late, never early.
+                        lane->fence_began_ns = now;
+                        lane->fence_until_ns = now + shard->options.deadline_ns - shard->options.deadline_ns / 8;
                         lane_time(shard, lane);
                         shard->state.fences++;
                         fences++;

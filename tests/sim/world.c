@@ -555,6 +555,8 @@ bool world_run(const struct world_options *options, char *ret_why, size_t size) 
         shard_state(world->shard, &state);
         world_figures.runs++;
         world_figures.messages += (uint64_t)(world->lanes * world->per_lane);
+        if (state.longest_fence_ns > world->options.deadline_ns)
+                wrong(world, 4, NULL, "a fence held a lane for longer than `deadline`");
         world_figures.fences += state.fences;
         world_figures.overruns += state.fence_overruns;
         world_figures.parked += (uint64_t)world->truth->sums.count[LEDGER_SETTLED];
