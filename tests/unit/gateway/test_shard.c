@@ -64,7 +64,7 @@ static void op_forward(void *user, struct shard_request *request) {
 static void op_answer(void *user, struct shard_request *request, enum shard_answer answer, uint64_t position) {
         (void)position;
         (void)request;
-        ((struct runtime *)user)->answer = answer;
+        ((struct runtime *)user)->answer = (int)answer;
 }
 static enum shard_look op_settled(void *user, const struct hash128 *identity, struct shard_settled *ret) {
         struct runtime *runtime = user;
