@@ -31,17 +31,6 @@ struct http_upstream *gateway_upstream(struct gateway *gateway, const struct loo
         return NULL;
 }
 
-// Calls may be forwarded where they come in while nothing is remembered: every shard plain since the log began.
-void route_update_direct(struct route *route) {
-        bool direct = true;
-        for (unsigned i = 0; route->shards && i < route->communication->partitions; i++) {
-                const struct shard *shard = route->shards[i].shard;
-                // Data communications remember nothing of a write or read that ended.
-                direct = direct && shard_mode(shard) == LANE_PLAIN && (route->data || shard_epoch(shard) <= 1) && !shard_changing(shard);
-        }
-        atomic_store(&route->direct, direct);
-}
-
 // ---- recovery ----
 
 static bool open_partition(struct gateway *gateway, struct topic_partition *partition, const char *prefix, const char *name,
@@ -298,6 +287,7 @@ static void views_moved(struct loop_task *task) {
                         shard_views_passed(route->shards[i].shard, position);
                 if (route->data)
                         data_views_moved(route->data, position);
+                route_look_direct(route);
         }
 }
 

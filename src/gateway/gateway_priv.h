@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bodies behind gateway.h, and what its files use of each other:
 //      gateway.c       construction, routing of requests
+//      direct.c        when calls are forwarded past the owner
 //      call.c          functional calls: from an HTTP exchange to a shard's request, and answers
 //      owner.c         what shards ask for: appends, events, look-ups, timers
 //      provider.c      calls, deliveries and forwards to providers, and what their outcome means
@@ -66,8 +67,9 @@ struct route {
         uint64_t steps_back;                    // the owner's
         uint64_t recognised;                    // the owner's
         bool paused;                            // the owner's
+        uint64_t rest_position, forgotten_up_to, look_again_ns;         // direct.c's
         // A hint for all loops: calls are forwarded where they come in. Set only while every shard is plain and no identity is
-        // remembered; see route_update_direct.
+        // remembered (direct.c).
         atomic_bool direct;
         atomic_uint_fast64_t plain_under_way;
         atomic_uint_fast64_t requests, done, refused, failed, accepted, longest_ns;
@@ -144,7 +146,10 @@ struct call {
 
 // ---- gateway.c ----
 struct http_upstream *gateway_upstream(struct gateway *gateway, const struct loop *loop, const struct model_service *service);
-void route_update_direct(struct route *route);
+
+// ---- direct.c ----
+void route_update_direct(struct route *route);          // a shard's mode has changed, or is about to
+void route_look_direct(struct route *route);            // the same from time to time, while calls are not forwarded directly
 
 // ---- call.c ----
 // A request to a functional communication: `target` is what follows its name.

@@ -103,9 +103,13 @@ static void append_ended(struct pending *pending, enum append_result result) {
                 partition_ended(gateway, pending->partition, result);
         if (result == APPEND_DURABLE)
                 remember(gateway, pending);
+        struct route *route = pending->shard->route;
+        bool epoch = append && append->of == APPEND_OF_EPOCH;
         pending_free(gateway, pending);
         if (append)
                 shard_appended(shard, append, result, position);
+        if (epoch)
+                route_update_direct(route);
         if (heard)
                 heard(user, result, position);
 }

@@ -233,4 +233,5 @@ void op_forward(void *user, struct shard_request *request) {
                 data_op_forward(request);
         else
                 call_forward((struct call *)request);
+        route_look_direct(((struct owned_shard *)user)->route);
 }

@@ -616,6 +616,11 @@ void shard_state(const struct shard *shard, struct shard_state *ret) {
         }
 }
 
+bool shard_quiet(const struct shard *shard) {
+        return shard->mode == LANE_PLAIN && !shard->plain_not_recorded && shard->append.of == APPEND_IDLE &&
+               shard->messages.count == 0 && !shard->state.lanes_left_async;
+}
+
 bool shard_has_async(const struct shard *shard) {
         return shard->mode == LANE_ASYNC || shard->state.lanes_left_async;
 }

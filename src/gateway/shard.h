@@ -232,6 +232,8 @@ struct shard_state {
         uint64_t admitted, delivered, repeats;                  // since shard_new
 };
 void shard_state(const struct shard *shard, struct shard_state *ret);           // O(unsettled messages)
+// Plain, in the log as in memory, and nothing is remembered here: who repeats what is told by the views alone.
+bool shard_quiet(const struct shard *shard);
 bool shard_has_async(const struct shard *shard);        // whether a lane is async, or may be
 enum lane_mode shard_mode(const struct shard *shard);                           // of these, at once
 uint32_t shard_epoch(const struct shard *shard);

@@ -147,6 +147,10 @@ struct state_identity {
 // ERROR_NOT_FOUND: free, as far as the view's position (what was decided after it, the owner knows).
 MUST_USE bool state_identity_find(struct state_reader *reader, uint32_t family, const struct hash128 *identity,
                                   struct state_identity *ret_identity, struct error *error);
+// Whether an identity of this family was settled behind *after and up to a position, as far as `limit` identities of all families
+// tell: *ret_found, or *after is moved behind those that have been looked at. *ret_all: there are no more of them.
+MUST_USE bool state_identity_any(struct state_reader *reader, uint32_t family, uint64_t *after, uint64_t up_to, size_t limit,
+                                 bool *ret_found, bool *ret_all, struct error *error);
 MUST_USE bool state_identity_insert(struct state *state, const struct state_identity *identity, struct error *error);
 // Of the max_rows identities that were settled first, removes those settled before the time (so a clock that jumped back delays,
 // and never shortens, the window of what comes behind). Its own transaction: none is open.

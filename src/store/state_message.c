@@ -315,6 +315,33 @@ bool state_identity_find(struct state_reader *reader, uint32_t family, const str
         return failed ? false : error_set(error, ERROR_NOT_FOUND, "no such identity");
 }
 
+bool state_identity_any(struct state_reader *reader, uint32_t family, uint64_t *after, uint64_t up_to, size_t limit,
+                        bool *ret_found, bool *ret_all, struct error *error) {
+        sqlite3_stmt *statement = state_prepare(reader, STATE_SQL_IDENTITIES, error);
+        if (!statement)
+                return false;
+        state_bind(statement, 1, (int64_t)*after);
+        state_bind(statement, 2, (int64_t)up_to);
+        state_bind(statement, 3, (int64_t)limit);
+        size_t count = 0;
+        enum state_result result;
+        while ((result = state_next(reader, statement, error)) == STATE_ROW) {
+                if ((uint32_t)state_column(statement, 1) == family) {
+                        sqlite3_reset(statement);
+                        *ret_found = true;
+                        *ret_all = false;
+                        return true;
+                }
+                *after = state_column(statement, 0);
+                count++;
+        }
+        if (result != STATE_END)
+                return false;
+        *ret_found = false;
+        *ret_all = count < limit;
+        return true;
+}
+
 bool state_identity_insert(struct state *state, const struct state_identity *identity, struct error *error) {
         sqlite3_stmt *statement = state_prepare(&state->own, STATE_SQL_IDENTITY_ADD, error);
         if (!statement)

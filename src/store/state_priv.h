@@ -97,6 +97,8 @@
         X(MESSAGE_DELETE, "DELETE FROM message WHERE position = ?1")                                                  \
         X(IDENTITY, "SELECT settled_at, answer, family, identity, body_hash, outcome, status, settled_ms FROM identity" \
                     " WHERE slot = ?3 AND identity = ?2 AND family = ?1 ORDER BY settled_at DESC LIMIT 1")            \
+        X(IDENTITIES, "SELECT settled_at, family FROM identity WHERE settled_at > ?1 AND settled_at <= ?2"             \
+                      " ORDER BY settled_at LIMIT ?3")                                                                \
         X(IDENTITY_SLOTS, "SELECT slot FROM identity ORDER BY slot")                                                  \
         X(IDENTITY_ENDS, "SELECT (SELECT min(slot) FROM identity), (SELECT max(slot) FROM identity)")                 \
         X(IDENTITY_ADD, "INSERT INTO identity(settled_at, answer, family, identity, body_hash, outcome, status,"      \

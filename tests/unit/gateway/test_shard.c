@@ -423,6 +423,35 @@ static void a_log_that_refuses_at_once_is_not_asked_in_a_circle(void **unused) {
         end();
 }
 
+static void a_shard_is_quiet_when_nothing_is_remembered(void **unused) {
+        (void)unused;
+        begin(LANE_PLAIN, true);
+        assert_true(shard_quiet(rt.shard));
+        struct error error;
+        assert_true(shard_switch(rt.shard, LANE_RECORD, &error));
+        assert_false(shard_quiet(rt.shard));
+        record(RECORD_EPOCH, APPEND_DURABLE);
+        request(1, 1, 1);
+        record(RECORD_INTENT, APPEND_DURABLE);
+        provider(CALL_DONE, 200);
+        record(RECORD_ANSWERED, APPEND_DURABLE);
+        assert_true(shard_switch(rt.shard, LANE_PLAIN, &error));
+        record(RECORD_EPOCH, APPEND_DURABLE);
+        assert_false(shard_quiet(rt.shard));            // the views do not know of the call yet
+        shard_views_passed(rt.shard, rt.position);
+        assert_true(shard_quiet(rt.shard));
+        end();
+        begin(LANE_RECORD, true);
+        request(1, 1, 1);
+        record(RECORD_INTENT, APPEND_FAILED);
+        assert_int_equal(shard_mode(rt.shard), LANE_PLAIN);
+        assert_false(shard_quiet(rt.shard));            // plain in memory alone
+        pass(20);
+        record(RECORD_EPOCH, APPEND_DURABLE);
+        assert_true(shard_quiet(rt.shard));
+        end();
+}
+
 // ---- data communications: messages are upserts ----
 
 static void data_is_not_captured_while_plain_and_delivered_in_every_other_mode(void **unused) {
@@ -549,6 +578,7 @@ int main(void) {
                 cmocka_unit_test(a_switch_holds_its_lanes_until_its_record_is_durable),
                 cmocka_unit_test(a_lane_with_a_backlog_stays_async_until_it_is_drained),
                 cmocka_unit_test(a_log_that_refuses_at_once_is_not_asked_in_a_circle),
+                cmocka_unit_test(a_shard_is_quiet_when_nothing_is_remembered),
                 cmocka_unit_test(data_is_not_captured_while_plain_and_delivered_in_every_other_mode),
                 cmocka_unit_test(a_kept_event_is_settled_by_its_own_record),
                 cmocka_unit_test(a_delivery_of_data_that_nobody_knows_of_sleeps_and_never_parks),

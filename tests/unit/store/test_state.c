@@ -220,6 +220,31 @@ static void identities_are_found_exactly_and_expire(void **context) {
         must(state_identity_find(reader, 1, &wanted.identity, &found, &error), &error);
 }
 
+// Whether a family has any left is asked in pieces, each of which begins where the one before ended.
+static void what_a_family_has_left_is_looked_for_in_pieces(void **context) {
+        struct place *place = *context;
+        struct error error;
+        begin(place);
+        for (uint64_t position = 1; position <= 20; position++) {
+                struct state_identity identity = identity_at(position, (int64_t)position * 100);
+                identity.family = position == 8 || position == 19 ? 2 : 1;
+                must(state_identity_insert(place->state, &identity, &error), &error);
+        }
+        commit(place, 20);
+        struct state_reader *reader = state_own_reader(place->state);
+        uint64_t after = 0;
+        bool found, all;
+        must(state_identity_any(reader, 2, &after, 18, 5, &found, &all, &error), &error);
+        assert_true(!found && !all && after == 5);
+        must(state_identity_any(reader, 2, &after, 18, 5, &found, &all, &error), &error);
+        assert_true(found && !all && after == 7);
+        size_t removed = 0;
+        must(state_expire(place->state, 850, 100, &removed, &error), &error);
+        assert_int_equal(removed, 8);
+        must(state_identity_any(reader, 2, &after, 18, 100, &found, &all, &error), &error);
+        assert_true(!found && all && after == 18);      // what is at 19 was not asked for
+}
+
 static struct state_identity far_at(uint64_t i) {
         struct state_identity identity = identity_at(i, 1);
         identity.settled_at = i * 100000;
@@ -331,6 +356,7 @@ int main(void) {
                 TEST(a_rollback_leaves_nothing_and_readers_see_commits_only),
                 TEST(held_messages_are_paged_by_family),
                 TEST(identities_are_found_exactly_and_expire),
+                TEST(what_a_family_has_left_is_looked_for_in_pieces),
                 TEST(identities_and_lanes_are_found_in_any_segment),
                 TEST(a_replica_is_listed_without_its_tombstones),
                 TEST(families_are_names_without_their_partition),
