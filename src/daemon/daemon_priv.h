@@ -56,6 +56,8 @@ struct daemon {
         struct registry_changes *changes;
         uint32_t config_number;
         char config_hash[2 * MODEL_HASH_SIZE + 1];      // of the last CONFIG record; "": none
+        struct buffer last_config;              // its body
+        bool *recognised_before;                // by communication: an earlier configuration said that its provider recognises
         struct plane plane;
         struct gateway *gateway;
         pthread_mutex_t telling_mutex;
@@ -75,6 +77,12 @@ MUST_USE bool daemon_catch_up(struct daemon *daemon, struct error *error);
 // From here on the views' thread posts nothing to the gateway.
 void daemon_stop_telling(struct daemon *daemon);
 void daemon_recover_undo(struct daemon *daemon);
+
+// ---- configured.c ----
+// A CONFIG record, in the log's order.
+void configured_fold(struct daemon *daemon, const struct json *root, struct bytes body);
+// Whether this configuration may follow the last one. ERROR_CONFLICT says what may not change.
+MUST_USE bool configured_allows(struct daemon *daemon, struct error *error);
 
 // ---- contracts.c ----
 // Registers the schemas of events whose communication is async from the start. Before the control thread runs.

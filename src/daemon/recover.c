@@ -28,6 +28,7 @@ static bool fold_config(struct daemon *daemon, const struct record *record, stru
                 return error_set(error, ERROR_CORRUPT, "it has no hash");
         snprintf(daemon->config_hash, sizeof daemon->config_hash, "%.*s", BYTES_PRINT(json_text(hash)));
         daemon->config_number = record->mapping;
+        configured_fold(daemon, root, body);
         return true;
 }
 
@@ -164,7 +165,7 @@ bool daemon_recover(struct daemon *daemon, struct error *error) {
                 return false;
         daemon->changes = registry_changes_new(daemon->registry, contracts_append, daemon);
         journal_config(daemon->journal, daemon->config_number);
-        return append_start(daemon, error) && append_config(daemon, error) && daemon_catch_up(daemon, error);
+        return configured_allows(daemon, error) && append_start(daemon, error) && append_config(daemon, error) && daemon_catch_up(daemon, error);
 }
 
 void daemon_recover_undo(struct daemon *daemon) {
@@ -177,4 +178,6 @@ void daemon_recover_undo(struct daemon *daemon) {
         disk_unlock(daemon->lock);
         free(daemon->log_path);
         free(daemon->state_path);
+        buffer_free(&daemon->last_config);
+        free(daemon->recognised_before);
 }

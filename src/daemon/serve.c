@@ -86,7 +86,7 @@ static bool open_gateway(struct daemon *daemon, struct error *error) {
         struct gateway_options options = {
                 .model = daemon->model, .log = daemon->log, .registry = daemon->registry, .state_path = daemon->state_path,
                 .loops = daemon->plane.loops, .loop_count = daemon->plane.count, .hash_key = daemon->keys.hash,
-                .config_number = daemon->config_number, .views = daemon->views,
+                .config_number = daemon->config_number, .views = daemon->views, .recognised_before = daemon->recognised_before,
         };
         struct http_server_options server = {
                 .limits = http_limits_default(), .max_body = settings->max_body,

@@ -116,6 +116,8 @@ static bool restore_shard(struct owned_shard *owned, struct error *error) {
                 .stream = owned->stream,
                 .data = communication->kind == MODEL_DATA,
                 .recognises = communication->recognises.header != NULL,
+                .recognised_before = gateway->options.recognised_before && !communication->recognises.header &&
+                                     gateway->options.recognised_before[communication->index],
                 .discard_refused = communication->async && communication->async->refusal == MODEL_DISCARD,
                 .deadline_ns = MILLISECONDS(tuning->deadline_ms),
                 .settle_ms = tuning->settle_ms,

@@ -34,6 +34,7 @@ struct gateway_options {
         struct loop *const *loops;              // of the data plane; loops[0] is the owner's
         size_t loop_count;
         struct hash_key hash_key;               // of this log: identities, lanes, bodies
+        const bool *recognised_before;          // by communication: an earlier configuration had `recognises`; NULL: none
         uint32_t config_number;                 // of the CONFIG record in force; stamped on records as `mapping`
 };
 
