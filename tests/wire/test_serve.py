@@ -436,6 +436,17 @@ def test_a_contract_that_the_registry_has_otherwise_is_refused(asynchronous):
     assert json.loads(ask(asynchronous.registry, "GET", "/subjects/TaskDone/versions")[2]) == [1]
 
 
+def test_what_places_a_message_cannot_change_while_lanes_have_records(asynchronous):
+    asynchronous.serve().stop()
+    text = asynchronous.config.read_text()
+    for other in (text.replace("partitions: 2", "partitions: 4"), text.replace("key: $body/task_id", "key: $body/event_id")):
+        asynchronous.config.write_text(other)
+        refused = asynchronous.serve(wait=False)
+        assert refused.wait() != 0 and ("its lanes have records" in refused.stderr() or "key" in refused.stderr())
+    asynchronous.config.write_text(text)
+    assert asynchronous.serve().stop() == 0
+
+
 def test_accepted_messages_are_delivered_after_kill_9(asynchronous, provider):
     process = asynchronous.serve()
     provider.fail = 503
