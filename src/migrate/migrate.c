@@ -184,6 +184,7 @@ static void begin(struct gateway_command *command) {
         migration_note(next, now_ms, "begun: from %s to %s, %s", model_mode_name(table->from), model_mode_name(table->to),
                        next->automatic ? "each step whose gate passes is taken" : "each act waits for `commute advance`");
         migration->serving = true;
+        migration->view.question = NULL;        // what the provider said to the migration before is not of this one
         migration->void_because[0] = '\0';
         migration_commit(migration, next);
 }
@@ -331,9 +332,9 @@ static const char *sentence_of(const struct migration *migration) {
 bool migrate_sentence(const struct migrate *migrate, const struct model_communication *communication,
                       char ret_sentence[static MIGRATE_SENTENCE_MAX]) {
         static const char *const prefixes[MIGRATE_STATE_COUNT] = {
-                [MIGRATE_BEFORE] = "gate: ", [MIGRATE_READY] = "waits for `commute advance`: ", [MIGRATE_ACTING] = "acting: ",
-                [MIGRATE_GATE] = "gate: ", [MIGRATE_PERSON] = "waits for you: ", [MIGRATE_PAUSED] = "paused: ",
-                [MIGRATE_BACK] = "going back: ",
+                [MIGRATE_BEFORE] = "gate", [MIGRATE_READY] = "waits for `commute advance`", [MIGRATE_ACTING] = "acting",
+                [MIGRATE_GATE] = "gate", [MIGRATE_PERSON] = "waits for you", [MIGRATE_PAUSED] = "paused",
+                [MIGRATE_BACK] = "going back",
         };
         const struct migration *migration = migration_of(migrate, communication);
         const struct migration_state *now = migration->now;
@@ -341,9 +342,10 @@ bool migrate_sentence(const struct migrate *migrate, const struct model_communic
                 return false;
         struct buffer CLEANUP(buffer_free) title = {0};
         migrate_text(&title, migration_step(now)->title, communication);
-        migrate_print(ret_sentence, "to %s, step %zu of %zu, %.*s; %s%s", model_mode_name(now->table->to),
-                 now->step + 1, now->table->count, BYTES_PRINT(buffer_bytes(&title)), prefixes[now->state],
-                 sentence_of(migration));
+        const char *sentence = sentence_of(migration);
+        migrate_print(ret_sentence, "to %s, step %zu of %zu, %.*s; %s%s%s", model_mode_name(now->table->to),
+                 now->step + 1, now->table->count, BYTES_PRINT(buffer_bytes(&title)), prefixes[now->state], *sentence ? ": " : "",
+                 sentence);
         return true;
 }
 
