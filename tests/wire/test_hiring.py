@@ -313,6 +313,15 @@ def test_a_rating_reaches_bonuses_and_an_older_one_changes_nothing(platform):
         (1700, 7, 1, "table")]
 
 
+def test_a_rating_that_the_owner_does_not_have_is_deleted(platform):
+    platform.start()
+    for _ in range(2):
+        assert told(platform, "bonuses", "DELETE", "/ratings/5") == {}
+        told(platform, "bonuses", "PUT", "/ratings/5", {"task_id": 5, "rating": 3, "rating_version": 1})
+    told(platform, "bonuses", "DELETE", "/ratings/5")
+    assert rows(platform, "bonuses", "SELECT * FROM ratings") == []
+
+
 @contextlib.contextmanager
 def modes(mode):
     """Answers GET /modes/COMM-060 with what mode[0] says."""

@@ -14,6 +14,7 @@ static const struct route routes[] = {
         { "POST", "/probe", post_probe, false },
         { "GET", "/accounts/{id}", get_account, false },
         { "PUT", "/ratings/{id}", put_rating, false },
+        { "DELETE", "/ratings/{id}", delete_rating, false },
         { "POST", "/admin/drop-ratings", drop_ratings, false },
         { "POST", "/admin/create-ratings", create_ratings, false },
         { 0 },

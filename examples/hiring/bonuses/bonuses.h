@@ -42,5 +42,6 @@ struct ratings *ratings_open(struct bonuses *bonuses);
 // False: no rating can be had now, the answer is filled in (503).
 bool rating_read(struct bonuses *bonuses, int64_t task_id, struct rating *ret_rating, struct answer *answer);
 void put_rating(void *service, struct request *request, struct answer *answer);
+void delete_rating(void *service, struct request *request, struct answer *answer);
 void drop_ratings(void *service, struct request *request, struct answer *answer);
 void create_ratings(void *service, struct request *request, struct answer *answer);

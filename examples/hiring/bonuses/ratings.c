@@ -28,7 +28,7 @@ struct ratings {
         bool by_call;                        // the answer to the last question
         int64_t asked_us, answered_us;       // 0: never
         bool table;                          // the table is there; under the database's lock
-        sqlite3_stmt *get, *put, *mark_dropped, *mark_created;
+        sqlite3_stmt *get, *put, *delete, *mark_dropped, *mark_created;
 };
 
 // Kept for the auditor: a table that is not read need not be up to date.
@@ -49,6 +49,7 @@ struct ratings *ratings_open(struct bonuses *bonuses)
         database_run(database, create_table);
         ratings->get = database_prepare(database, "SELECT rating, rating_version FROM ratings WHERE task_id=?");
         ratings->put = database_prepare(database, "INSERT OR REPLACE INTO ratings VALUES(?, ?, ?, ?)");
+        ratings->delete = database_prepare(database, "DELETE FROM ratings WHERE task_id=?");
         ratings->mark_dropped = database_prepare(database, "INSERT OR REPLACE INTO settings VALUES('ratings_dropped', 'yes')");
         ratings->mark_created = database_prepare(database, "DELETE FROM settings WHERE name='ratings_dropped'");
         sqlite3_stmt *dropped = database_prepare(database, "SELECT 1 FROM settings WHERE name='ratings_dropped'");
@@ -190,6 +191,22 @@ void put_rating(void *service, struct request *request, struct answer *answer)
                         query(ratings->put, "iiii", task_id, rating, version, now_us());
                 answer->status = 200;
                 answer->body = json_pack("{s:b}", "stale", version < held_version);
+        }
+        database_commit(bonuses->database);
+}
+
+// The owner has no such row (a write whose end commute did not see was not done): neither has the table.
+void delete_rating(void *service, struct request *request, struct answer *answer)
+{
+        struct bonuses *bonuses = service;
+        struct ratings *ratings = bonuses->ratings;
+        database_begin(bonuses->database);
+        if (!ratings->table) {
+                answer_error(answer, 410, "the table of ratings was dropped");
+        } else {
+                query(ratings->delete, "i", request->id);
+                answer->status = 200;
+                answer->body = json_pack("{}");
         }
         database_commit(bonuses->database);
 }
