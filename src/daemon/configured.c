@@ -59,7 +59,8 @@ static void placement(struct buffer *text, const struct json *configuration, con
         const struct json *key = member(communication, "key") ? member(communication, "key") : member(event, "key");
         const struct json *partitions = member(event, "partitions");
         buffer_print(text, "key %.*s, ", key ? (int)json_text(key).size : 4, key ? json_text(key).data : "none");
-        buffer_print(text, "%.*s partitions", partitions ? (int)json_text(partitions).size : 1, partitions ? json_text(partitions).data : "?");
+        buffer_print(text, "%.*s partitions", partitions ? (int)json_text(partitions).size : 1,
+                     partitions ? json_text(partitions).data : "?");
 }
 
 bool configured_allows(struct daemon *daemon, struct error *error) {

@@ -165,7 +165,8 @@ bool daemon_recover(struct daemon *daemon, struct error *error) {
                 return false;
         daemon->changes = registry_changes_new(daemon->registry, contracts_append, daemon);
         journal_config(daemon->journal, daemon->config_number);
-        return configured_allows(daemon, error) && append_start(daemon, error) && append_config(daemon, error) && daemon_catch_up(daemon, error);
+        return configured_allows(daemon, error) && append_start(daemon, error) && append_config(daemon, error) &&
+               daemon_catch_up(daemon, error);
 }
 
 void daemon_recover_undo(struct daemon *daemon) {
