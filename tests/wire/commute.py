@@ -8,10 +8,13 @@
 import http.client
 import http.server
 import json
+import os
 import threading
 import time
 
 from conftest import SLOW, wait_until
+
+LONG = bool(os.environ.get("COMMUTE_TEST_LONG"))        # `make test-long`: more seeds, more kills
 
 
 def ask(port, method, target, body=None, token=None, **headers):
@@ -31,17 +34,17 @@ def ask(port, method, target, body=None, token=None, **headers):
 
 
 class Commute:
-    """A configuration in a folder of its own, and the processes that serve it."""
+    """A configuration in a folder of its own, and the processes that serve it. `inside`: the command that starts them."""
 
-    def __init__(self, program, start, folder, ports, text):
-        self.program, self.start, self.folder = program, start, folder
+    def __init__(self, program, start, folder, ports, text, inside=()):
+        self.program, self.start, self.folder, self.inside = program, start, folder, inside
         self.gateway, self.registry, self.control = ports
         self.config, self.data = folder / "commute.yaml", folder / "data"
         self.config.write_text(text)
         self.process = None
 
     def serve(self, *arguments, wait=True, env=None):
-        self.process = self.start(self.program, "serve", "-c", self.config, *arguments, env=env,
+        self.process = self.start(*self.inside, self.program, "serve", "-c", self.config, *arguments, env=env,
                                   ready=(lambda: self.is_ready()) if wait else None, seconds=20)
         return self.process
 
@@ -130,9 +133,9 @@ class Request:
 class Provider(http.server.ThreadingHTTPServer):
     """A service that executes POST /accruals, and answers a repeated identity as the first time.
 
-    `rule(request)` may say otherwise: a status (refused, not done), "hang" (not done, no answer until release()), "lose" (done, the
-    connection breaks), "done and hang" (done, no answer until release()); None: as usual. `recognises` False: repeats are done again.
-    `seen` is every request, `done` what was executed, in order."""
+    `rule(request)` may say otherwise: a status (refused, not done), "hang" (not done, no answer until release()), "lose" (done,
+    the connection breaks), "done and hang" (done, no answer until release()); None: as usual. `recognises` False: repeats are
+    done again. `seen` is every request, `done` what was executed, in order."""
     daemon_threads = True
     request_queue_size = 128
 

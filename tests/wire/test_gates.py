@@ -34,7 +34,8 @@ communications:
   COMM-041: {{functional: tasks -> bonuses, initially: sync, call: POST /bare}}
 defaults: {{shadow: {{messages: 10, minutes: 10}}, partitions: 2, settle: 300ms, timeout: 2s}}
 """
-USUAL = {"call": "POST /accruals", "recognises": '{header: Idempotency-Key, replayed: "Idempotent-Replayed: true", probe: POST /probe}',
+USUAL = {"call": "POST /accruals",
+         "recognises": '{header: Idempotency-Key, replayed: "Idempotent-Replayed: true", probe: POST /probe}',
          "wrap": "{event_id: $sequence, created_at: $now, payload: $body}", "unwrap": "$event/payload", "more": "headers: []"}
 
 
@@ -93,7 +94,8 @@ def fails_in_shadow(it, what):
 # ---- planted mistakes ----
 
 @pytest.mark.parametrize("changes, what", [
-    ({"wrap": "{event_id: $sequence, payload: {task_id: $body/task_id, manager_id: $body/candidate_id, candidate_id: $body/manager_id}}"},
+    ({"wrap": "{event_id: $sequence, payload: "
+              "{task_id: $body/task_id, manager_id: $body/candidate_id, candidate_id: $body/manager_id}}"},
      "body /manager_id: the call has 7, the delivery would have 10"),
     ({"unwrap": "$event"}, "body /"),
     ({"unwrap": "{task_id: $event/payload/task_id, manager_id: $event/payload/manager_id}"},
@@ -114,7 +116,7 @@ def test_a_mapping_that_moves_the_key_is_refused_before_it_starts(commute_with):
     it = commute_with(serve=False, wrap="{event_id: $sequence, payload: {task_id: $body/manager_id, manager_id: $body/task_id}}")
     refused = it.serve(wait=False)
     assert refused.wait() == 65
-    assert "communications.COMM-040.key: the key of TaskCompletedSuccessful, /payload/task_id, is $body/manager_id" in refused.stderr()
+    assert "COMM-040.key: the key of TaskCompletedSuccessful, /payload/task_id, is $body/manager_id" in refused.stderr()
 
 
 def test_a_header_left_out_is_named(commute_with, provider):
@@ -180,8 +182,8 @@ def test_one_difference_among_many_is_enough(commute_with):
     it.until("gate", "producer")
     complete(it, 6)
     it.call(b'{"task_id": 5, "manager_id": 8, "candidate_id": 5}')
-    wait_until(lambda: "1 of 7 comparisons differs; first: body /manager_id: the call has 8, the delivery would have 7" in sentence(it),
-               what="the one difference")
+    first = "first: body /manager_id: the call has 8, the delivery would have 7"
+    wait_until(lambda: f"1 of 7 comparisons differs; {first}" in sentence(it), what="the one difference")
     complete(it, 20, first=100)
     time.sleep(0.5)
     assert "1 of 27 comparisons differs" in sentence(it) and it.status()["mode"] == "sync"

@@ -178,7 +178,7 @@ def test_what_is_parked_stays_parked_after_kill_9(serve, provider):
 
 
 def test_many_refused_messages_hold_up_nobody(serve, provider):
-    """Refused ones alone look like a provider that refuses everybody; one success tells them apart, and it does not wait for them."""
+    """Refused ones alone look like a provider that refuses everybody; a success tells them apart, and does not wait for them."""
     it = serve(longest="3s")
     provider.rule = lambda request: 422 if request.target == "/accruals" and request.json["task_id"] < 40 else None
     for task in range(40):
@@ -203,17 +203,17 @@ def test_many_refused_messages_hold_up_nobody(serve, provider):
 
 # ---- the provider fails for everybody ----
 
-@pytest.mark.parametrize("status", [400, 401, 404, 500, 503])
+@pytest.mark.parametrize("status", [400, 404, 500, 503])
 def test_a_provider_that_refuses_everything_parks_nothing(serve, provider, status):
     it = serve()
     provider.rule = everything(status)
     for task in range(30):
         accept(it, task)
     wait_until(lambda: it.status()["provider_fails"], what="delivery to pause")
-    time.sleep(1)
+    time.sleep(0.4)
     asked = len(provider.calls())
-    time.sleep(1)
-    assert len(provider.calls()) - asked <= 25, "paused: one delivery at a time, with backoff"
+    time.sleep(0.6)
+    assert len(provider.calls()) - asked <= 18, "paused: one delivery at a time, with backoff"
     assert it.parked() == [] and it.accounts()["parked"] == 0
     provider.rule = everything(None)
     until_delivered(it, 30)
