@@ -18,6 +18,8 @@ enum { CONTROL_CONNECTIONS_MAX = 1000 };         // of the registry's listener, 
 static void look_at_health(struct daemon *daemon) {
         struct control *control = &daemon->control;
         bool broken = log_broken(daemon->log);
+        if (broken)                             // by the control thread's own records, a snapshot or a checkpoint, maybe
+                daemon_tell_log_broken(daemon);
         struct error error;
         if (broken && !control->log_was_broken)
                 SAY(&daemon->say, ERROR, "log-broken", {"log", daemon->log_path});

@@ -61,7 +61,7 @@ struct daemon {
         struct plane plane;
         struct gateway *gateway;
         pthread_mutex_t telling_mutex;
-        bool telling;                           // the views tell the gateway; false before its loops end: nothing is posted then
+        bool telling;                           // the gateway is told of views and log; false before its loops end: nothing is posted then
         struct control control;
         struct migrate_runtime *migrations;
         struct api *api;
@@ -74,7 +74,8 @@ struct daemon {
 // Locks the folder, opens everything up to the journal, catches up, appends START and CONFIG.
 MUST_USE bool daemon_recover(struct daemon *daemon, struct error *error);
 MUST_USE bool daemon_catch_up(struct daemon *daemon, struct error *error);
-// From here on the views' thread posts nothing to the gateway.
+void daemon_tell_log_broken(struct daemon *daemon);
+// From here on neither the views' thread nor the control thread's looks post anything to the gateway.
 void daemon_stop_telling(struct daemon *daemon);
 void daemon_recover_undo(struct daemon *daemon);
 

@@ -53,6 +53,13 @@ static void moved(void *context, uint64_t position) {
         pthread_mutex_unlock(&daemon->telling_mutex);
 }
 
+void daemon_tell_log_broken(struct daemon *daemon) {
+        pthread_mutex_lock(&daemon->telling_mutex);
+        if (daemon->telling)
+                gateway_log_broken(daemon->gateway);
+        pthread_mutex_unlock(&daemon->telling_mutex);
+}
+
 void daemon_stop_telling(struct daemon *daemon) {
         pthread_mutex_lock(&daemon->telling_mutex);
         daemon->telling = false;

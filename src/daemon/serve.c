@@ -79,6 +79,11 @@ static int config_refused(const char *path, const struct model_problems *problem
 
 // ---- start ----
 
+static void fatal(void *user, const struct error *error) {
+        say_error(&((struct daemon *)user)->say, SAY_ERROR, "fatal", error);
+        _exit(error_exit_status(ERROR_UNAVAILABLE));
+}
+
 static bool open_gateway(struct daemon *daemon, struct error *error) {
         const struct model_settings *settings = &daemon->model->settings;
         if (!plane_new(&daemon->plane, settings->threads, error))
@@ -87,6 +92,7 @@ static bool open_gateway(struct daemon *daemon, struct error *error) {
                 .model = daemon->model, .log = daemon->log, .registry = daemon->registry, .state_path = daemon->state_path,
                 .loops = daemon->plane.loops, .loop_count = daemon->plane.count, .hash_key = daemon->keys.hash,
                 .config_number = daemon->config_number, .views = daemon->views, .recognised_before = daemon->recognised_before,
+                .fatal = fatal, .user = daemon,
         };
         struct http_server_options server = {
                 .limits = http_limits_default(), .max_body = settings->max_body,

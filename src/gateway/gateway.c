@@ -197,6 +197,7 @@ bool gateway_new(const struct gateway_options *options, struct gateway **ret_gat
         gateway->options = *options;
         gateway->owner = options->loops[0];
         gateway->views_task.run = views_moved;
+        gateway->broken_task.run = owner_log_was_said_broken;
         list_init(&gateway->free_pending);
         list_init(&gateway->under_way);
         list_init(&gateway->unknown);
@@ -297,6 +298,11 @@ void gateway_views_moved(struct gateway *gateway, uint64_t position) {
         atomic_store(&gateway->views_position, position);
         if (!atomic_exchange(&gateway->views_posted, true))
                 loop_post(gateway->owner, &gateway->views_task);
+}
+
+void gateway_log_broken(struct gateway *gateway) {
+        if (!atomic_exchange(&gateway->broken_posted, true))
+                loop_post(gateway->owner, &gateway->broken_task);
 }
 
 void gateway_event_schema(struct gateway *gateway, size_t event_index, uint32_t schema_id) {

@@ -36,6 +36,10 @@ struct gateway_options {
         struct hash_key hash_key;               // of this log: identities, lanes, bodies
         const bool *recognised_before;          // by communication: an earlier configuration had `recognises`; NULL: none
         uint32_t config_number;                 // of the CONFIG record in force; stamped on records as `mapping`
+        // The log cannot say any more what became of a submission, so that nothing may go on in its lane: the process must end,
+        // and reads the log at its next start. Does not return. NULL: an assert fails. On the owner's loop.
+        void (*fatal)(void *user, const struct error *error);
+        void *user;
 };
 
 // Restores every shard from the views. ERROR_CORRUPT, ERROR_IO. The log's records EPOCH(initial mode) are appended for shards
@@ -59,6 +63,10 @@ void gateway_answer_mode(struct gateway *gateway, struct http_exchange *exchange
 
 // The views hold up to this position (views_options.moved). Any thread.
 void gateway_views_moved(struct gateway *gateway, uint64_t position);
+
+// The log is broken (log_broken): the gateway reopens it, whoever's append broke it. Any thread; again and again does no harm. Not
+// after the owner's loop has been told to stop.
+void gateway_log_broken(struct gateway *gateway);
 
 // The schema that events of this kind are written with from now on: id in the registry, 0: none. Any thread.
 void gateway_event_schema(struct gateway *gateway, size_t event_index, uint32_t schema_id);

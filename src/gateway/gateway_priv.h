@@ -127,6 +127,8 @@ struct gateway {
         atomic_uint_fast64_t views_position;
         atomic_bool views_posted;
         struct loop_task views_task;
+        atomic_bool broken_posted;
+        struct loop_task broken_task;
         struct table route_table;               // by name
 };
 
@@ -166,6 +168,7 @@ void owner_append_record(struct owned_shard *owned, struct shard_append *append,
 // The same to the shard's own stream, for others than the shard.
 void owner_append_heard(struct owned_shard *owned, const struct record *record, struct bytes body, owner_heard *heard, void *user);
 void owner_log_broken(struct gateway *gateway);
+void owner_log_was_said_broken(struct loop_task *task);         // gateway->broken_task
 void owner_free(struct gateway *gateway);       // waits for the log to end what was submitted; loops do not run any more
 // A MESSAGE, INTENT or ANSWERED at its position, from memory if it is one of the latest.
 bool owner_read(struct gateway *gateway, uint64_t position, struct arena *arena, struct record *ret_record,

@@ -218,6 +218,14 @@ static int64_t op_next_offset(void *user) {
 
 // ---- a broken log ----
 
+// Reopening again would end the same way: only reading the log to its end tells, and that is what a start does.
+static void cannot_be_told(struct gateway *gateway, struct error *error) {
+        error_wrap(error, "what became of a record that the log was given cannot be told; a restart finds out by reading the log");
+        if (gateway->options.fatal)
+                gateway->options.fatal(gateway->options.user, error);
+        UNREACHABLE("the log says what became of a submission");
+}
+
 static void reopened(struct loop_task *task) {
         struct gateway *gateway = CONTAINER_OF(task, struct gateway, reopened);
         gateway->reopening = false;
@@ -231,7 +239,10 @@ static void reopened(struct loop_task *task) {
                 struct pending *pending = CONTAINER_OF(link, struct pending, link);
                 list_remove(&pending->link);
                 enum log_fate fate;
-                if (!log_resolve(gateway->options.log, pending->batch.ticket, &fate, NULL)) {
+                struct error error;
+                if (!log_resolve(gateway->options.log, pending->batch.ticket, &fate, &error)) {
+                        if (error.code != ERROR_UNAVAILABLE)
+                                cannot_be_told(gateway, &error);
                         list_append(&gateway->unknown, &pending->link);
                         continue;
                 }
@@ -259,6 +270,13 @@ void owner_log_broken(struct gateway *gateway) {
                 thread_join(gateway->reopener);
         gateway->reopened.run = reopened;
         gateway->reopening = gateway->reopener_started = thread_start("log-reopen", reopen, gateway, &gateway->reopener, NULL);
+}
+
+void owner_log_was_said_broken(struct loop_task *task) {
+        struct gateway *gateway = CONTAINER_OF(task, struct gateway, broken_task);
+        atomic_store(&gateway->broken_posted, false);
+        if (log_broken(gateway->options.log))
+                owner_log_broken(gateway);
 }
 
 // ---- events ----

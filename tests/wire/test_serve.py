@@ -2,6 +2,7 @@
 """`commute serve`: it starts, forwards, tells how it is, ends politely, and refuses what it must not begin."""
 import http.server
 import json
+import os
 import re
 import signal
 import socket
@@ -9,6 +10,7 @@ import stat
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -379,6 +381,22 @@ def test_the_registry_registers_and_remembers(commute_with):
     status, _, body = ask(it.registry, "GET", "/subjects/Thing/versions/1")
     assert status == 200 and json.loads(json.loads(body)["schema"]) == json.loads(schema)
     assert json.loads(ask(it.registry, "POST", "/subjects/Thing/versions", media)[2])["id"] == 1
+
+
+def test_a_log_that_only_the_registry_writes_to_is_reopened(commute_with, build, tmp_path):
+    it, broken = commute_with(), tmp_path / "broken"
+    it.serve(env={"LD_PRELOAD": str(build / "tests/wire/libbreak-sync.so"), "BREAK_SYNC": str(broken),
+                  "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"})
+    media = json.dumps({"schemaType": "JSON", "schema": json.dumps({"type": "object"})})
+    broken.touch()
+    assert ask(it.control, "GET", "/readyz")[0] == 200          # nobody has written yet
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(ask, it.registry, "POST", "/subjects/Thing/versions", media)
+        wait_until(lambda: ask(it.control, "GET", "/readyz")[0] == 503, 5, "the log to be found broken")
+        broken.unlink()
+        wait_until(lambda: ask(it.control, "GET", "/readyz")[0] == 200, 5, "the log to be reopened")
+        assert answer.result(5)[0] in (200, 500, 503)
+    assert ask(it.registry, "POST", "/subjects/Thing/versions", media)[0] == 200
 
 
 # ---- a communication that is async from the start ----
