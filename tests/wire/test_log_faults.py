@@ -307,6 +307,7 @@ def test_a_repeat_of_a_call_with_records_gets_the_providers_answer(make, provide
     it.until("gate", "producer")
     first = it.call(b'{"task_id": 1}', Idempotency_Key="a")
     assert first[0] == 201
+    wait_until(lambda: it.accounts()["answered"] == 1, what="the outcome's record")      # else it is sent again, and recognised
     it.kill()
     it.serve()
     it.until("gate", "producer")
