@@ -7,7 +7,7 @@
 
 #include "gateway/shard_priv.h"
 
-enum { FREE_MESSAGES_KEPT = 1024, RESEND_NS = 100 * 1000 * 1000 };
+enum { FREE_MESSAGES_KEPT = 1024 };
 
 static const char *const state_names[] = {
 #define X(name) [MESSAGE_##name] = #name,
@@ -84,7 +84,7 @@ struct lane *lane_get(struct shard *shard, const struct hash128 *hash) {
         lane = must_calloc(1, sizeof *lane);
         lane->hash = *hash;
         list_init(&lane->ready);
-        list_init(&lane->timed);
+        list_init(&lane->left);
         list_init(&lane->with_arrivals);
         list_init(&lane->idle);
         list_init(&lane->calls);
@@ -104,7 +104,8 @@ static bool lane_idle(const struct lane *lane) {
 static void lane_free(struct shard *shard, struct lane *lane) {
         table_remove(&shard->lanes, hash128_slot(&lane->hash), &lane->hash, lane_has_hash);
         list_remove(&lane->ready);
-        list_remove(&lane->timed);
+        lane_untime(shard, lane);
+        list_remove(&lane->left);
         list_remove(&lane->with_arrivals);
         list_remove(&lane->idle);
         free(lane);
@@ -335,8 +336,7 @@ static void message_not_recorded(struct shard *shard, struct shard_message *mess
                 break;
         }
         list_append(&shard->resend, &message->resend);
-        shard->resend_ns = shard_now(shard) + RESEND_NS;
-        shard->ops->wake_at(shard->user, shard->resend_ns);
+        shard_resend_soon(shard);
 }
 
 void shard_appended(struct shard *shard, struct shard_append *append, enum append_result result, uint64_t position) {
@@ -369,69 +369,6 @@ void request_answer(struct shard *shard, struct shard_request *request, enum sha
                 shard->ops->answer(shard->user, request, answer, position);
 }
 
-// ---- time ----
-
-uint64_t shard_backoff_ns(struct shard *shard, uint32_t failures) {
-        uint64_t wait = shard->options.retry_first_ns << MIN(failures, 16u);
-        wait = MIN(wait, shard->options.retry_longest_ns);
-        return wait - wait / 4 + shard->ops->random(shard->user) % (wait / 2 + 1);      // a quarter of jitter either way
-}
-
-void lane_time(struct shard *shard, struct lane *lane) {
-        list_remove(&lane->timed);
-        uint64_t when = lane->wake_ns;
-        if (lane->fence_until_ns && (!when || lane->fence_until_ns < when))
-                when = lane->fence_until_ns;
-        if (!when)
-                return;
-        list_append(&shard->timed, &lane->timed);
-        shard->ops->wake_at(shard->user, when);
-}
-
-static void resend(struct shard *shard, uint64_t now) {
-        if (!shard->resend_ns)
-                return;
-        if (now < shard->resend_ns) {
-                shard->ops->wake_at(shard->user, shard->resend_ns);
-                return;
-        }
-        shard->resend_ns = 0;
-        struct list due;
-        list_init(&due);
-        LIST_FOR_EACH_SAFE(link, &shard->resend) {
-                list_remove(link);
-                list_append(&due, link);
-        }
-        LIST_FOR_EACH_SAFE(link, &due) {
-                list_remove(link);
-                message_record(shard, CONTAINER_OF(link, struct shard_message, resend));
-        }
-}
-
-void shard_tick(struct shard *shard) {
-        uint64_t now = shard_now(shard);
-        resend(shard, now);
-        switch_tick(shard);
-        uint64_t next = UINT64_MAX;
-        LIST_FOR_EACH_SAFE(link, &shard->timed) {
-                struct lane *lane = CONTAINER_OF(link, struct lane, timed);
-                if (lane->wake_ns && lane->wake_ns <= now) {
-                        lane->wake_ns = 0;
-                        if (!lane->fence_until_ns)
-                                list_remove(&lane->timed);
-                        lane_call_again(shard, lane);
-                        lane_ready(shard, lane);
-                }
-                if (lane->wake_ns)
-                        next = MIN(next, lane->wake_ns);
-                if (lane->fence_until_ns > now)         // else it ends when the EPOCH under way has
-                        next = MIN(next, lane->fence_until_ns);
-        }
-        if (next != UINT64_MAX)
-                shard->ops->wake_at(shard->user, next);
-        shard_deliver(shard);
-}
-
 // ---- construction and recovery ----
 
 struct shard *shard_new(const struct shard_options *options, const struct shard_ops *ops, void *user) {
@@ -443,7 +380,7 @@ struct shard *shard_new(const struct shard_options *options, const struct shard_
         shard->mode = LANE_PLAIN;
         shard->success_run = 1;
         list_init(&shard->ready);
-        list_init(&shard->timed);
+        list_init(&shard->left_async);
         list_init(&shard->with_arrivals);
         list_init(&shard->idle);
         list_init(&shard->settled);
@@ -468,6 +405,7 @@ void shard_free(struct shard *shard) {
         table_free(&shard->messages);
         table_free(&shard->lanes);
         table_free(&shard->by_position);
+        free(shard->timed);
         free(shard);
 }
 
@@ -487,8 +425,7 @@ void shard_restore_left_async(struct shard *shard, const struct hash128 *hash) {
         if (shard->mode == LANE_ASYNC)
                 return;
         struct lane *lane = lane_get(shard, hash);
-        shard->state.lanes_left_async += !lane->left_async;
-        lane->left_async = true;
+        lane_leave_async(shard, lane);
 }
 
 void shard_restore_message(struct shard *shard, const struct shard_unsettled *unsettled) {
@@ -548,7 +485,7 @@ void shard_start(struct shard *shard) {
                 lane_call_again(shard, lane);
                 lane_ready(shard, lane);
         }
-        switch_tick(shard);
+        switch_look_at_left(shard);
         shard_deliver(shard);
 }
 
@@ -626,9 +563,13 @@ bool shard_has_async(const struct shard *shard) {
 }
 
 void shard_check(const struct shard *shard) {
-        size_t at = 0, left_async = 0, in_flight = 0, async = 0;
+        size_t at = 0, left_async = 0, fenced = 0, timed = 0, in_flight = 0, async = 0;
         for (const struct lane *lane; (lane = table_next(&shard->lanes, &at));) {
                 left_async += lane->left_async;
+                ASSERT(lane->left_async == !list_empty(&lane->left));
+                fenced += lane->fence_until_ns != 0;
+                timed += lane->timed != 0;
+                ASSERT(!lane->timed || shard->timed[lane->timed - 1] == lane);
                 uint64_t sequence = 0;
                 size_t backlog = 0;
                 bool first = true;
@@ -650,6 +591,10 @@ void shard_check(const struct shard *shard) {
                 async += backlog;
         }
         ASSERT(left_async == shard->state.lanes_left_async);
+        ASSERT(fenced == shard->fenced);
+        ASSERT(timed == shard->timed_count);
+        for (size_t i = 1; i < timed; i++)
+                ASSERT(shard->timed[(i - 1) / 2]->due_ns <= shard->timed[i]->due_ns);
         ASSERT(in_flight == shard->state.in_flight);
         (void)async;
 }

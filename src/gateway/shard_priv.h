@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bodies of shard, lane and message, and what the shard*.c files use of each other:
-//      shard.c         construction, tables, recovery, time, state, checks
+//      shard.c         construction, tables, recovery, state, checks
+//      shard_time.c    lanes that wait for a time, records to be submitted again
 //      shard_admit.c   requests: repeats and admission
 //      shard_deliver.c delivery, outcomes of calls and deliveries, failing providers
 //      shard_switch.c  epochs and fences
@@ -108,7 +109,7 @@ struct shard_message {
 
 struct lane {
         struct list ready;              // in shard->ready while its head may be delivered
-        struct list timed;              // in shard->timed while wake_ns or fence_until_ns is set
+        struct list left;               // in shard->left_async while left_async
         struct list with_arrivals;      // in shard->with_arrivals while arrivals wait
         struct list idle;               // in shard->idle while nothing is left of it but what the views do not have yet
         struct list calls;              // synchronous calls without a recorded outcome
@@ -121,6 +122,8 @@ struct lane {
         uint64_t wake_ns;               // not before this time; 0: at once
         uint64_t fence_began_ns;
         uint64_t fence_until_ns;        // 0: not fenced
+        uint64_t due_ns;                // while timed: the earliest of wake_ns and fence_until_ns
+        size_t timed;                   // its place in shard->timed, counted from 1; 0: it waits for no time
         uint64_t fence_again_ns;        // not fenced again before
         uint64_t open_again_ns;         // its LANE_EPOCH is not submitted again before
         size_t backlog;                 // of messages
@@ -140,12 +143,15 @@ struct shard {
         struct table messages;          // by identity
         struct table lanes;             // by lane hash
         struct table by_position;       // unsettled durable messages, for people and recovery
-        struct list ready, timed, with_arrivals, idle, settled, resend, free_messages;
+        struct list ready, left_async, with_arrivals, idle, settled, resend, free_messages;
         size_t free_count;
+        struct lane **timed;            // a heap
+        size_t timed_count, timed_capacity;
+        size_t fenced;                  // lanes
         struct shard_append append;     // of its EPOCH
         enum lane_mode mode, next_mode;
         uint32_t epoch;
-        uint64_t tend_ns;               // lanes that open do not have all others looked at before
+        uint64_t tend_ns;               // lanes left async are not looked at before
         uint64_t plain_again_ns;        // when to append EPOCH(PLAIN), if plain_not_recorded
         uint64_t resend_ns;             // when to submit failed records again; 0: nothing waits
         uint64_t views_position;
@@ -173,8 +179,12 @@ void message_durable(struct shard *shard, struct shard_message *message, uint64_
 void message_settle(struct shard *shard, struct shard_message *message);        // SETTLED: until the views pass
 void message_record(struct shard *shard, struct shard_message *message);        // submits the record that its state waits for
 void request_answer(struct shard *shard, struct shard_request *request, enum shard_answer answer, uint64_t position);
+
+// ---- shard_time.c ----
 uint64_t shard_backoff_ns(struct shard *shard, uint32_t failures);
 void lane_time(struct shard *shard, struct lane *lane);         // after wake_ns or fence_until_ns was set
+void lane_untime(struct shard *shard, struct lane *lane);
+void shard_resend_soon(struct shard *shard);
 
 static inline uint64_t shard_now(const struct shard *shard) {
         return shard->ops->now_ns(shard->user);
@@ -208,6 +218,9 @@ void lane_call_again(struct shard *shard, struct lane *lane);   // in an async l
 void switch_appended(struct shard *shard, enum append_result result, uint64_t position);
 void lane_opened(struct shard *shard, struct lane *lane, enum append_result result, uint64_t position);
 void lane_try_open(struct shard *shard, struct lane *lane);     // a lane left async whose backlog is gone
+void lane_leave_async(struct shard *shard, struct lane *lane);
+void lane_overran(struct shard *shard, struct lane *lane, uint64_t now);        // ends a fence that is over
+void switch_look_at_left(struct shard *shard);                  // all lanes left async: O(of them)
 void switch_tick(struct shard *shard);
 
 // ---- shard_person.c ----

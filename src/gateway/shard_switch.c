@@ -9,7 +9,43 @@
 // backlog, stays async.
 #include "gateway/shard_priv.h"
 
-enum { FENCE_PAUSE_DEADLINES = 20 };            // after an overrun: so many deadlines until the next try
+enum {
+        FENCE_PAUSE_DEADLINES = 20,             // after an overrun: so many deadlines until the next try
+        LOOK_LANES = 256,                       // left async, that are looked at in one go
+};
+
+void lane_leave_async(struct shard *shard, struct lane *lane) {
+        if (lane->left_async)
+                return;
+        lane->left_async = true;
+        list_append(&shard->left_async, &lane->left);
+        shard->state.lanes_left_async++;
+}
+
+static void join(struct shard *shard, struct lane *lane) {
+        shard->state.lanes_left_async -= lane->left_async;
+        lane->left_async = false;
+        list_remove(&lane->left);
+}
+
+static void fence_begins(struct shard *shard, struct lane *lane) {
+        lane->fence_began_ns = shard_now(shard);
+        // An eighth earlier than `deadline`: the timer fires late, never early.
+        lane->fence_until_ns = lane->fence_began_ns + shard->options.deadline_ns - shard->options.deadline_ns / 8;
+        shard->fenced++;
+        shard->state.fences++;
+        lane_time(shard, lane);
+}
+
+// What a fence itself made arrivals wait; the append that opens the lane comes on top, and counts in longest_hold_ns.
+static void fence_ends(struct shard *shard, struct lane *lane) {
+        if (!lane->fence_until_ns)
+                return;
+        shard->state.longest_fence_ns = MAX(shard->state.longest_fence_ns, shard_now(shard) - lane->fence_began_ns);
+        lane->fence_until_ns = 0;
+        shard->fenced--;
+        lane_time(shard, lane);
+}
 
 static void append_epoch(struct shard *shard, enum lane_mode mode) {
         ASSERT(shard->append.of == APPEND_IDLE);
@@ -58,28 +94,19 @@ void shard_step_back(struct shard *shard) {
 static void leave_lanes_behind(struct shard *shard) {
         size_t at = 0;
         for (struct lane *lane; (lane = table_next(&shard->lanes, &at));)
-                if ((!list_empty(&lane->messages) || !list_empty(&lane->calls)) && !lane->left_async) {
-                        lane->left_async = true;
-                        shard->state.lanes_left_async++;
-                }
-        if (MUTATED(NO_DRAIN)) {
-                at = 0;
-                for (struct lane *lane; (lane = table_next(&shard->lanes, &at));)
-                        lane->left_async = false;
-                shard->state.lanes_left_async = 0;
-        }
+                if (!list_empty(&lane->messages) || !list_empty(&lane->calls))
+                        lane_leave_async(shard, lane);
+        if (MUTATED(NO_DRAIN))
+                LIST_FOR_EACH_SAFE(link, &shard->left_async)
+                        join(shard, CONTAINER_OF(link, struct lane, left));
 }
 
 static void all_lanes_async(struct shard *shard) {
-        size_t at = 0;
-        for (struct lane *lane; (lane = table_next(&shard->lanes, &at));) {
-                lane->left_async = false;
-                if (lane->fence_until_ns) {
-                        lane->fence_until_ns = 0;
-                        lane_time(shard, lane);
-                }
+        LIST_FOR_EACH_SAFE(link, &shard->left_async) {
+                struct lane *lane = CONTAINER_OF(link, struct lane, left);
+                join(shard, lane);
+                fence_ends(shard, lane);
         }
-        shard->state.lanes_left_async = 0;
 }
 
 static void new_mode(struct shard *shard, uint64_t position) {
@@ -130,23 +157,15 @@ void switch_appended(struct shard *shard, enum append_result result, uint64_t po
         else
                 shard->state.changes_failed++;
         release_all(shard);
-        switch_tick(shard);
+        switch_look_at_left(shard);
         shard_deliver(shard);
 }
 
 // ---- lanes that a switch to sync has left behind ----
 
-// What a fence itself made arrivals wait; the append that opens the lane comes on top, and counts in longest_hold_ns.
-static void fence_ended(struct shard *shard, struct lane *lane) {
-        if (lane->fence_until_ns)
-                shard->state.longest_fence_ns = MAX(shard->state.longest_fence_ns, shard_now(shard) - lane->fence_began_ns);
-        lane->fence_until_ns = 0;
-}
-
 static void open_lane(struct shard *shard, struct lane *lane) {
         lane->opening = true;           // holds the lane from now on, however long the append takes
-        fence_ended(shard, lane);
-        lane_time(shard, lane);
+        fence_ends(shard, lane);
         lane->append = (struct shard_append){APPEND_OF_LANE, lane};
         struct record record = {
                 .kind = RECORD_LANE_EPOCH,
@@ -177,9 +196,7 @@ void lane_opened(struct shard *shard, struct lane *lane, enum append_result resu
         lane->append.of = APPEND_IDLE;
         if (result == APPEND_DURABLE) {
                 lane->last_position = MAX(lane->last_position, position);
-                if (lane->left_async)
-                        shard->state.lanes_left_async--;
-                lane->left_async = false;
+                join(shard, lane);
         } else {                        // a log that refuses at once is not asked in a circle
                 lane->open_again_ns = shard_now(shard) + shard->options.deadline_ns;
                 lane->fence_again_ns = shard_now(shard) + FENCE_PAUSE_DEADLINES * shard->options.deadline_ns;
@@ -187,10 +204,7 @@ void lane_opened(struct shard *shard, struct lane *lane, enum append_result resu
         lane_release_arrivals(shard, lane);
         if (result == APPEND_DURABLE)
                 lane_moved(shard, lane);
-        if (shard_now(shard) >= shard->tend_ns)
-                switch_tick(shard);             // O(lanes): once for many that open at the same time
-        else
-                shard->ops->wake_at(shard->user, shard->tend_ns);
+        switch_tick(shard);
 }
 
 static bool may_fence(const struct lane *lane, uint64_t now) {
@@ -206,36 +220,35 @@ static bool may_fence(const struct lane *lane, uint64_t now) {
         return true;
 }
 
-static void overran(struct shard *shard, struct lane *lane, uint64_t now) {
-        if (!lane->fence_until_ns || lane->fence_until_ns > now)
+void lane_overran(struct shard *shard, struct lane *lane, uint64_t now) {
+        if (!lane->fence_until_ns || lane->fence_until_ns > now || shard->append.of != APPEND_IDLE)
                 return;
-        fence_ended(shard, lane);
+        fence_ends(shard, lane);
         lane->fence_again_ns = now + FENCE_PAUSE_DEADLINES * shard->options.deadline_ns;
         shard->state.fence_overruns++;
-        lane_time(shard, lane);
         lane_release_arrivals(shard, lane);
 }
 
-// Fences what may be fenced, ends fences that overran, opens what is drained, and says when to look again.
-static void tend_lanes(struct shard *shard, uint64_t now) {
-        size_t fences = 0, at = 0;
-        for (struct lane *lane; (lane = table_next(&shard->lanes, &at));) {
-                overran(shard, lane, now);
-                fences += lane->fence_until_ns != 0;
-                lane_try_open(shard, lane);
+static void look_at(struct shard *shard, struct lane *lane, uint64_t now) {
+        lane_overran(shard, lane, now);
+        lane_try_open(shard, lane);
+        if (shard->fenced < SHARD_FENCES_MAX && may_fence(lane, now))
+                fence_begins(shard, lane);
+}
+
+// Opens what is drained and fences what may be fenced, a few lanes at a time, in turn. Most lanes open by themselves when their
+// last message has ended (lane_moved).
+static void look_at_some(struct shard *shard, size_t most, uint64_t now) {
+        size_t count = MIN(shard->state.lanes_left_async, most);
+        for (size_t i = 0; i < count; i++) {
+                struct lane *lane = LIST_FIRST(&shard->left_async, struct lane, left);
+                list_remove(&lane->left);
+                list_append(&shard->left_async, &lane->left);
+                look_at(shard, lane, now);
         }
-        at = 0;
-        for (struct lane *lane; fences < SHARD_FENCES_MAX && (lane = table_next(&shard->lanes, &at));)
-                if (may_fence(lane, now)) {
-                        // An eighth earlier than `deadline`: the timer fires late, never early.
-                        lane->fence_began_ns = now;
-                        lane->fence_until_ns = now + shard->options.deadline_ns - shard->options.deadline_ns / 8;
-                        lane_time(shard, lane);
-                        shard->state.fences++;
-                        fences++;
-                }
+        bool all = count == shard->state.lanes_left_async;
         shard->tend_ns = now + shard->options.deadline_ns / 8;
-        shard->ops->wake_at(shard->user, now + shard->options.deadline_ns);
+        shard->ops->wake_at(shard->user, all ? now + shard->options.deadline_ns : shard->tend_ns);
 }
 
 void switch_tick(struct shard *shard) {
@@ -251,6 +264,17 @@ void switch_tick(struct shard *shard) {
                         return;
                 }
         }
-        if (shard->mode != LANE_ASYNC && shard->state.lanes_left_async)
-                tend_lanes(shard, shard_now(shard));
+        uint64_t now = shard_now(shard);
+        if (!shard->state.lanes_left_async)
+                return;
+        if (now < shard->tend_ns)
+                shard->ops->wake_at(shard->user, shard->tend_ns);
+        else
+                look_at_some(shard, LOOK_LANES, now);
+}
+
+void switch_look_at_left(struct shard *shard) {
+        if (shard->started && shard->append.of == APPEND_IDLE && shard->state.lanes_left_async)
+                look_at_some(shard, SIZE_MAX, shard_now(shard));
+        switch_tick(shard);
 }
