@@ -45,10 +45,36 @@ static const uint32_t allowed[MESSAGE_STATES_COUNT] = {
         [MESSAGE_GONE] = 0,
 };
 
-void message_move(struct shard *shard, struct shard_message *message, enum message_state state) {
-        (void)shard;
-        ASSERT(state_names[state] && allowed[message->state] & (1u << state));
+// Where a message is counted in shard_state; NULL: nowhere.
+static size_t *count_of(struct shard_state *counts, enum message_state state, bool async) {
+        switch (state) {
+        case MESSAGE_DOUBTING: case MESSAGE_IN_DOUBT: case MESSAGE_CALLED_AGAIN:
+                return &counts->calls_indeterminate;
+        case MESSAGE_PARKING: case MESSAGE_PARKED:
+                return &counts->parked;
+        case MESSAGE_CALLED: case MESSAGE_ANSWERING: case MESSAGE_RELEASING: case MESSAGE_WAITING: case MESSAGE_ATTEMPTING:
+        case MESSAGE_TRIED: case MESSAGE_RETURNING: case MESSAGE_DELIVERING: case MESSAGE_UNKNOWING: case MESSAGE_DISCARDING:
+        case MESSAGE_DECIDING:
+                return async ? &counts->waiting : &counts->calls_open;
+        case MESSAGE_INTENDING: case MESSAGE_APPENDING: case MESSAGE_SETTLED: case MESSAGE_GONE: case MESSAGE_STATES_COUNT:
+                break;
+        }
+        return NULL;
+}
+
+static void message_put(struct shard *shard, struct shard_message *message, enum message_state state) {
+        size_t *before = count_of(&shard->state, message->state, message->async);
+        size_t *after = count_of(&shard->state, state, message->async);
+        if (before)
+                --*before;
+        if (after)
+                ++*after;
         message->state = state;
+}
+
+void message_move(struct shard *shard, struct shard_message *message, enum message_state state) {
+        ASSERT(state_names[state] && allowed[message->state] & (1u << state));
+        message_put(shard, message, state);
 }
 
 // ---- tables ----
@@ -443,27 +469,29 @@ void shard_restore_message(struct shard *shard, const struct shard_unsettled *un
         lane->backlog += async;
         bool head = LIST_FIRST(&lane->messages, struct shard_message, link) == message;
         bool sent = unsettled->state == UNSETTLED_INDETERMINATE || (shard->options.recognised_before && head);
+        enum message_state state = message->state;
         switch (unsettled->state) {
         case UNSETTLED_OPEN:
-                message->state = MESSAGE_DOUBTING;
+                state = MESSAGE_DOUBTING;
                 message->by_recovery = true;
                 break;
         case UNSETTLED_INDETERMINATE_CALL:
-                message->state = MESSAGE_IN_DOUBT;
+                state = MESSAGE_IN_DOUBT;
                 break;
         case UNSETTLED_TRYING:
-                message->state = shard_repeats(shard) || MUTATED(RECOVER_WAITING) ? MESSAGE_WAITING : MESSAGE_PARKING;
-                message->by_recovery = message->state == MESSAGE_PARKING;
+                state = shard_repeats(shard) || MUTATED(RECOVER_WAITING) ? MESSAGE_WAITING : MESSAGE_PARKING;
+                message->by_recovery = state == MESSAGE_PARKING;
                 break;
         case UNSETTLED_WAITING:
         case UNSETTLED_INDETERMINATE:           // may be sent again only while the provider recognises identities
-                message->state = shard_repeats(shard) || !sent ? MESSAGE_WAITING : MESSAGE_PARKING;
-                message->by_recovery = message->state == MESSAGE_PARKING;
+                state = shard_repeats(shard) || !sent ? MESSAGE_WAITING : MESSAGE_PARKING;
+                message->by_recovery = state == MESSAGE_PARKING;
                 break;
         case UNSETTLED_PARKED:
-                message->state = MESSAGE_PARKED;
+                state = MESSAGE_PARKED;
                 break;
         }
+        message_put(shard, message, state);
         if (unsettled->state == UNSETTLED_INDETERMINATE)
                 message->was_indeterminate = true;
 }
@@ -534,17 +562,6 @@ void shard_state(const struct shard *shard, struct shard_state *ret) {
         ret->epoch = shard->epoch;
         ret->changing = shard->append.of != APPEND_IDLE;
         ret->provider_fails = shard->failing_lanes >= SHARD_FAILING_LANES;
-        ret->calls_open = ret->calls_indeterminate = ret->waiting = ret->parked = ret->held = 0;
-        size_t at = 0;
-        for (const struct shard_message *message; (message = table_next(&shard->by_position, &at));) {
-                bool doubt = message->state == MESSAGE_IN_DOUBT || message->state == MESSAGE_CALLED_AGAIN ||
-                             message->state == MESSAGE_DOUBTING;
-                bool parked = message->state == MESSAGE_PARKED || message->state == MESSAGE_PARKING;
-                ret->calls_indeterminate += doubt && !message->async;
-                ret->calls_open += !doubt && !message->async;
-                ret->parked += parked;
-                ret->waiting += message->async && !parked;
-        }
         LIST_FOR_EACH(link, &shard->with_arrivals) {
                 struct lane *lane = CONTAINER_OF(link, struct lane, with_arrivals);
                 if (lane_held(shard, lane))
@@ -564,6 +581,15 @@ bool shard_has_async(const struct shard *shard) {
 
 void shard_check(const struct shard *shard) {
         size_t at = 0, left_async = 0, fenced = 0, timed = 0, in_flight = 0, async = 0;
+        struct shard_state counts = {0};
+        for (const struct shard_message *message; (message = table_next(&shard->messages, &at));) {
+                size_t *count = count_of(&counts, message->state, message->async);
+                if (count)
+                        ++*count;
+        }
+        ASSERT(counts.calls_open == shard->state.calls_open && counts.calls_indeterminate == shard->state.calls_indeterminate);
+        ASSERT(counts.waiting == shard->state.waiting && counts.parked == shard->state.parked);
+        at = 0;
         for (const struct lane *lane; (lane = table_next(&shard->lanes, &at));) {
                 left_async += lane->left_async;
                 ASSERT(lane->left_async == !list_empty(&lane->left));

@@ -231,7 +231,7 @@ struct shard_state {
         uint64_t longest_hold_ns;               // that an arrival was held, the append of an EPOCH or LANE_EPOCH included
         uint64_t admitted, delivered, repeats;                  // since shard_new
 };
-void shard_state(const struct shard *shard, struct shard_state *ret);           // O(unsettled messages)
+void shard_state(const struct shard *shard, struct shard_state *ret);           // O(requests that wait)
 // Plain, in the log as in memory, and nothing is remembered here: who repeats what is told by the views alone.
 bool shard_quiet(const struct shard *shard);
 bool shard_has_async(const struct shard *shard);        // whether a lane is async, or may be
