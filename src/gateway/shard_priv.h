@@ -122,7 +122,8 @@ struct lane {
         uint64_t wake_ns;               // not before this time; 0: at once
         uint64_t fence_began_ns;
         uint64_t fence_until_ns;        // 0: not fenced
-        uint64_t due_ns;                // while timed: the earliest of wake_ns and fence_until_ns
+        uint64_t hold_until_ns;         // while its LANE_EPOCH is under way: so long its callers wait; 0: no longer
+        uint64_t due_ns;                // while timed: the earliest of wake_ns, fence_until_ns and hold_until_ns
         size_t timed;                   // its place in shard->timed, counted from 1; 0: it waits for no time
         uint64_t fence_again_ns;        // not fenced again before
         uint64_t open_again_ns;         // its LANE_EPOCH is not submitted again before
@@ -133,7 +134,7 @@ struct lane {
         bool sequence_known;
         bool left_async;
         bool opening;                   // its LANE_EPOCH is under way
-        bool unknown;                   // … and ended unknown
+        bool unknown;                   // … and the log does not know what became of it, or takes too long
 };
 
 struct shard {
@@ -151,6 +152,7 @@ struct shard {
         struct shard_append append;     // of its EPOCH
         enum lane_mode mode, next_mode;
         uint32_t epoch;
+        uint64_t hold_until_ns;         // while its EPOCH is under way: so long callers wait
         uint64_t tend_ns;               // lanes left async are not looked at before
         uint64_t plain_again_ns;        // when to append EPOCH(PLAIN), if plain_not_recorded
         uint64_t resend_ns;             // when to submit failed records again; 0: nothing waits
@@ -161,7 +163,7 @@ struct shard {
         uint64_t probe_ns;              // while the provider fails: the next attempt
         uint32_t probes;
         struct shard_state state;       // counters
-        bool paused, started, unknown;  // unknown: its EPOCH ended unknown
+        bool paused, started, unknown;  // unknown: the log does not know what became of its EPOCH
         bool plain_not_recorded;        // stepped back in memory; EPOCH(PLAIN) to be appended when the log takes it
 };
 
@@ -182,7 +184,7 @@ void request_answer(struct shard *shard, struct shard_request *request, enum sha
 
 // ---- shard_time.c ----
 uint64_t shard_backoff_ns(struct shard *shard, uint32_t failures);
-void lane_time(struct shard *shard, struct lane *lane);         // after wake_ns or fence_until_ns was set
+void lane_time(struct shard *shard, struct lane *lane);         // after a time of its was set
 void lane_untime(struct shard *shard, struct lane *lane);
 void shard_resend_soon(struct shard *shard);
 
@@ -220,6 +222,7 @@ void lane_opened(struct shard *shard, struct lane *lane, enum append_result resu
 void lane_try_open(struct shard *shard, struct lane *lane);     // a lane left async whose backlog is gone
 void lane_leave_async(struct shard *shard, struct lane *lane);
 void lane_overran(struct shard *shard, struct lane *lane, uint64_t now);        // ends a fence that is over
+void lane_held_too_long(struct shard *shard, struct lane *lane, uint64_t now);
 void switch_look_at_left(struct shard *shard);                  // all lanes left async: O(of them)
 void switch_tick(struct shard *shard);
 

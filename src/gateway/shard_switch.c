@@ -9,6 +9,8 @@
 // backlog, stays async.
 #include "gateway/shard_priv.h"
 
+#define HOLD_LEAST_NS 1000000000ull
+
 enum {
         FENCE_PAUSE_DEADLINES = 20,             // after an overrun: so many deadlines until the next try
         LOOK_LANES = 256,                       // left async, that are looked at in one go
@@ -47,8 +49,15 @@ static void fence_ends(struct shard *shard, struct lane *lane) {
         lane_time(shard, lane);
 }
 
+// So long callers wait for an EPOCH or LANE_EPOCH; then they are told that the log does not know yet, as if it had said so.
+static uint64_t hold_until(const struct shard *shard) {
+        return shard_now(shard) + MAX(shard->options.deadline_ns, HOLD_LEAST_NS);
+}
+
 static void append_epoch(struct shard *shard, enum lane_mode mode) {
         ASSERT(shard->append.of == APPEND_IDLE);
+        shard->hold_until_ns = hold_until(shard);
+        shard->ops->wake_at(shard->user, shard->hold_until_ns);
         shard->next_mode = mode;
         shard->append = (struct shard_append){APPEND_OF_EPOCH, shard};
         struct record record = {
@@ -166,6 +175,8 @@ void switch_appended(struct shard *shard, enum append_result result, uint64_t po
 static void open_lane(struct shard *shard, struct lane *lane) {
         lane->opening = true;           // holds the lane from now on, however long the append takes
         fence_ends(shard, lane);
+        lane->hold_until_ns = hold_until(shard);
+        lane_time(shard, lane);
         lane->append = (struct shard_append){APPEND_OF_LANE, lane};
         struct record record = {
                 .kind = RECORD_LANE_EPOCH,
@@ -187,6 +198,8 @@ void lane_try_open(struct shard *shard, struct lane *lane) {
 }
 
 void lane_opened(struct shard *shard, struct lane *lane, enum append_result result, uint64_t position) {
+        lane->hold_until_ns = 0;
+        lane_time(shard, lane);
         if (result == APPEND_UNKNOWN) {
                 lane->unknown = true;
                 lane_release_arrivals(shard, lane);
@@ -251,7 +264,30 @@ static void look_at_some(struct shard *shard, size_t most, uint64_t now) {
         shard->ops->wake_at(shard->user, all ? now + shard->options.deadline_ns : shard->tend_ns);
 }
 
+// The log takes too long with an EPOCH. Nothing is admitted until it has said what became of it; nobody waits for that.
+static void tell_callers(struct shard *shard) {
+        if (shard->unknown)
+                return;
+        if (shard_now(shard) < shard->hold_until_ns) {
+                shard->ops->wake_at(shard->user, shard->hold_until_ns);
+                return;
+        }
+        shard->unknown = true;
+        release_all(shard);
+}
+
+void lane_held_too_long(struct shard *shard, struct lane *lane, uint64_t now) {
+        if (!lane->hold_until_ns || lane->hold_until_ns > now)
+                return;
+        ASSERT(lane->opening);
+        lane->hold_until_ns = 0;
+        lane->unknown = true;
+        lane_release_arrivals(shard, lane);
+}
+
 void switch_tick(struct shard *shard) {
+        if (shard->append.of != APPEND_IDLE)
+                tell_callers(shard);
         if (!shard->started || shard->append.of != APPEND_IDLE)
                 return;
         if (shard->plain_not_recorded && shard->mode == LANE_PLAIN) {

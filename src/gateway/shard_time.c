@@ -52,7 +52,7 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
 void lane_time(struct shard *shard, struct lane *lane) {
         // A fence that is over while an EPOCH is under way ends with that.
         bool fence = lane->fence_until_ns && (shard->append.of == APPEND_IDLE || lane->fence_until_ns > shard_now(shard));
-        uint64_t due = earlier(lane->wake_ns, fence ? lane->fence_until_ns : 0);
+        uint64_t due = earlier(earlier(lane->wake_ns, lane->hold_until_ns), fence ? lane->fence_until_ns : 0);
         if (!due) {
                 lane_untime(shard, lane);
                 return;
@@ -101,6 +101,7 @@ static void lane_due(struct shard *shard, struct lane *lane, uint64_t now) {
                 lane_ready(shard, lane);
         }
         lane_overran(shard, lane, now);
+        lane_held_too_long(shard, lane, now);
         lane_time(shard, lane);
 }
 

@@ -423,6 +423,38 @@ static void a_log_that_refuses_at_once_is_not_asked_in_a_circle(void **unused) {
         end();
 }
 
+static void callers_do_not_wait_for_a_log_that_hangs(void **unused) {
+        (void)unused;
+        begin(LANE_RECORD, true);
+        struct error error;
+        assert_true(shard_switch(rt.shard, LANE_ASYNC, &error));
+        request(1, 1, 1);
+        pass(999);
+        assert_int_equal(rt.answer, NONE);
+        pass(1);
+        assert_int_equal(rt.answer, SHARD_LOG_UNKNOWN);
+        request(2, 1, 2);                               // who comes later does not wait at all, and is not forwarded either
+        assert_int_equal(rt.answer, SHARD_LOG_UNKNOWN);
+        assert_int_equal(rt.forwards + rt.calls, 0);
+        record(RECORD_EPOCH, APPEND_DURABLE);
+        request(1, 1, 1);
+        record(RECORD_MESSAGE, APPEND_DURABLE);
+        assert_int_equal(rt.answer, SHARD_ACCEPTED);
+        assert_true(shard_switch(rt.shard, LANE_RECORD, &error));
+        record(RECORD_EPOCH, APPEND_DURABLE);
+        provider(CALL_DONE, 200);
+        record(RECORD_DELIVERED, APPEND_DURABLE);       // the lane's own LANE_EPOCH is under way now
+        request(2, 1, 1);
+        pass(999);
+        assert_int_equal(rt.answer, NONE);
+        pass(1);
+        assert_int_equal(rt.answer, SHARD_LOG_UNKNOWN);
+        record(RECORD_LANE_EPOCH, APPEND_DURABLE);
+        request(2, 1, 1);
+        record(RECORD_INTENT, APPEND_DURABLE);
+        end();
+}
+
 static void a_shard_is_quiet_when_nothing_is_remembered(void **unused) {
         (void)unused;
         begin(LANE_PLAIN, true);
@@ -578,6 +610,7 @@ int main(void) {
                 cmocka_unit_test(a_switch_holds_its_lanes_until_its_record_is_durable),
                 cmocka_unit_test(a_lane_with_a_backlog_stays_async_until_it_is_drained),
                 cmocka_unit_test(a_log_that_refuses_at_once_is_not_asked_in_a_circle),
+                cmocka_unit_test(callers_do_not_wait_for_a_log_that_hangs),
                 cmocka_unit_test(a_shard_is_quiet_when_nothing_is_remembered),
                 cmocka_unit_test(data_is_not_captured_while_plain_and_delivered_in_every_other_mode),
                 cmocka_unit_test(a_kept_event_is_settled_by_its_own_record),
