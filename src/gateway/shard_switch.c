@@ -58,6 +58,8 @@ static void append_epoch(struct shard *shard, enum lane_mode mode) {
         ASSERT(shard->append.of == APPEND_IDLE);
         shard->hold_until_ns = hold_until(shard);
         shard->ops->wake_at(shard->user, shard->hold_until_ns);
+        LIST_FOR_EACH(link, &shard->left_async)         // the record holds every lane now
+                fence_ends(shard, CONTAINER_OF(link, struct lane, left));
         shard->next_mode = mode;
         shard->append = (struct shard_append){APPEND_OF_EPOCH, shard};
         struct record record = {
