@@ -14,6 +14,7 @@
 
 #include "json/pointer.h"
 #include "schema/schema_priv.h"
+#include "schema/stream_priv.h"
 
 bool compile_wrong(const struct compiler *compiler, const struct json *node, enum error_code code, const char *format, ...) {
         char text[ERROR_TEXT_MAX];
@@ -225,7 +226,7 @@ static bool compile_document(struct compiler *compiler, const struct json *root)
         if (!schema->root || !resolve_all(compiler))
                 return false;
         settle_dynamic(compiler);
-        return find_loops(compiler);
+        return find_loops(compiler) && stream_plan(schema);
 }
 
 static bool compile(struct schema *schema, struct bytes source, const struct schema_options *options, struct error *error) {
