@@ -18,7 +18,7 @@ struct json {
         uint8_t kind;                   // enum json_type
         bool truth;                     // of a boolean
         uint8_t number;                 // of a number: enum json_number_form
-        uint8_t unused;
+        bool dropped;                   // of a key, while parsing: another one goes before it
         uint32_t offset;                // of its first byte in the source
         uint32_t count;                 // bytes of a string or number, elements of an array, members of an object
         uint32_t span;                  // nodes from this one to its next sibling

@@ -223,6 +223,13 @@ char *scan_decode(const char *at, const char *end, char *to) {
 }
 
 static const char *digits_end(const char *at, const char *end) {
+        uint64_t word;
+        while (end - at >= 8) {
+                unsigned count = scan_digits8(at, &word);
+                at += count;
+                if (count < 8)
+                        return at;
+        }
         while (at < end && (uint8_t)(*at - '0') <= 9)
                 at++;
         return at;
@@ -258,5 +265,9 @@ const char *scan_number_rest(const char *at, const char *end, struct scanned_num
                 digits = exponent_end(digits + 1, end);
                 found->fraction = true;
         }
+        found->small = !found->fraction && digits - start <= 18;
+        for (const char *digit = start; found->small && digit < digits; digit++)
+                found->value = found->value * 10 + (*digit - '0');
+        found->value = start > at ? -found->value : found->value;
         return digits;
 }

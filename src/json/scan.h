@@ -16,17 +16,22 @@ const char *scan_plain_long(const char *at, const char *end);
 typedef const char *scan_function(const char *at, const char *end);
 scan_function *scan_plain_way(const char *name);                // "scalar", "sse2", "avx2"
 
+#ifdef __SSE2__
+static inline unsigned scan_special16(const char *at) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+        __m128i special = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                                                    _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))),
+                                       _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)));      // signed: not ASCII as well
+        return (unsigned)_mm_movemask_epi8(special);
+}
+#endif
+
 static inline const char *scan_plain(const char *at, const char *end) {
 #ifdef __SSE2__
-        if (__builtin_expect(end - at >= 16, 1)) {
-                __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-                __m128i special = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
-                                                            _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))),
-                                               _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)));      // signed: not ASCII as well
-                unsigned mask = (unsigned)_mm_movemask_epi8(special);
+        for (int i = 0; i < 3 && __builtin_expect(end - at >= 16, 1); i++, at += 16) {
+                unsigned mask = scan_special16(at);
                 if (mask)
                         return at + __builtin_ctz(mask);
-                at += 16;
         }
 #endif
         return scan_plain_long(at, end);
@@ -69,18 +74,40 @@ struct scanned_number {
 // The end of the number, or NULL: malformed, or an exponent beyond the parser's limit.
 const char *scan_number_rest(const char *at, const char *end, struct scanned_number *found);
 
+// How many of the eight bytes at `at`, from the first on, are digits; *ret_word is each of them less '0'.
+static inline unsigned scan_digits8(const char *at, uint64_t *ret_word) {
+        uint64_t word;
+        memcpy(&word, at, sizeof word);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        word = __builtin_bswap64(word);
+#endif
+        word ^= 0x3030303030303030u;
+        *ret_word = word;
+        uint64_t others = ((word + 0x7676767676767676u) | word) & 0x8080808080808080u;
+        return others ? (unsigned)__builtin_ctzll(others) / 8 : 8;
+}
+
+// The number that the first `count` (1 to 8) digits of such a word are.
+static inline int64_t scan_digits_value(uint64_t word, unsigned count) {
+        word <<= 64 - 8 * count;
+        word = (word * 10 + (word >> 8)) & 0x00FF00FF00FF00FFu;
+        word = (word * 100 + (word >> 16)) & 0x0000FFFF0000FFFFu;
+        return (int64_t)((word * 10000 + (word >> 32)) & 0xFFFFFFFFu);
+}
+
 static inline const char *scan_number(const char *at, const char *end, struct scanned_number *found) {
-        const char *digits = at + (*at == '-'), *start = digits;
-        int64_t value = 0;
-        while (digits < end && (uint8_t)(*digits - '0') <= 9 && digits - start < 18)
-                value = value * 10 + (*digits++ - '0');
-        bool plain = digits > start && (digits == end || ((uint8_t)(*digits - '0') > 9 && *digits != '.' && (*digits | 0x20) != 'e'));
-        if (__builtin_expect(!plain, 0))
-                return scan_number_rest(at, end, found);
-        if (*start == '0' && digits - start > 1)
-                return NULL;
-        found->fraction = false;
-        found->small = true;
-        found->value = start > at ? -value : value;
-        return digits;
+        const char *start = at + (*at == '-');
+        uint64_t word;
+        if (__builtin_expect(end - start > 8, 1)) {
+                unsigned count = scan_digits8(start, &word);
+                char next = start[count];
+                bool plain = count > 0 && next != '.' && (next | 0x20) != 'e' && (*start != '0' || count == 1) &&
+                             (count < 8 || (uint8_t)(next - '0') > 9);
+                if (__builtin_expect(plain, 1)) {
+                        int64_t value = scan_digits_value(word, count);
+                        *found = (struct scanned_number){false, true, start > at ? -value : value};
+                        return start + count;
+                }
+        }
+        return scan_number_rest(at, end, found);
 }

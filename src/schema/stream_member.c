@@ -18,27 +18,23 @@ struct members {
         uint32_t guess;
 };
 
-// Whether the key behind the opening quote at `at` is this one; *ret_end is its closing quote.
-static inline bool is_key(const struct plan_key *key, const char *at, const char *end, const char **ret_end) {
-        size_t size = key->size;
-        if (__builtin_expect(key->quoted_mask == 0 || (size_t)(end - at) <= size, 0))
-                return false;
+// Whether this key, a closing quote and a colon stand at `at`.
+static inline bool is_key(const struct plan_key *key, const char *at, const char *end) {
+        uint32_t mask = key->quoted_mask;
 #ifdef __SSE2__
         if (__builtin_expect(end - at >= 32, 1)) {
                 __m128i low = _mm_loadu_si128((const __m128i *)(const void *)at);
-                __m128i high = _mm_loadu_si128((const __m128i *)(const void *)(at + 16));
                 __m128i key_low = _mm_loadu_si128((const __m128i *)(const void *)key->quoted);
-                __m128i key_high = _mm_loadu_si128((const __m128i *)(const void *)(key->quoted + 16));
-                unsigned same = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(low, key_low)) |
-                                (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(high, key_high)) << 16;
-                *ret_end = at + size;
-                if ((same & key->quoted_mask) != key->quoted_mask)
-                        return false;
-                return size < sizeof key->quoted || (at[size] == '"' && memcmp(at, key->name, size) == 0);
+                uint32_t same = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(low, key_low));
+                if (mask > 0xFFFF) {
+                        __m128i high = _mm_loadu_si128((const __m128i *)(const void *)(at + 16));
+                        __m128i key_high = _mm_loadu_si128((const __m128i *)(const void *)(key->quoted + 16));
+                        same |= (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(high, key_high)) << 16;
+                }
+                return mask && (same & mask) == mask;
         }
 #endif
-        *ret_end = at + size;
-        return at[size] == '"' && memcmp(at, key->name, size) == 0;
+        return mask && (size_t)(end - at) >= key->size + 2u && memcmp(at, key->quoted, key->size + 2u) == 0;
 }
 
 static inline uint32_t find_key(const struct plan_object *plan, struct bytes name, uint32_t hash) {
@@ -96,7 +92,12 @@ static enum run pass_colon(struct machine *machine) {
 
 // Behind a member: whether another follows. RUN_INVALID: no, the object ends.
 static inline enum run pass_comma(struct machine *machine) {
-        const char *at = scan_space(machine->at, machine->end);
+        const char *at = machine->at;
+        if (__builtin_expect(machine->end - at > 1 && at[0] == ',' && at[1] == '"', 1)) {
+                machine->at = at + 1;
+                return RUN_GOOD;
+        }
+        at = scan_space(at, machine->end);
         if (__builtin_expect(at == machine->end, 0))
                 return RUN_SYNTAX;
         machine->at = at + 1;
@@ -230,36 +231,78 @@ static inline enum run mark_seen(struct members *members, uint32_t key) {
         return RUN_GOOD;
 }
 
+// Reads a key that was not guessed, and the colon.
+static enum run find_member(struct machine *machine, struct members *members, const struct plan **ret_value) {
+        const struct plan_object *plan = members->plan;
+        struct bytes name;
+        if (read_key(machine, &name) != RUN_GOOD)
+                return RUN_SYNTAX;
+        uint32_t hash = key_hash(name.data, name.size), key = find_key(plan, name, hash);
+        enum run run;
+        if (key != UINT32_MAX) {
+                *ret_value = plan->keys[key].plan;
+                run = mark_seen(members, key);
+        } else {
+                run = unnamed(machine, members, name, hash, ret_value);
+        }
+        if (run == RUN_GOOD && plan->names)
+                run = run_string_rules(machine, plan->names, name, false);
+        return run == RUN_GOOD ? pass_colon(machine) : run;
+}
+
+// The value at `at`, if it is a string of which nothing is asked, or a short integer: its end, or NULL.
+static inline const char *easy_value(const struct plan *plan, const char *at, const char *end) {
+        if (end - at < 32)
+                return NULL;
+        if (*at == '"' && plan->string_any) {
+                const char *close = scan_plain(at + 1, end);
+                return close < end && *close == '"' ? close + 1 : NULL;
+        }
+        const struct plan_number *rules = plan->number;
+        uint64_t word;
+        if (!plan->integer_easy || (uint8_t)(*at - '0') > 9)
+                return NULL;
+        unsigned count = scan_digits8(at, &word);
+        char next = at[count];
+        if (count == 8 || next == '.' || (next | 0x20) == 'e' || (*at == '0' && count > 1))
+                return NULL;
+        if (rules && (rules->low > 0 || rules->high < 10000000)) {
+                int64_t value = scan_digits_value(word, count);
+                if (value < rules->low || value > rules->high)
+                        return NULL;
+        }
+        return at + count;
+}
+
+// One member, from its opening quote on.
 static inline enum run run_member(struct machine *machine, struct members *members) {
         const struct plan_object *plan = members->plan;
         const struct plan *value;
-        const char *end;
+        const char *at = machine->at, *end = machine->end;
         enum run run;
-        if (members->guess < plan->key_count && is_key(&plan->keys[members->guess], machine->at + 1, machine->end, &end)) {
-                machine->at = end + 1;
-                value = plan->keys[members->guess].plan;
-                if (__builtin_expect(plan->names != NULL, 0)) {
-                        struct bytes name = {plan->keys[members->guess].name, plan->keys[members->guess].size};
-                        if ((run = run_string_rules(machine, plan->names, name, false)) != RUN_GOOD)
-                                return run;
-                }
-                run = mark_seen(members, members->guess);
+        uint32_t guess = members->guess;
+        members->count++;
+        machine->nodes++;
+        if (__builtin_expect(guess < plan->key_count && is_key(&plan->keys[guess], at + 1, end), 1)) {
+                at += plan->keys[guess].size + 3;
+                value = plan->keys[guess].plan;
+                run = mark_seen(members, guess);
+                if (__builtin_expect(plan->names != NULL, 0) && run == RUN_GOOD)
+                        run = run_string_rules(machine, plan->names,
+                                               (struct bytes){plan->keys[guess].name, plan->keys[guess].size}, false);
         } else {
-                struct bytes name;
-                if (read_key(machine, &name) != RUN_GOOD)
-                        return RUN_SYNTAX;
-                if (plan->names && (run = run_string_rules(machine, plan->names, name, false)) != RUN_GOOD)
-                        return run;
-                uint32_t hash = key_hash(name.data, name.size), key = find_key(plan, name, hash);
-                value = key != UINT32_MAX ? plan->keys[key].plan : NULL;
-                run = key != UINT32_MAX ? mark_seen(members, key) : unnamed(machine, members, name, hash, &value);
+                run = find_member(machine, members, &value);
+                at = machine->at;
         }
         if (__builtin_expect(run != RUN_GOOD, 0))
                 return run;
-        if (pass_colon(machine) != RUN_GOOD)
-                return RUN_SYNTAX;
-        members->count++;
-        machine->nodes++;
+        const char *behind = easy_value(value, at, end);
+        if (__builtin_expect(behind != NULL, 1)) {
+                machine->nodes++;
+                machine->at = behind;
+                return RUN_GOOD;
+        }
+        machine->at = at;
         return run_value(machine, value);
 }
 
@@ -323,16 +366,16 @@ static enum run choose(struct machine *machine, const struct plan_dispatch *disp
 
 // Looks for the member that tells the branches apart, and comes back.
 static enum run find_choice(struct machine *machine, const struct plan_dispatch *dispatch, const struct plan_choice **ret_choice) {
-        const char *start = machine->at, *end;
+        const char *start = machine->at;
         unsigned depth = machine->depth;
         size_t nodes = machine->nodes;
         enum run more = enter(machine);
         *ret_choice = dispatch->missing;
         while (more == RUN_GOOD) {
                 struct bytes name;
-                bool found = is_key(&dispatch->key, machine->at + 1, machine->end, &end);
+                bool found = is_key(&dispatch->key, machine->at + 1, machine->end);
                 if (found) {
-                        machine->at = end + 1;
+                        machine->at += dispatch->key.size + 2;
                 } else {
                         if (read_key(machine, &name) != RUN_GOOD)
                                 return RUN_SYNTAX;

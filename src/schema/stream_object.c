@@ -121,8 +121,9 @@ uint32_t key_hash(const char *text, size_t size) {
                 head = (uint8_t)text[0];
                 tail = (uint64_t)(uint8_t)text[size / 2] << 8 | (uint8_t)text[size - 1];
         }
-        uint64_t hash = (head ^ 0x9E3779B97F4A7C15u) * 0xD6E8FEB86659FD93u + (tail ^ size) * 0xA0761D6478BD642Fu;
-        return (uint32_t)(hash >> 32 ^ hash >> 12);
+        unsigned __int128 product = (unsigned __int128)(head ^ 0x9E3779B97F4A7C15u) * (tail ^ size ^ 0xA0761D6478BD642Fu);
+        uint64_t hash = (uint64_t)product ^ (uint64_t)(product >> 64);
+        return (uint32_t)(hash ^ hash >> 32);
 }
 
 void plan_key_make(struct planner *planner, struct plan_key *key, struct bytes name) {
@@ -132,13 +133,11 @@ void plan_key_make(struct planner *planner, struct plan_key *key, struct bytes n
         key->name = name.size ? name.data : "";
         key->size = (uint32_t)name.size;
         (void)planner;
-        if (!raw)
+        if (!raw || name.size + 2 > sizeof key->quoted)
                 return;
-        size_t shown = MIN(name.size, sizeof key->quoted);
-        memcpy(key->quoted, key->name, shown);
-        if (shown < sizeof key->quoted)
-                key->quoted[shown++] = '"';
-        key->quoted_mask = (uint32_t)(((uint64_t)1 << shown) - 1);
+        memcpy(key->quoted, key->name, name.size);
+        memcpy(key->quoted + name.size, "\":", 2);
+        key->quoted_mask = (uint32_t)(((uint64_t)1 << (name.size + 2)) - 1);
 }
 
 static uint32_t find_key(const struct plan_object *plan, struct bytes name) {

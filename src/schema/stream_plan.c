@@ -279,6 +279,9 @@ const struct plan *plan_of(struct planner *planner, const struct subschema *cons
         planner->depth--;
         plan->string_any = !plan->listed[JSON_STRING] && !plan->string && !plan->group_counts[JSON_STRING] && !(plan->dom & 1u << JSON_STRING) &&
                            (plan->types & 1u << JSON_STRING);
+        plan->integer_easy = !plan->listed[JSON_NUMBER] && (!plan->number || (plan->number->quick && !plan->number->divisor)) &&
+                             !plan->group_counts[JSON_NUMBER] && !(plan->dom & 1u << JSON_NUMBER) &&
+                             (plan->types & 1u << JSON_NUMBER);
         return plan;
 }
 
@@ -289,7 +292,7 @@ const struct plan *plan_of_one(struct planner *planner, const struct subschema *
 bool stream_plan(struct schema *schema) {
         struct planner planner = {.schema = schema, .arena = &schema->arena, .slot_size = 2 * 32768};
         struct plan *anything = arena_alloc(&schema->arena, sizeof *anything);
-        *anything = (struct plan){.types = 0xFF, .any = true, .string_any = true};
+        *anything = (struct plan){.types = 0xFF, .any = true, .string_any = true, .integer_easy = true};
         planner.anything = anything;
         planner.slots = must_calloc(planner.slot_size, sizeof *planner.slots);
         struct stream *stream = arena_alloc(&schema->arena, sizeof *stream);

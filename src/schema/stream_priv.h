@@ -51,7 +51,7 @@ struct plan_array {
 
 // A name that the schemas mention.
 struct plan_key {
-        char quoted[32];                        // the name's beginning and, if it fits, a quote behind it
+        char quoted[32];                        // the name, a quote, a colon; nothing if that does not fit, or has escapes
         uint32_t quoted_mask;                   // of the bytes above that count; 0: compare otherwise
         uint32_t size;
         const char *name;
@@ -103,6 +103,7 @@ struct plan {
         uint8_t dom;                            // those that are parsed and evaluated
         bool any;                               // asserts nothing
         bool string_any;                        // of strings
+        bool integer_easy;                      // of integers: their bounds, if any, are all there is
         const struct plan_number *number;
         const struct plan_string *string;
         const struct plan_array *array;
