@@ -139,6 +139,7 @@ struct subschema {
         const struct subschema *other_reference;                // of $dynamicRef or $recursiveRef
         const char *other_keyword;
         const struct anchor *dynamic;           // of that: the outermost resource with such an anchor goes before it
+        const struct subschema *settled;        // where that leads in any case, or NULL
         struct schema_list all, any, one;
         const struct subschema *not;
         union {
@@ -327,6 +328,7 @@ const struct subschema *compile_subschema(struct compiler *compiler, const struc
 const struct pattern *compile_pattern(struct compiler *compiler, const struct json *node, struct bytes source);
 void compile_later(struct compiler *compiler, struct subschema *subschema, const struct json *reference, int kind);
 bool find_loops(struct compiler *compiler);
+void settle_dynamic(struct compiler *compiler); // dynamic.c
 
 // documents.c
 struct document *document_of(const struct compiler *compiler, const struct json *node);
