@@ -106,26 +106,6 @@ static bool collect_patterns(struct object_draft *draft) {
         return true;
 }
 
-uint32_t key_hash(const char *text, size_t size) {
-        uint64_t head = 0, tail = 0;
-        if (size >= 8) {
-                memcpy(&head, text, 8);
-                memcpy(&tail, text + size - 8, 8);
-        } else if (size >= 4) {
-                uint32_t low, high;
-                memcpy(&low, text, 4);
-                memcpy(&high, text + size - 4, 4);
-                head = low;
-                tail = high;
-        } else if (size) {
-                head = (uint8_t)text[0];
-                tail = (uint64_t)(uint8_t)text[size / 2] << 8 | (uint8_t)text[size - 1];
-        }
-        unsigned __int128 product = (unsigned __int128)(head ^ 0x9E3779B97F4A7C15u) * (tail ^ size ^ 0xA0761D6478BD642Fu);
-        uint64_t hash = (uint64_t)product ^ (uint64_t)(product >> 64);
-        return (uint32_t)(hash ^ hash >> 32);
-}
-
 void plan_key_make(struct planner *planner, struct plan_key *key, struct bytes name) {
         bool raw = true;
         for (size_t i = 0; i < name.size; i++)
@@ -143,9 +123,9 @@ void plan_key_make(struct planner *planner, struct plan_key *key, struct bytes n
 static uint32_t find_key(const struct plan_object *plan, struct bytes name) {
         uint32_t at = key_hash(name.data, name.size) & plan->slot_mask;
         for (; plan->slots[at]; at = (at + 1) & plan->slot_mask) {
-                const struct plan_key *key = &plan->keys[plan->slots[at] - 1];
+                const struct plan_key *key = &plan->keys[(plan->slots[at] & 0xFFFF) - 1];
                 if (bytes_equal((struct bytes){key->name, key->size}, name))
-                        return plan->slots[at] - 1;
+                        return (plan->slots[at] & 0xFFFF) - 1;
         }
         return UINT32_MAX;
 }
@@ -155,10 +135,10 @@ static uint32_t add_key(struct planner *planner, struct plan_object *plan, struc
         if (known != UINT32_MAX)
                 return known;
         plan_key_make(planner, &plan->keys[plan->key_count], name);
-        uint32_t at = key_hash(name.data, name.size) & plan->slot_mask;
+        uint32_t hash = key_hash(name.data, name.size), at = hash & plan->slot_mask;
         while (plan->slots[at])
                 at = (at + 1) & plan->slot_mask;
-        plan->slots[at] = (uint16_t)(plan->key_count + 1);
+        plan->slots[at] = (hash & 0xFFFF0000) | (plan->key_count + 1);
         return plan->key_count++;
 }
 

@@ -180,8 +180,10 @@ bool plan_groups(struct planner *planner, const struct conditions *conditions, s
 }
 
 static void plan_type(struct planner *planner, struct plan *plan, enum json_type type) {
-        CLEANUP(free_pointer) struct conditions *conditions = must_calloc(1, sizeof *conditions);
+        CLEANUP(free_pointer) struct conditions *conditions = must_malloc(sizeof *conditions);
         conditions->type = type;
+        conditions->all_count = conditions->group_count = 0;
+        conditions->never = conditions->dom = false;
         for (size_t i = 0; i < plan->set.count; i++)
                 conditions_add(conditions, plan->set.items[i]);
         conditions_settle(conditions);
@@ -279,6 +281,8 @@ const struct plan *plan_of(struct planner *planner, const struct subschema *cons
         planner->depth--;
         plan->string_any = !plan->listed[JSON_STRING] && !plan->string && !plan->group_counts[JSON_STRING] && !(plan->dom & 1u << JSON_STRING) &&
                            (plan->types & 1u << JSON_STRING);
+        plan->number_any = !plan->listed[JSON_NUMBER] && !plan->number && !plan->group_counts[JSON_NUMBER] &&
+                           !(plan->dom & 1u << JSON_NUMBER) && (plan->types & 1u << JSON_NUMBER);
         plan->integer_easy = !plan->listed[JSON_NUMBER] && (!plan->number || (plan->number->quick && !plan->number->divisor)) &&
                              !plan->group_counts[JSON_NUMBER] && !(plan->dom & 1u << JSON_NUMBER) &&
                              (plan->types & 1u << JSON_NUMBER);
@@ -292,7 +296,7 @@ const struct plan *plan_of_one(struct planner *planner, const struct subschema *
 bool stream_plan(struct schema *schema) {
         struct planner planner = {.schema = schema, .arena = &schema->arena, .slot_size = 2 * 32768};
         struct plan *anything = arena_alloc(&schema->arena, sizeof *anything);
-        *anything = (struct plan){.types = 0xFF, .any = true, .string_any = true, .integer_easy = true};
+        *anything = (struct plan){.types = 0xFF, .any = true, .string_any = true, .number_any = true, .integer_easy = true};
         planner.anything = anything;
         planner.slots = must_calloc(planner.slot_size, sizeof *planner.slots);
         struct stream *stream = arena_alloc(&schema->arena, sizeof *stream);

@@ -232,5 +232,6 @@ bool plan_array_make(struct planner *planner, const struct conditions *condition
         for (size_t i = 0; i < prefix; i++)
                 plan->prefix[i] = element_plan(planner, conditions, i, evaluated);
         plan->rest = element_plan(planner, conditions, SIZE_MAX - 1, evaluated);
+        plan->simple = !plan->unique && plan->contains_count == 0 && prefix == 0;
         return true;
 }
