@@ -61,8 +61,8 @@ struct scanned_string {
         bool escaped;                   // has backslashes
         bool ascii;
 };
-// `at` is behind the opening quote, `begin` where the text begins. The closing quote, or NULL: none, a control character, invalid UTF-8. Escapes are not looked at
-// beyond the byte behind the backslash.
+// `at` is behind the opening quote, `begin` where the text begins. The closing quote, or NULL: none, a control character, invalid
+// UTF-8. Escapes are not looked at beyond the byte behind the backslash.
 const char *scan_string_rest(const char *begin, const char *at, const char *end, struct scanned_string *found);
 
 static inline const char *scan_string(const char *begin, const char *at, const char *end, struct scanned_string *found) {

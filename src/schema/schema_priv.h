@@ -284,7 +284,6 @@ struct record {
         const struct json **personal;           // nodes
         size_t personal_count, personal_capacity;
         uint32_t places;                        // made so far
-        bool overflow;                          // more failures than the limit
 };
 bool record_failure(struct evaluation *evaluation, const struct json *node, const char *keyword, struct bytes name);    // false
 void record_annotations(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node);

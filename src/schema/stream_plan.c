@@ -279,13 +279,12 @@ const struct plan *plan_of(struct planner *planner, const struct subschema *cons
         for (unsigned type = JSON_NULL; type <= JSON_OBJECT; type++)
                 plan_type(planner, plan, (enum json_type)type);
         planner->depth--;
-        plan->string_any = !plan->listed[JSON_STRING] && !plan->string && !plan->group_counts[JSON_STRING] && !(plan->dom & 1u << JSON_STRING) &&
-                           (plan->types & 1u << JSON_STRING);
-        plan->number_any = !plan->listed[JSON_NUMBER] && !plan->number && !plan->group_counts[JSON_NUMBER] &&
-                           !(plan->dom & 1u << JSON_NUMBER) && (plan->types & 1u << JSON_NUMBER);
-        plan->integer_easy = !plan->listed[JSON_NUMBER] && (!plan->number || (plan->number->quick && !plan->number->divisor)) &&
-                             !plan->group_counts[JSON_NUMBER] && !(plan->dom & 1u << JSON_NUMBER) &&
-                             (plan->types & 1u << JSON_NUMBER);
+        unsigned open = plan->types & ~plan->dom;               // where nothing is asked but what the flags below are about
+        plan->string_any = (open >> JSON_STRING & 1) && !plan->listed[JSON_STRING] && !plan->string &&
+                           !plan->group_counts[JSON_STRING];
+        bool number = (open >> JSON_NUMBER & 1) && !plan->listed[JSON_NUMBER] && !plan->group_counts[JSON_NUMBER];
+        plan->number_any = number && !plan->number;
+        plan->integer_easy = number && (!plan->number || (plan->number->quick && !plan->number->divisor));
         return plan;
 }
 
