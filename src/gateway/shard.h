@@ -15,6 +15,10 @@
 //  6. Deliveries of a lane are made one at a time in sequence, and none while a synchronous call of the lane has no outcome.
 //     Of a data communication: none of a lane whose last delivery nobody knows the outcome of, until `settle` has passed (or at
 //     once, where the reader recognises repeats): they are upserts, and repeating them in order is all that they need.
+//     A refused message parks its lane by the count of its definite refusals (other 4xx) since it was admitted, retried by a person,
+//     or the start: at SHARD_REFUSALS_TO_PARK if something else was delivered since the first of them, or no other lane has failed
+//     since the last success; at SHARD_REFUSALS_AT_MOST in every case. One that may have been done before (an earlier attempt is
+//     indeterminate) only at the latter. What was certainly not executed (connect failure, 429, 503, 409 to a repeat) never parks.
 //  7. An outcome that must be recorded is submitted again until it is; what it concerns stays as it was meanwhile.
 //
 // One thread: the owner's. No function here calls back into itself through ops: ops must not call the shard before they return.
@@ -31,7 +35,8 @@ enum {
         SHARD_FENCES_MAX = 8,           // lanes fenced at the same time
         SHARD_SHORT_BACKLOG = 16,       // a lane with more waiting is not fenced yet
         SHARD_FAILING_LANES = 3,        // so many lanes failing without a success between: delivery pauses
-        SHARD_REFUSALS_TO_PARK = 3,     // attempts before a definite refusal parks a lane
+        SHARD_REFUSALS_TO_PARK = 3,     // definite refusals of a message that park its lane, if they are about the message (below)
+        SHARD_REFUSALS_AT_MOST = 10,    // definite refusals that park it whatever the provider does with other lanes
 };
 
 // A request of a caller. Owned by the runtime, which keeps it and what it points to until ops->answer has been called.

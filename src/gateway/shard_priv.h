@@ -29,7 +29,9 @@
         X(BUSY_SETTLES)         /* a 503 to an indeterminate call that is sent again counts as its outcome */          \
         X(RECEIPT_FOR_CALL)     /* a repeat of an open synchronous call gets a 202 */                                  \
         X(SETTLE_EARLY)         /* a person may decide before `settle` has passed */                                   \
-        X(OTHER_BODY)           /* a repeat with another body gets the first answer */
+        X(OTHER_BODY)           /* a repeat with another body gets the first answer */                                 \
+        X(POISON_STAYS)         /* refused messages alone never park: each waits for another lane to succeed */         \
+        X(BUSY_PARKS)           /* a connect failure, 429 or 503 counts as a refusal */
 
 #ifdef SHARD_MUTATIONS
 enum shard_mutation {
@@ -92,6 +94,7 @@ struct shard_message {
         uint64_t attempt_ns;            // monotonic, as a wall clock may jump: when the last attempt was sent
         uint64_t doubt_ns;              // … the last one of which nobody knows; 0: none. `settle` counts from it
         uint64_t first_refused_ns;      // 0: not refused
+        uint32_t refusals;              // definite ones of its deliveries; not kept over a restart
         uint32_t attempts;
         uint16_t status;                // of the last response
         enum message_state state;
@@ -161,6 +164,7 @@ struct shard {
         uint64_t last_success_ns;
         size_t failing_lanes;           // distinct lanes that failed since the last success
         uint64_t probe_ns;              // while the provider fails: the next attempt
+        bool refuses;                   // … and the last failure was a refusal: it is there, and answers
         uint32_t probes;
         struct shard_state state;       // counters
         bool paused, started, unknown;  // unknown: the log does not know what became of its EPOCH

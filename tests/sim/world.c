@@ -487,6 +487,7 @@ static void judge(struct world *world) {
 
 static void set_up(struct world *world) {
         world->recognises = chance(world, 50);
+        unsigned poison = chance(world, 10) ? 40 : 2;           // in some worlds hardly anything but poison
         world->lanes = 1 + (int)below(world, LANES_MAX);
         world->per_lane = 3 + (int)below(world, 20);
         for (int lane = 0; lane < world->lanes; lane++) {
@@ -496,7 +497,7 @@ static void set_up(struct world *world) {
                                 .lane = lane, .next = i < world->strides[lane] ? i : world->per_lane, .at = below(world, 5 * MS)};
                 for (int number = 0; number < world->per_lane; number++) {
                         struct message *message = &world->messages[lane * world->per_lane + number];
-                        *message = (struct message){.lane = lane, .number = number, .poison = chance(world, 2)};
+                        *message = (struct message){.lane = lane, .number = number, .poison = chance(world, poison)};
                         message->identity.bytes[0] = (uint8_t)lane, message->identity.bytes[1] = (uint8_t)number;
                         message->identity.bytes[15] = 7, message->body_hash.bytes[0] = 9;
                 }
