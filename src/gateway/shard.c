@@ -32,7 +32,7 @@ static const uint32_t allowed[MESSAGE_STATES_COUNT] = {
         ,
         [MESSAGE_APPENDING] = TO(WAITING) | TO(SETTLED) | TO(GONE),
         [MESSAGE_WAITING] = TO(ATTEMPTING) | TO(TRIED),
-        [MESSAGE_ATTEMPTING] = TO(TRIED),
+        [MESSAGE_ATTEMPTING] = TO(TRIED) | TO(RETURNING),
         [MESSAGE_TRIED] = TO(DELIVERING) | TO(WAITING) | TO(RETURNING) | TO(UNKNOWING) | TO(PARKING) | TO(DISCARDING),
         [MESSAGE_RETURNING] = TO(WAITING),
         [MESSAGE_DELIVERING] = TO(SETTLED),
@@ -315,9 +315,7 @@ static void message_recorded(struct shard *shard, struct shard_message *message,
                 lane_call_again(shard, lane);
                 break;
         case MESSAGE_ATTEMPTING:
-                message_move(shard, message, MESSAGE_TRIED);
-                message->attempt_ns = shard_now(shard);         // the record may have taken its time
-                shard->ops->call(shard->user, message, SHARD_DELIVERY, NULL);
+                delivery_announced(shard, message);
                 return;
         case MESSAGE_RETURNING:
         case MESSAGE_UNKNOWING:
@@ -537,6 +535,11 @@ uint64_t shard_message_sequence(const struct shard_message *message) {
 
 void shard_pause(struct shard *shard, bool paused) {
         shard->paused = paused;
+        if (paused || !shard->started)
+                return;
+        size_t at = 0;
+        for (struct lane *lane; (lane = table_next(&shard->lanes, &at));)
+                lane_call_again(shard, lane);
         shard_deliver(shard);
 }
 

@@ -216,7 +216,8 @@ void shard_step_back(struct shard *shard);
 // until `settle` has passed since the last attempt. true: under way, ends in ops->decided.
 MUST_USE bool shard_decide(struct shard *shard, uint64_t position, enum record_kind decision, struct error *error);
 
-// Stops deliveries from starting (shutdown, or a person's pause); calls under way end as usual.
+// Stops deliveries and repeats of indeterminate calls from starting (shutdown, or a person's pause); what is at the provider ends as
+// usual. An ATTEMPT that lands meanwhile is not made: NOT_DONE follows it.
 void shard_pause(struct shard *shard, bool paused);
 
 struct shard_state {

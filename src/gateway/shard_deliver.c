@@ -50,6 +50,19 @@ static void start(struct shard *shard, struct lane *lane) {
         shard->ops->call(shard->user, message, SHARD_DELIVERY, NULL);
 }
 
+// Its ATTEMPT is in the log. A pause that came meanwhile holds: the attempt is recorded as not made.
+void delivery_announced(struct shard *shard, struct shard_message *message) {
+        if (shard->paused && !MUTATED(PAUSE_LEAKS)) {
+                shard->state.in_flight--;
+                message_move(shard, message, MESSAGE_RETURNING);
+                message_record(shard, message);
+                return;
+        }
+        message_move(shard, message, MESSAGE_TRIED);
+        message->attempt_ns = shard_now(shard);         // the record may have taken its time
+        shard->ops->call(shard->user, message, SHARD_DELIVERY, NULL);
+}
+
 void shard_deliver(struct shard *shard) {
         if (shard->paused || !shard->started)
                 return;
@@ -79,7 +92,8 @@ void call_again(struct shard *shard, struct shard_message *message, struct shard
 }
 
 void lane_call_again(struct shard *shard, struct lane *lane) {
-        if (!shard->started || !shard->options.recognises || lane->wake_ns || lane_mode_of(shard, lane) != LANE_ASYNC)
+        if (!shard->started || shard->paused || !shard->options.recognises || lane->wake_ns ||
+            lane_mode_of(shard, lane) != LANE_ASYNC)
                 return;
         LIST_FOR_EACH(link, &lane->calls) {
                 struct shard_message *message = CONTAINER_OF(link, struct shard_message, link);

@@ -31,7 +31,8 @@
         X(SETTLE_EARLY)         /* a person may decide before `settle` has passed */                                   \
         X(OTHER_BODY)           /* a repeat with another body gets the first answer */                                 \
         X(POISON_STAYS)         /* refused messages alone never park: each waits for another lane to succeed */         \
-        X(BUSY_PARKS)           /* a connect failure, 429 or 503 counts as a refusal */
+        X(BUSY_PARKS)           /* a connect failure, 429 or 503 counts as a refusal */                                \
+        X(PAUSE_LEAKS)          /* an ATTEMPT that lands during a pause is made */
 
 #ifdef SHARD_MUTATIONS
 enum shard_mutation {
@@ -217,6 +218,7 @@ void admit_unknown(struct shard *shard, struct shard_message *message);
 // ---- shard_deliver.c ----
 void lane_ready(struct shard *shard, struct lane *lane);        // looks whether its head may go, and queues it
 void shard_deliver(struct shard *shard);                        // starts what may start
+void delivery_announced(struct shard *shard, struct shard_message *message);    // its ATTEMPT is durable
 void call_again(struct shard *shard, struct shard_message *message, struct shard_request *request);
 void lane_call_again(struct shard *shard, struct lane *lane);   // in an async lane: its indeterminate calls
 

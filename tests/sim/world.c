@@ -75,7 +75,8 @@ static void op_call(void *user, struct shard_message *message, enum shard_call k
         if (!of && request)
                 of = ((struct request *)request)->message;      // called without a record: a planted error
         ASSERT(of);
-        (void)kind;
+        if (kind == SHARD_DELIVERY && world->pause_until)
+                wrong(world, 7, of, "a delivery began during a pause");
         new_call(world, of)->message = message;
 }
 

@@ -333,6 +333,44 @@ static void a_refusal_parks_after_three_attempts_and_holds_its_lane(void **unuse
         end();
 }
 
+static void an_attempt_whose_record_lands_during_a_pause_is_not_made(void **unused) {
+        (void)unused;
+        begin(LANE_ASYNC, false);
+        request(1, 1, 1);
+        record(RECORD_MESSAGE, APPEND_DURABLE);
+        shard_pause(rt.shard, true);
+        record(RECORD_ATTEMPT, APPEND_DURABLE);
+        assert_int_equal(rt.calls, 0);
+        assert_int_equal(record(RECORD_NOT_DONE, APPEND_DURABLE).attempt, 1);
+        pass(1000);
+        assert_int_equal(rt.calls, 0);
+        no_record();
+        shard_pause(rt.shard, false);
+        assert_int_equal(record(RECORD_ATTEMPT, APPEND_DURABLE).attempt, 2);
+        assert_int_equal(rt.calls, 1);
+        provider(CALL_DONE, 200);
+        record(RECORD_DELIVERED, APPEND_DURABLE);
+        end();
+}
+
+static void an_indeterminate_call_is_not_sent_again_during_a_pause(void **unused) {
+        (void)unused;
+        begin(LANE_RECORD, true);
+        request(1, 1, 1);
+        record(RECORD_INTENT, APPEND_DURABLE);
+        provider(CALL_UNKNOWN, 0);
+        record(RECORD_INDETERMINATE, APPEND_DURABLE);
+        shard_pause(rt.shard, true);
+        struct error error;
+        assert_true(shard_switch(rt.shard, LANE_ASYNC, &error));
+        record(RECORD_EPOCH, APPEND_DURABLE);
+        assert_int_equal(rt.calls, 1);
+        shard_pause(rt.shard, false);
+        assert_int_equal(rt.calls, 2);
+        assert_int_equal(rt.call, SHARD_CALL_AGAIN);
+        end();
+}
+
 // The next message that is sent to the provider, oldest first; time passes until there is one.
 static struct shard_message *next_sent(void) {
         for (int i = 0; i < 100 && rt.sent_first == rt.calls; i++)
@@ -684,6 +722,8 @@ int main(void) {
                 cmocka_unit_test(an_unknown_append_holds_its_lane_until_it_is_read_back),
                 cmocka_unit_test(without_recognition_an_attempt_is_recorded_first_and_a_timeout_parks),
                 cmocka_unit_test(a_refusal_parks_after_three_attempts_and_holds_its_lane),
+                cmocka_unit_test(an_attempt_whose_record_lands_during_a_pause_is_not_made),
+                cmocka_unit_test(an_indeterminate_call_is_not_sent_again_during_a_pause),
                 cmocka_unit_test(two_lanes_of_poison_and_nothing_else_park_after_ten_refusals),
                 cmocka_unit_test(what_was_not_executed_parks_nothing),
                 cmocka_unit_test(lanes_of_poison_do_not_keep_others_waiting_but_a_provider_that_is_away_does),
