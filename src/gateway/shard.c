@@ -175,6 +175,7 @@ struct shard_message *message_new(struct shard *shard, struct lane *lane, const 
         };
         list_init(&message->link);
         list_init(&message->resend);
+        list_init(&message->intent);
         table_insert(&shard->messages, hash128_slot(identity), message);
         return message;
 }
@@ -183,6 +184,7 @@ static void message_free(struct shard *shard, struct shard_message *message) {
         ASSERT(message->append.of == APPEND_IDLE && !message->request);
         list_remove(&message->link);
         list_remove(&message->resend);
+        list_remove(&message->intent);
         buffer_free(&message->answer);
         if (shard->free_count < FREE_MESSAGES_KEPT) {
                 list_append(&shard->free_messages, &message->link);
@@ -409,6 +411,7 @@ struct shard *shard_new(const struct shard_options *options, const struct shard_
         list_init(&shard->idle);
         list_init(&shard->settled);
         list_init(&shard->resend);
+        list_init(&shard->intents);
         list_init(&shard->free_messages);
         return shard;
 }

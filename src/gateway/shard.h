@@ -207,7 +207,9 @@ uint64_t shard_message_sequence(const struct shard_message *message);
 MUST_USE bool shard_switch(struct shard *shard, enum lane_mode mode, struct error *error);
 
 // A shard in RECORD goes plain in memory, because the log does not take what it would have to record (ops->stepped_back); that is
-// recorded when the log accepts again. In other modes nothing happens.
+// recorded when the log accepts again. In other modes nothing happens. The shard does so by itself when an INTENT fails, when one
+// has been under way for a second (or `deadline`, if that is longer), and when max_backlog messages wait: the call that meets it
+// is forwarded, and so are those after it.
 void shard_step_back(struct shard *shard);
 
 // The decision of a person about the message whose INTENT or MESSAGE is at `position`.

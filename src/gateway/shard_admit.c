@@ -115,9 +115,27 @@ static struct shard_message *admit(struct shard *shard, struct lane *lane, struc
         return message;
 }
 
+// The log does not keep up with the calls, or too many of them wait for their outcome: so does every caller then, who would not
+// without commute.
+static bool calls_pile_up(const struct shard *shard) {
+        if (shard->messages.count >= shard->options.max_backlog)
+                return true;
+        if (list_empty(&shard->intents))
+                return false;
+        const struct shard_message *oldest = LIST_FIRST(&shard->intents, struct shard_message, intent);
+        return shard_now(shard) - oldest->attempt_ns >= shard_patience_ns(shard);
+}
+
 static void admit_call(struct shard *shard, struct lane *lane, struct shard_request *request) {
+        if (calls_pile_up(shard)) {
+                shard_step_back(shard);
+                shard->ops->forward(shard->user, request);
+                return;
+        }
         struct shard_message *message = admit(shard, lane, request, false);
+        message->attempt_ns = shard_now(shard);         // when it was submitted, for now
         list_append(&lane->calls, &message->link);
+        list_append(&shard->intents, &message->intent);
         struct record record = admission_record(shard, request, RECORD_INTENT);
         if (MUTATED(NO_INTENT)) {
                 message->append.of = APPEND_IDLE;
@@ -233,6 +251,7 @@ void shard_request(struct shard *shard, struct shard_request *request) {
 void admit_durable(struct shard *shard, struct shard_message *message, uint64_t position) {
         struct lane *lane = message->lane;
         message_durable(shard, message, position);
+        list_remove(&message->intent);
         shard->state.admitted++;
         if (!message->async) {
                 message->attempt_ns = shard_now(shard);

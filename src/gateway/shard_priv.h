@@ -84,6 +84,7 @@ struct lane;
 struct shard_message {
         struct list link;               // in lane->calls, lane->messages or shard->settled
         struct list resend;             // in shard->resend while its record must be submitted again
+        struct list intent;             // in shard->intents while INTENDING
         struct lane *lane;
         struct shard_request *request;  // the caller that waits for it; NULL: none
         struct shard_append append;
@@ -148,7 +149,7 @@ struct shard {
         struct table messages;          // by identity
         struct table lanes;             // by lane hash
         struct table by_position;       // unsettled durable messages, for people and recovery
-        struct list ready, left_async, with_arrivals, idle, settled, resend, free_messages;
+        struct list ready, left_async, with_arrivals, idle, settled, resend, intents, free_messages;
         size_t free_count;
         struct lane **timed;            // a heap
         size_t timed_count, timed_capacity;
@@ -200,6 +201,10 @@ static inline enum lane_mode lane_mode_of(const struct shard *shard, const struc
         if (shard->options.data)
                 return shard->mode == LANE_PLAIN ? LANE_PLAIN : LANE_ASYNC;
         return lane->left_async ? LANE_ASYNC : shard->mode;
+}
+// So long callers wait for a record of the shard's or lane's; and so old the oldest INTENT under way may be before calls go plain.
+static inline uint64_t shard_patience_ns(const struct shard *shard) {
+        return MAX(shard->options.deadline_ns, (uint64_t)1000000000);
 }
 // Whether an attempt whose outcome nobody knows may be made again without asking a person.
 static inline bool shard_repeats(const struct shard *shard) {

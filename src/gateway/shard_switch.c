@@ -9,8 +9,6 @@
 // backlog, stays async.
 #include "gateway/shard_priv.h"
 
-#define HOLD_LEAST_NS 1000000000ull
-
 enum {
         FENCE_PAUSE_DEADLINES = 20,             // after an overrun: so many deadlines until the next try
         LOOK_LANES = 256,                       // left async, that are looked at in one go
@@ -51,7 +49,7 @@ static void fence_ends(struct shard *shard, struct lane *lane) {
 
 // So long callers wait for an EPOCH or LANE_EPOCH; then they are told that the log does not know yet, as if it had said so.
 static uint64_t hold_until(const struct shard *shard) {
-        return shard_now(shard) + MAX(shard->options.deadline_ns, HOLD_LEAST_NS);
+        return shard_now(shard) + shard_patience_ns(shard);
 }
 
 static void append_epoch(struct shard *shard, enum lane_mode mode) {

@@ -465,6 +465,42 @@ static void max_backlog_counts_what_the_views_have_not_passed(void **unused) {
         end();
 }
 
+static void recorded_calls_that_pile_up_go_plain(void **unused) {
+        (void)unused;
+        begin(LANE_RECORD, true);
+        for (uint8_t i = 1; i <= BACKLOG; i++) {
+                request(i, 1, i);
+                record(RECORD_INTENT, APPEND_DURABLE);  // the provider answers none of them
+        }
+        assert_int_equal(rt.forwards + rt.steps_back, 0);
+        request(BACKLOG + 1, 1, 1);
+        assert_int_equal(rt.forwards, 1);
+        assert_int_equal(rt.steps_back, 1);
+        assert_int_equal(shard_mode(rt.shard), LANE_PLAIN);
+        for (unsigned i = 0; i < BACKLOG; i++)          // what has a record is ended with one
+                refuse(next_sent(), CALL_DONE), record(RECORD_ANSWERED, APPEND_DURABLE);
+        pass(20);
+        record(RECORD_EPOCH, APPEND_DURABLE);
+        end();
+}
+
+static void calls_do_not_wait_for_a_slow_log_for_longer_than_a_second(void **unused) {
+        (void)unused;
+        begin(LANE_RECORD, true);
+        request(1, 1, 1);
+        pass(999);
+        request(2, 1, 2);
+        assert_int_equal(rt.forwards, 0);
+        pass(1);
+        request(3, 1, 3);
+        assert_int_equal(rt.forwards, 1);
+        assert_int_equal(rt.steps_back, 1);
+        record(RECORD_INTENT, APPEND_DURABLE);          // those before it are made once theirs is durable
+        record(RECORD_INTENT, APPEND_DURABLE);
+        assert_int_equal(rt.calls, 2);
+        end();
+}
+
 static void nothing_is_admitted_while_the_views_cannot_be_read(void **unused) {
         (void)unused;
         begin(LANE_RECORD, true);
@@ -728,6 +764,8 @@ int main(void) {
                 cmocka_unit_test(what_was_not_executed_parks_nothing),
                 cmocka_unit_test(lanes_of_poison_do_not_keep_others_waiting_but_a_provider_that_is_away_does),
                 cmocka_unit_test(max_backlog_counts_what_the_views_have_not_passed),
+                cmocka_unit_test(recorded_calls_that_pile_up_go_plain),
+                cmocka_unit_test(calls_do_not_wait_for_a_slow_log_for_longer_than_a_second),
                 cmocka_unit_test(nothing_is_admitted_while_the_views_cannot_be_read),
                 cmocka_unit_test(a_switch_holds_its_lanes_until_its_record_is_durable),
                 cmocka_unit_test(a_lane_with_a_backlog_stays_async_until_it_is_drained),
