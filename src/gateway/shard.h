@@ -225,7 +225,7 @@ void shard_pause(struct shard *shard, bool paused);
 struct shard_state {
         enum lane_mode mode;
         uint32_t epoch;
-        bool changing;                  // an EPOCH record is under way
+        bool changing;                  // an EPOCH record is under way, or owed after a step back
         uint64_t since;                 // position of the EPOCH that ended its last plain time; 0: not known, or plain yet
         uint64_t changes_failed;        // EPOCH records that did not land
         size_t lanes_left_async;        // of a switch async -> sync
