@@ -538,6 +538,8 @@ uint64_t shard_message_sequence(const struct shard_message *message) {
 
 void shard_pause(struct shard *shard, bool paused) {
         shard->paused = paused;
+        if (paused)
+                shard_record_repeats(shard, true);
         if (paused || !shard->started)
                 return;
         size_t at = 0;

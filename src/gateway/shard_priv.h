@@ -168,6 +168,9 @@ struct shard {
         uint64_t probe_ns;              // while the provider fails: the next attempt
         bool refuses;                   // … and the last failure was a refusal: it is there, and answers
         uint32_t probes;
+        struct record last_repeat;      // what is recorded of the last repeat
+        uint32_t repeats_owed;          // that have no record yet
+        uint64_t repeats_up_to_ns;      // each record of repeats moves it by a second; it is never further back than the burst
         struct shard_state state;       // counters
         bool paused, started, unknown;  // unknown: the log does not know what became of its EPOCH
         bool plain_not_recorded;        // stepped back in memory; EPOCH(PLAIN) to be appended when the log takes it
@@ -219,6 +222,7 @@ void lane_release_arrivals(struct shard *shard, struct lane *lane);     // takes
 void admit_durable(struct shard *shard, struct shard_message *message, uint64_t position);
 void admit_failed(struct shard *shard, struct shard_message *message);
 void admit_unknown(struct shard *shard, struct shard_message *message);
+void shard_record_repeats(struct shard *shard, bool all);       // those that have no record yet; all: now, whatever was written
 
 // ---- shard_deliver.c ----
 void lane_ready(struct shard *shard, struct lane *lane);        // looks whether its head may go, and queues it

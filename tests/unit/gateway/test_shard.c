@@ -28,7 +28,7 @@ static struct runtime {
         struct shard_message *sent[APPENDS_MAX];
         unsigned sent_first;            // that next_sent has not given yet
         enum shard_call call;
-        unsigned calls, forwards, steps_back, decisions;
+        unsigned calls, forwards, steps_back, decisions, repeat_records, repeats;
         int answer;                     // of the last request; NONE: none yet
         enum shard_look look;
         struct shard_settled settled;
@@ -45,6 +45,8 @@ static void op_append(void *user, struct shard_append *append, const struct reco
         struct runtime *runtime = user;
         (void)body;
         runtime->next_offset += offset >= 0;
+        runtime->repeat_records += record->kind == RECORD_REPEAT;
+        runtime->repeats += record->kind == RECORD_REPEAT ? record->attempt : 0;
         if (append)                     // nobody waits for a REPEAT
                 runtime->appends[runtime->count++] = (struct appended){append, *record};
 }
@@ -146,6 +148,14 @@ static void pass(uint64_t milliseconds) {
         rt.now_ns += milliseconds * 1000000;
         shard_tick(rt.shard);
         shard_check(rt.shard);
+}
+
+// One more request as the first.
+static void repeat_first(void) {
+        list_init(&rt.requests[0]->link);
+        rt.answer = NONE;
+        shard_request(rt.shard, rt.requests[0]);
+        assert_int_equal(rt.answer, SHARD_ACCEPTED);
 }
 
 static void end(void) {
@@ -465,6 +475,29 @@ static void max_backlog_counts_what_the_views_have_not_passed(void **unused) {
         end();
 }
 
+static void repeats_cost_the_log_a_record_a_second(void **unused) {
+        (void)unused;
+        begin(LANE_ASYNC, true);
+        rt.now_ns *= 1000;
+        request(1, 1, 1);
+        record(RECORD_MESSAGE, APPEND_DURABLE);
+        unsigned sent = 0;
+        for (int i = 0; i < 3; i++, sent++)
+                repeat_first();
+        assert_int_equal(rt.repeat_records, 3);         // few of them have a record each
+        for (int second = 0; second < 10; second++, pass(1000))
+                for (int i = 0; i < 1000; i++, sent++)
+                        repeat_first();
+        assert_in_range(rt.repeat_records, 10, 32 + 10);
+        assert_int_equal(rt.repeats, sent);             // each is counted
+        for (int i = 0; i < 100; i++, sent++)
+                repeat_first();
+        assert_true(rt.repeats < sent);
+        shard_pause(rt.shard, true);                    // as commute ends
+        assert_int_equal(rt.repeats, sent);
+        end();
+}
+
 static void recorded_calls_that_pile_up_go_plain(void **unused) {
         (void)unused;
         begin(LANE_RECORD, true);
@@ -764,6 +797,7 @@ int main(void) {
                 cmocka_unit_test(what_was_not_executed_parks_nothing),
                 cmocka_unit_test(lanes_of_poison_do_not_keep_others_waiting_but_a_provider_that_is_away_does),
                 cmocka_unit_test(max_backlog_counts_what_the_views_have_not_passed),
+                cmocka_unit_test(repeats_cost_the_log_a_record_a_second),
                 cmocka_unit_test(recorded_calls_that_pile_up_go_plain),
                 cmocka_unit_test(calls_do_not_wait_for_a_slow_log_for_longer_than_a_second),
                 cmocka_unit_test(nothing_is_admitted_while_the_views_cannot_be_read),
