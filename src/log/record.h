@@ -91,6 +91,7 @@ enum record_flag {
         RECORD_FILLED = 128,            // MESSAGE: defaults were filled in
         RECORD_OUTSIDE = 256,           // MESSAGE: published through POST /events, not by a call
         RECORD_KEPT = 512,              // MESSAGE: kept in a replica of commute, which is its delivery: settled by this record
+        RECORD_BODYLESS = 2048,         // MESSAGE: of a call without a body; its delivery has none either
         RECORD_UPSERT = 1024,           // MESSAGE: the newest of its key is the replica's row; EPOCH: of a data communication
 };
 
