@@ -282,7 +282,8 @@ void call_take(struct route *route, struct http_exchange *exchange, struct bytes
                                                call->path, NULL);
         if (match != TARGET_MATCHES) {
                 uint64_t duration = since(call);
-                route_count(route, gateway_refuse_target(exchange, route->communication->name, route->communication->call, match), duration);
+                const struct model_communication *communication = route->communication;
+                route_count(route, gateway_refuse_target(exchange, communication->name, communication->call, match), duration);
                 return;
         }
         call->path_count = target_variable_count(route->communication->call);

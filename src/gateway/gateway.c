@@ -319,7 +319,8 @@ static void answer_not_allowed(struct http_exchange *exchange, const char *allow
         buffer_free(&body);
 }
 
-unsigned gateway_refuse_target(struct http_exchange *exchange, const char *name, const struct target *target, enum target_match match) {
+unsigned gateway_refuse_target(struct http_exchange *exchange, const char *name, const struct target *target,
+                               enum target_match match) {
         const char *message = arena_print(exchange->arena, "%s is %s; this is another request", name,
                                           target ? target_source(target) : "not read through the gateway");
         if (target && match == TARGET_OTHER_METHOD) {

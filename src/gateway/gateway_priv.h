@@ -150,7 +150,8 @@ struct call {
 struct http_upstream *gateway_upstream(struct gateway *gateway, const struct loop *loop, const struct model_service *service);
 
 // A request that is none of a communication's target: 400, 405 with Allow, or 404. The exchange's loop. Returns the status.
-unsigned gateway_refuse_target(struct http_exchange *exchange, const char *name, const struct target *target, enum target_match match);
+unsigned gateway_refuse_target(struct http_exchange *exchange, const char *name, const struct target *target,
+                               enum target_match match);
 
 // ---- direct.c ----
 void route_update_direct(struct route *route);          // a shard's mode has changed, or is about to

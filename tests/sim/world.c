@@ -505,7 +505,8 @@ static void set_up(struct world *world) {
         }
         world->options = (struct shard_options){
                 .stream = 1, .recognises = world->recognises, .deadline_ns = 25 * MS, .settle_ms = SETTLE_MS,
-                .max_backlog = chance(world, 10) ? 4 : 1000, .max_in_flight = 1 + below(world, 8), .retry_first_ns = MS, .retry_longest_ns = 20 * MS,
+                .max_backlog = chance(world, 10) ? 4 : 1000, .max_in_flight = 1 + below(world, 8),
+                .retry_first_ns = MS, .retry_longest_ns = 20 * MS,
         };
         list_init(&world->requests);
         world->wake_ns = UINT64_MAX;

@@ -101,8 +101,8 @@ static const struct shard_ops ops = {
 static void begin_of(bool data, enum lane_mode mode, bool recognises) {
         rt = (struct runtime){.now_ns = 1000000000, .wall_ms = 1795484760123, .answer = NONE};
         struct shard_options options = {
-                .data = data, .stream = 1, .recognises = recognises, .deadline_ns = 25000000, .settle_ms = SETTLE_MS, .max_backlog = BACKLOG,
-                .max_in_flight = 8, .retry_first_ns = 1000000, .retry_longest_ns = 20000000,
+                .data = data, .stream = 1, .recognises = recognises, .deadline_ns = 25000000, .settle_ms = SETTLE_MS,
+                .max_backlog = BACKLOG, .max_in_flight = 8, .retry_first_ns = 1000000, .retry_longest_ns = 20000000,
         };
         rt.shard = shard_new(&options, &ops, &rt);
         shard_restore(rt.shard, mode, 1);
