@@ -5,13 +5,13 @@
 // open; who connects meanwhile waits in their backlog.
 //
 // What is looked at last, the control thread looks at: it drains from then on, so that nothing can come between.
+#include "daemon/daemon_priv.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#include "daemon/daemon_priv.h"
 
 static void refuse(struct daemon *daemon, const struct error *error) {
         SAY(&daemon->say, ERROR, "reload-refused", {"code", error_name(error->code)}, {"message", error->text},
