@@ -311,6 +311,27 @@ void gateway_event_schema(struct gateway *gateway, size_t event_index, uint32_t 
 
 // ---- where a request goes ----
 
+static void answer_not_allowed(struct http_exchange *exchange, const char *allowed, const char *message) {
+        struct buffer body = {0};
+        http_emit_error(&body, "method", message);
+        struct http_header headers[] = {{BYTES("Content-Type"), BYTES("application/json")}, {BYTES("Allow"), bytes_of(allowed)}};
+        http_answer(exchange, 405, headers, ARRAY_SIZE(headers), buffer_bytes(&body));
+        buffer_free(&body);
+}
+
+unsigned gateway_refuse_target(struct http_exchange *exchange, const char *name, const struct target *target,
+                               enum target_match match) {
+        const char *message = arena_print(exchange->arena, "%s is %s; this is another request", name,
+                                          target ? target_source(target) : "not read through the gateway");
+        if (target && match == TARGET_OTHER_METHOD) {
+                answer_not_allowed(exchange, target_method(target), message);
+                return 405;
+        }
+        unsigned status = match == TARGET_MALFORMED ? 400 : 404;
+        http_answer_error(exchange, status, status == 400 ? "invalid" : "not-found", message);
+        return status;
+}
+
 // Which way readers go, as all shards together say it: while they switch, or with capture on, the old way.
 static const char *mode_of(const struct route *route, uint32_t *ret_epoch) {
         const struct model_communication *communication = route->communication;
@@ -345,7 +366,7 @@ static void answer_mode(struct loop_task *task) {
 
 void gateway_answer_mode(struct gateway *gateway, struct http_exchange *exchange, struct bytes name) {
         struct route *route = table_find(&gateway->route_table, name_slot(name), &name, route_named);
-        if (!route || !bytes_equal(exchange->method, BYTES("GET"))) {
+        if (!route) {
                 http_answer_error(exchange, 404, "not-found", "expected GET /modes/COMMUNICATION of the configuration");
                 return;
         }
@@ -415,10 +436,7 @@ static void take_pull(struct route *route, struct http_exchange *exchange, struc
         struct named_value values[TARGET_VARIABLES_MAX];
         enum target_match match = target_match(communication->pull, exchange->method, path, query, exchange->arena, values, NULL);
         if (match != TARGET_MATCHES) {
-                http_answer_error(exchange, match == TARGET_MALFORMED ? 400 : 404,
-                                  match == TARGET_MALFORMED ? "invalid" : "not-found",
-                                  arena_print(exchange->arena, "%s is %s; this is another request", communication->name,
-                                              target_source(communication->pull)));
+                gateway_refuse_target(exchange, communication->name, communication->pull, match);
                 return;
         }
         atomic_fetch_add_explicit(&route->requests, 1, memory_order_relaxed);
@@ -463,7 +481,10 @@ void gateway_handle(void *user, struct http_exchange *exchange) {
                 return;
         else if (service)
                 take_service(gateway, service, exchange, target);
-        else if (bytes_equal(name, BYTES("receipts")) && slash && bytes_equal(exchange->method, BYTES("GET")))
+        else if (slash && (bytes_equal(name, BYTES("receipts")) || bytes_equal(name, BYTES("modes"))) &&
+                 !bytes_equal(exchange->method, BYTES("GET")))
+                answer_not_allowed(exchange, "GET", "receipts and modes are read with GET");
+        else if (bytes_equal(name, BYTES("receipts")) && slash)
                 take_receipt(gateway, exchange, (struct bytes){rest.data + 1, rest.size - 1});
         else if (bytes_equal(name, BYTES("modes")) && slash)
                 gateway_answer_mode(gateway, exchange, (struct bytes){rest.data + 1, rest.size - 1});
