@@ -329,6 +329,7 @@ bool owner_event(struct call *call, const struct topic_partition *partition, str
         inputs.query = query;
         fine = fine && template_render(async->wrap, &inputs, &gateway->event, &call->error);
         buffer_free(&now);
+        record->flags |= call->exchange->body.size ? 0 : (unsigned)RECORD_BODYLESS;
         *ret_body = buffer_bytes(&gateway->event);
         return fine && check_event(call, (uint32_t)atomic_load(&gateway->event_schemas[async->event->index]), ret_body, record,
                                    &call->error);
