@@ -160,6 +160,7 @@ struct schema {
         size_t pattern_count, pattern_capacity;
         bool dynamic;                           // has references that depend on the way of evaluation
         bool personal;                          // has tags
+        bool defaults;                          // some subschema has a default
         uint64_t seed;                          // of hashes of instances
         const struct stream *stream;
 };

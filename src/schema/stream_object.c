@@ -106,13 +106,12 @@ static bool collect_patterns(struct object_draft *draft) {
         return true;
 }
 
-void plan_key_make(struct planner *planner, struct plan_key *key, struct bytes name) {
+static void plan_key_make(struct plan_key *key, struct bytes name) {
         bool raw = true;
         for (size_t i = 0; i < name.size; i++)
                 raw = raw && name.data[i] != '"' && name.data[i] != '\\' && (uint8_t)name.data[i] >= 0x20;
         key->name = name.size ? name.data : "";
         key->size = (uint32_t)name.size;
-        (void)planner;
         if (!raw || name.size + 2 > sizeof key->quoted)
                 return;
         memcpy(key->quoted, key->name, name.size);
@@ -130,11 +129,11 @@ static uint32_t find_key(const struct plan_object *plan, struct bytes name) {
         return UINT32_MAX;
 }
 
-static uint32_t add_key(struct planner *planner, struct plan_object *plan, struct bytes name) {
+static uint32_t add_key(struct plan_object *plan, struct bytes name) {
         uint32_t known = find_key(plan, name);
         if (known != UINT32_MAX)
                 return known;
-        plan_key_make(planner, &plan->keys[plan->key_count], name);
+        plan_key_make(&plan->keys[plan->key_count], name);
         uint32_t hash = key_hash(name.data, name.size), at = hash & plan->slot_mask;
         while (plan->slots[at])
                 at = (at + 1) & plan->slot_mask;
@@ -157,7 +156,8 @@ static bool prepare_keys(struct planner *planner, struct object_draft *draft) {
                 }
         }
         names += 2 * needs;
-        if (names > KEYS_MAX)
+        planner->work += names;
+        if (names > KEYS_MAX || planner->work > PLAN_WORK_MAX)
                 return false;
         while (slots < names * 2 + 2)
                 slots *= 2;
@@ -175,14 +175,14 @@ static void add_keys(struct planner *planner, struct object_draft *draft) {
         for (uint32_t i = 0; i < conditions->all_count; i++) {
                 const struct object_rules *rules = conditions->all[i]->object;
                 for (size_t j = 0; rules && j < rules->property_count; j++)
-                        IGNORE(add_key(planner, plan, rules->properties[j].name) == 0);         // any number is fine
+                        IGNORE(add_key(plan, rules->properties[j].name) == 0);         // any number is fine
                 for (size_t j = 0; rules && j < rules->dependency_count; j++) {
                         const struct dependency *dependency = &rules->dependencies[j];
                         if (!dependency->names)
                                 continue;
-                        uint32_t key = add_key(planner, plan, dependency->name);
+                        uint32_t key = add_key(plan, dependency->name);
                         JSON_FOR_EACH(name, dependency->names)
-                                plan->needs[plan->need_count++] = (struct plan_need){key, add_key(planner, plan, json_text(name))};
+                                plan->needs[plan->need_count++] = (struct plan_need){key, add_key(plan, json_text(name))};
                 }
         }
         plan->words = MAX((plan->key_count + 63) / 64, 1u);
@@ -204,13 +204,11 @@ static void add_keys(struct planner *planner, struct object_draft *draft) {
 static void plan_names(struct planner *planner, struct object_draft *draft) {
         const struct subschema *set[PLAN_SET_MAX];
         size_t count = 0;
-        const struct subschema *never = NULL;
         for (uint32_t i = 0; i < draft->conditions->all_count; i++) {
                 const struct object_rules *rules = draft->conditions->all[i]->object;
                 if (rules && rules->names && !rules->names->trivial)
                         set[count++] = rules->names;
         }
-        (void)never;
         if (count == 0)
                 return;
         draft->plan->names = plan_of(planner, set, count);
@@ -368,7 +366,7 @@ static bool dispatch_value(struct planner *planner, const struct conditions *con
         for (size_t i = 0; i < group->branches.count; i++)
                 if (by->listed[i] && lists(by->listed[i], value))
                         kept[count++] = group->branches.items[i];
-        if (count == group->branches.count || dispatch->count == 2 * PLAN_BRANCHES_MAX)
+        if (count == group->branches.count)
                 return false;
         dispatch->values[dispatch->count] = value;
         return choose(planner, conditions, at, kept, count, depth, &dispatch->choices[dispatch->count++]);
@@ -381,9 +379,16 @@ static bool dispatch_make(struct planner *planner, const struct conditions *cond
         const struct subschema *kept[PLAN_BRANCHES_MAX];
         static const struct plan_choice never = {.never = true};
         size_t count = 0;
-        plan_key_make(planner, &dispatch->key, by->name);
-        dispatch->values = arena_alloc(planner->arena, 2 * PLAN_BRANCHES_MAX * sizeof *dispatch->values);
-        dispatch->choices = arena_alloc(planner->arena, 2 * PLAN_BRANCHES_MAX * sizeof *dispatch->choices);
+        plan_key_make(&dispatch->key, by->name);
+        for (size_t i = 0; i < group->branches.count; i++)
+                if (by->listed[i])
+                        count += by->listed[i]->constant ? 1 : json_count(by->listed[i]->values);
+        planner->work += count * group->branches.count;
+        if (planner->work > PLAN_WORK_MAX)
+                return false;
+        dispatch->values = arena_alloc(planner->arena, count * sizeof *dispatch->values);
+        dispatch->choices = arena_alloc(planner->arena, count * sizeof *dispatch->choices);
+        count = 0;
         dispatch->other = &never;
         for (size_t i = 0; i < group->branches.count; i++) {
                 const struct subschema *listed = by->listed[i];

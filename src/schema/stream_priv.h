@@ -11,7 +11,8 @@
 
 #include "schema/schema_priv.h"
 
-enum { PLANS_MAX = 20000, PLAN_SET_MAX = 256, PLAN_PATTERNS_MAX = 4, PLAN_DEPTH_MAX = 64, PLAN_BRANCHES_MAX = 200 };
+enum { PLANS_MAX = 10000, PLAN_SET_MAX = 256, PLAN_PATTERNS_MAX = 4, PLAN_DEPTH_MAX = 64, PLAN_BRANCHES_MAX = 200,
+       PLAN_WORK_MAX = 400000 };               // names, elements and values looked at for all plans of a schema
 
 struct plan;
 
@@ -164,6 +165,7 @@ struct planner {
         uint32_t *slots;
         size_t slot_size;
         size_t choices;                         // made so far
+        size_t work;                            // done so far; beyond PLAN_WORK_MAX nothing more is planned
         unsigned depth;
         const struct plan *anything;
 };
@@ -179,7 +181,6 @@ bool plan_groups(struct planner *planner, const struct conditions *conditions, s
 bool plan_array_make(struct planner *planner, const struct conditions *conditions, const struct plan_array **ret_array);
 bool plan_choice_make(struct planner *planner, const struct conditions *conditions, unsigned depth,
                       const struct plan_choice **ret_choice);
-void plan_key_make(struct planner *planner, struct plan_key *key, struct bytes name);
 const struct plan_number *plan_number_make(struct planner *planner, const struct conditions *conditions, bool whole, bool plain);
 const struct plan_string *plan_string_make(struct planner *planner, const struct conditions *conditions);
 // A subschema with enum or const among the conditions, or NULL; and what it leaves of values of the conditions' type.
