@@ -85,6 +85,8 @@ static const struct plan *member_plan(struct planner *planner, struct object_dra
         CLEANUP(free_pointer) const struct subschema **set = must_malloc(MEMBER_SET_MAX * sizeof *set);
         const struct conditions *conditions = draft->conditions;
         size_t count = 0;
+        planner->work += conditions->all_count / 4;
+        draft->failed |= planner->work > PLAN_WORK_MAX;
         for (uint32_t i = 0; i < conditions->all_count; i++) {
                 const struct subschema *subschema = conditions->all[i];
                 IGNORE(add_described(draft, subschema, name, found, set, &count));      // what counts is in the set

@@ -189,6 +189,7 @@ static void plan_type(struct planner *planner, struct plan *plan, enum json_type
         for (size_t i = 0; i < plan->set.count; i++)
                 conditions_add(conditions, plan->set.items[i]);
         conditions_settle(conditions);
+        planner->work += conditions->all_count * (size_t)conditions->all_count / 64;
         if (conditions->never)
                 return;
         const struct subschema *list = conditions_listing(conditions);

@@ -12,7 +12,7 @@
 #include "schema/schema_priv.h"
 
 enum { PLANS_MAX = 10000, PLAN_SET_MAX = 256, PLAN_PATTERNS_MAX = 4, PLAN_DEPTH_MAX = 64, PLAN_BRANCHES_MAX = 200,
-       PLAN_WORK_MAX = 400000 };               // names, elements and values looked at for all plans of a schema
+       PLAN_WORK_MAX = 200000 };               // names, elements and values looked at for all plans of a schema
 
 struct plan;
 
