@@ -265,6 +265,7 @@ void shard_request(struct shard *shard, struct shard_request *request) {
         }
         if (lane_unknown(shard, lane)) {
                 request_answer(shard, request, SHARD_LOG_UNKNOWN, 0);
+                lane_moved(shard, lane);                // it may be new
                 return;
         }
         if (lane_held(shard, lane))

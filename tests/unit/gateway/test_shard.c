@@ -641,6 +641,23 @@ static void callers_do_not_wait_for_a_log_that_hangs(void **unused) {
         end();
 }
 
+static void lanes_of_requests_that_were_not_taken_are_not_kept(void **unused) {
+        (void)unused;
+        begin(LANE_RECORD, true);
+        struct error error;
+        assert_true(shard_switch(rt.shard, LANE_ASYNC, &error));
+        pass(1000);                                     // the log does not say what became of it
+        for (uint8_t i = 1; i <= 10; i++) {
+                request(i, 1, i);
+                assert_int_equal(rt.answer, SHARD_LOG_UNKNOWN);
+        }
+        struct shard_state state;
+        shard_state(rt.shard, &state);
+        assert_int_equal(state.lanes, 0);
+        record(RECORD_EPOCH, APPEND_DURABLE);
+        end();
+}
+
 static void a_shard_is_quiet_when_nothing_is_remembered(void **unused) {
         (void)unused;
         begin(LANE_PLAIN, true);
@@ -805,6 +822,7 @@ int main(void) {
                 cmocka_unit_test(a_lane_with_a_backlog_stays_async_until_it_is_drained),
                 cmocka_unit_test(a_log_that_refuses_at_once_is_not_asked_in_a_circle),
                 cmocka_unit_test(callers_do_not_wait_for_a_log_that_hangs),
+                cmocka_unit_test(lanes_of_requests_that_were_not_taken_are_not_kept),
                 cmocka_unit_test(a_shard_is_quiet_when_nothing_is_remembered),
                 cmocka_unit_test(data_is_not_captured_while_plain_and_delivered_in_every_other_mode),
                 cmocka_unit_test(a_kept_event_is_settled_by_its_own_record),
