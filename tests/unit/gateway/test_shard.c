@@ -517,6 +517,22 @@ static void recorded_calls_that_pile_up_go_plain(void **unused) {
         end();
 }
 
+static void a_backlog_of_messages_makes_no_call_go_plain(void **unused) {
+        (void)unused;
+        begin(LANE_ASYNC, true);
+        for (uint8_t i = 1; i <= BACKLOG; i++) {
+                request(i, 1, 1);
+                record(RECORD_MESSAGE, APPEND_DURABLE);
+        }
+        struct error error;
+        assert_true(shard_switch(rt.shard, LANE_RECORD, &error));
+        record(RECORD_EPOCH, APPEND_DURABLE);
+        request(100, 1, 100);                           // a lane without a backlog is sync at once, with records
+        assert_int_equal(rt.forwards + rt.steps_back, 0);
+        record(RECORD_INTENT, APPEND_DURABLE);
+        end();
+}
+
 static void calls_do_not_wait_for_a_slow_log_for_longer_than_a_second(void **unused) {
         (void)unused;
         begin(LANE_RECORD, true);
@@ -816,6 +832,7 @@ int main(void) {
                 cmocka_unit_test(max_backlog_counts_what_the_views_have_not_passed),
                 cmocka_unit_test(repeats_cost_the_log_a_record_a_second),
                 cmocka_unit_test(recorded_calls_that_pile_up_go_plain),
+                cmocka_unit_test(a_backlog_of_messages_makes_no_call_go_plain),
                 cmocka_unit_test(calls_do_not_wait_for_a_slow_log_for_longer_than_a_second),
                 cmocka_unit_test(nothing_is_admitted_while_the_views_cannot_be_read),
                 cmocka_unit_test(a_switch_holds_its_lanes_until_its_record_is_durable),
