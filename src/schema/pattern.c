@@ -10,9 +10,14 @@
 //      { } ]               themselves where they belong to nothing
 //
 // Possessive quantifiers, atomic groups, verbs, \A \Z \h … are refused.
-#include "schema/schema_priv.h"
+#include "schema/pattern.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+#include <stdlib.h>
 
 #include "json/utf8.h"
+#include "schema/schema.h"
 
 #define SPACES "\\t\\n\\x0b\\f\\r \\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}\\x{feff}"
 #define NO_SPACES "\\x00-\\x08\\x0e-\\x1f\\x21-\\x9f\\xa1-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}" \
@@ -277,7 +282,7 @@ static bool translate_one(struct translation *translation) {
         }
 }
 
-bool pattern_translate(struct bytes source, struct buffer *ret_pcre, struct error *error) {
+static bool translate(struct bytes source, struct buffer *ret_pcre, struct error *error) {
         struct translation translation = {.source = source, .out = ret_pcre, .error = error};
         if (source.size > SCHEMA_PATTERN_BYTES_MAX)
                 return error_set(error, ERROR_LIMIT, "a pattern of %zu bytes; at most %d are accepted", source.size,
@@ -288,9 +293,14 @@ bool pattern_translate(struct bytes source, struct buffer *ret_pcre, struct erro
         return true;
 }
 
-bool pattern_compile(struct bytes source, pcre2_code **ret_code, struct error *error) {
+struct pattern {
+        pcre2_code *code;
+        pcre2_match_context *limits;
+};
+
+bool pattern_compile(struct bytes source, struct pattern **ret_pattern, struct error *error) {
         CLEANUP(buffer_free) struct buffer pcre = {0};
-        if (!pattern_translate(source, &pcre, error))
+        if (!translate(source, &pcre, error))
                 return false;
         const uint32_t options = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_MATCH_UNSET_BACKREF | PCRE2_NEVER_BACKSLASH_C;
         int code;
@@ -303,6 +313,39 @@ bool pattern_compile(struct bytes source, pcre2_code **ret_code, struct error *e
                 return error_set(error, ERROR_UNSUPPORTED, "pattern: %s", (const char *)message);
         }
         IGNORE(pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE));        // without it, matching is slower and the same
-        *ret_code = compiled;
+        struct pattern *pattern = must_malloc(sizeof *pattern);
+        *pattern = (struct pattern){compiled, pcre2_match_context_create(NULL)};
+        ASSERT(pattern->limits);
+        pcre2_set_match_limit(pattern->limits, SCHEMA_PATTERN_STEPS_MAX);
+        pcre2_set_heap_limit(pattern->limits, SCHEMA_PATTERN_HEAP_MAX / 1024);
+        *ret_pattern = pattern;
         return true;
+}
+
+void pattern_free(struct pattern *pattern) {
+        if (!pattern)
+                return;
+        pcre2_code_free(pattern->code);
+        pcre2_match_context_free(pattern->limits);
+        free(pattern);
+}
+
+static void *match_alloc(size_t size, void *arena) {
+        return arena_alloc(arena, size);
+}
+
+static void match_free(void *memory, void *arena) {             // the arena's reset does it
+        (void)memory;
+        (void)arena;
+}
+
+enum pattern_verdict pattern_search(const struct pattern *pattern, struct bytes text, struct arena *scratch) {
+        pcre2_general_context *context = pcre2_general_context_create(match_alloc, match_free, scratch);
+        pcre2_match_data *match = context ? pcre2_match_data_create(1, context) : NULL;
+        ASSERT(match);
+        int found = pcre2_match(pattern->code, (PCRE2_SPTR)(text.data ? text.data : ""), text.size, 0, PCRE2_NO_UTF_CHECK,
+                                match, pattern->limits);
+        if (found < 0 && found != PCRE2_ERROR_NOMATCH)
+                return PATTERN_UNDECIDED;
+        return found >= 0 ? PATTERN_MATCH : PATTERN_NO_MATCH;
 }
