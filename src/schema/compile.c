@@ -130,13 +130,11 @@ static bool index_schema(struct compiler *compiler, const struct json *node, con
 const struct pattern *compile_pattern(struct compiler *compiler, const struct json *node, struct bytes source) {
         struct schema *schema = compiler->schema;
         struct error error;
-        pcre2_code *code;
-        if (!pattern_compile(source, &code, &error)) {
+        struct pattern *pattern;
+        if (!pattern_compile(source, &pattern, &error)) {
                 IGNORE(!compile_wrong(compiler, node, error.code, "%s", error.text));           // false anyway
                 return NULL;
         }
-        struct pattern *pattern = arena_alloc(&schema->arena, sizeof *pattern);
-        *pattern = (struct pattern){source, code};
         if (schema->pattern_count == schema->pattern_capacity) {
                 schema->pattern_capacity = schema->pattern_capacity * 2 + 8;
                 schema->patterns = must_realloc(schema->patterns, schema->pattern_capacity * sizeof(struct pattern *));
@@ -340,10 +338,6 @@ static bool compile(struct schema *schema, struct bytes source, struct error *er
         schema->source = arena_copy(&schema->arena, source);
         if (!json_parse(schema->source, &limits, &schema->arena, &schema->document, error))
                 return error_wrap(error, "schema");
-        schema->limits = pcre2_match_context_create(NULL);
-        ASSERT(schema->limits);
-        pcre2_set_match_limit(schema->limits, SCHEMA_PATTERN_STEPS_MAX);
-        pcre2_set_heap_limit(schema->limits, SCHEMA_PATTERN_HEAP_MAX / 1024);
         struct compiler compiler = {.schema = schema, .error = error};
         bool good = compile_document(&compiler);
         free(compiler.subschemas);
@@ -368,9 +362,8 @@ void schema_free(struct schema *schema) {
         if (!schema)
                 return;
         for (size_t i = 0; i < schema->pattern_count; i++)
-                pcre2_code_free(schema->patterns[i]->code);
+                pattern_free(schema->patterns[i]);
         free(schema->patterns);
-        pcre2_match_context_free(schema->limits);
         arena_free(&schema->arena);
         free(schema);
 }

@@ -35,26 +35,9 @@ static bool matches(struct evaluation *evaluation, const struct subschema *subsc
         return good;
 }
 
-static void *match_alloc(size_t size, void *arena) {
-        return arena_alloc(arena, size);
-}
-
-static void match_free(void *memory, void *arena) {
-        (void)memory, (void)arena;
-}
-
 static bool pattern_matches(struct evaluation *evaluation, const struct pattern *pattern, struct bytes text) {
-        if (!evaluation->match) {
-                pcre2_general_context *context = pcre2_general_context_create(match_alloc, match_free, evaluation->scratch);
-                ASSERT(context);
-                evaluation->match = pcre2_match_data_create(1, context);
-                ASSERT(evaluation->match);
-        }
-        int found = pcre2_match(pattern->code, (PCRE2_SPTR)(text.data ? text.data : ""), text.size, 0, PCRE2_NO_UTF_CHECK,
-                                evaluation->match, evaluation->schema->limits);
-        if (found < 0 && found != PCRE2_ERROR_NOMATCH)
-                return undecided(evaluation);
-        return found >= 0;
+        enum pattern_verdict verdict = pattern_search(pattern, text, evaluation->scratch);
+        return verdict == PATTERN_UNDECIDED ? undecided(evaluation) : verdict == PATTERN_MATCH;
 }
 
 static bool check_type(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node) {

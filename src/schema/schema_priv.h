@@ -3,9 +3,7 @@
 // A subschema has its rules by the type of instance they are about; a pointer is NULL where there are none.
 #pragma once
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
+#include "schema/pattern.h"
 #include "schema/schema.h"
 
 enum { TYPE_INTEGER = 1 << (JSON_OBJECT + 1) };         // beside 1 << enum json_type
@@ -15,11 +13,6 @@ struct subschema;
 struct schema_list {
         const struct subschema **items;
         size_t count;
-};
-
-struct pattern {
-        struct bytes source;
-        pcre2_code *code;
 };
 
 struct number_rules {
@@ -99,7 +92,6 @@ struct schema {
         const struct subschema *root;
         struct pattern **patterns;              // all, for their release
         size_t pattern_count, pattern_capacity;
-        pcre2_match_context *limits;
         enum schema_draft draft;
 };
 
@@ -107,10 +99,6 @@ enum { FEW_PROPERTIES = 8 };
 uint64_t property_hash(struct bytes name);
 // The property with that name, or NULL. `guess` is the number of the one that is likely.
 const struct property *property_find(const struct object_rules *rules, struct bytes name, size_t guess);
-
-// pattern.c. Translates ECMA-262 (in Unicode mode) into PCRE2. ERROR_UNSUPPORTED or ERROR_INVALID with the byte of the pattern.
-MUST_USE bool pattern_translate(struct bytes source, struct buffer *ret_pcre, struct error *error);
-MUST_USE bool pattern_compile(struct bytes source, pcre2_code **ret_code, struct error *error);
 
 // uri.c. Appends `reference` resolved against `base` (RFC 3986, 5.2), fragment included.
 void uri_resolve(struct buffer *buffer, struct bytes base, struct bytes reference);
@@ -154,7 +142,6 @@ struct failure {
 struct evaluation {
         const struct schema *schema;
         struct arena *scratch;
-        pcre2_match_data *match;
         struct failure *failures;               // NULL: verdict only
         size_t failure_count, failure_limit;
         uint64_t steps;                         // left
