@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Asks the parts of the schema engine that are about strings: build/tests/probe reads JSON Lines, ["pattern", PATTERN, TEXT…], and
-// prints for each line one character a text: 1 matches, 0 does not, ? undecided; or "invalid", "unsupported", "limit" and why.
+// Asks the parts of the schema engine that are about strings: build/tests/probe reads JSON Lines, ["pattern", PATTERN, TEXT…] or
+// ["format", NAME, TEXT…] (as in draft 2020-12), and prints for each line one character a text: 1 matches, 0 does not, ? undecided; or
+// "invalid", "unsupported", "limit" and why.
 #include <stdio.h>
 
 #include "json/json.h"
+#include "schema/format.h"
 #include "schema/pattern.h"
 
 static void ask_pattern(const struct json *question, struct arena *arena) {
@@ -22,6 +24,15 @@ static void ask_pattern(const struct json *question, struct arena *arena) {
         pattern_free(pattern);
 }
 
+static void ask_format(const struct json *question, struct arena *arena) {
+        enum schema_format format = format_find(json_text(json_at(question, 1)), SCHEMA_DRAFT_2020_12);
+        size_t at = 0;
+        JSON_FOR_EACH(text, question)
+                if (at++ >= 2)
+                        putchar("10?"[format_check(format, json_text(text), arena)]);
+        putchar('\n');
+}
+
 static bool ask(struct bytes line, struct arena *arena) {
         const struct json *question;
         struct error error;
@@ -31,6 +42,8 @@ static bool ask(struct bytes line, struct arena *arena) {
         }
         if (bytes_equal(json_text(question + 1), BYTES("pattern")))
                 ask_pattern(question, arena);
+        else if (bytes_equal(json_text(question + 1), BYTES("format")))
+                ask_format(question, arena);
         else
                 return false;
         return true;

@@ -134,10 +134,12 @@ void pattern_free(struct pattern *pattern) {
         free(pattern);
 }
 
-bool pattern_valid(struct bytes source, struct arena *scratch) {
+enum pattern_verdict pattern_check(struct bytes source, struct arena *scratch) {
         struct tree tree;
         struct error error;
-        return pattern_parse(source, scratch, &tree, &error) || error.code != ERROR_INVALID;
+        if (pattern_parse(source, scratch, &tree, &error) || error.code == ERROR_UNSUPPORTED)
+                return PATTERN_MATCH;
+        return error.code == ERROR_INVALID ? PATTERN_NO_MATCH : PATTERN_UNDECIDED;
 }
 
 size_t pattern_memory(const struct pattern *pattern) {

@@ -27,8 +27,6 @@ enum {
 // the byte of the pattern. The caller owns *ret_pattern.
 MUST_USE bool pattern_compile(struct bytes source, struct pattern **ret_pattern, struct error *error);
 void pattern_free(struct pattern *pattern);                     // NULL is allowed
-// Whether it would compile, limits aside: the format "regex".
-MUST_USE bool pattern_valid(struct bytes source, struct arena *scratch);
 size_t pattern_memory(const struct pattern *pattern);           // bytes that it holds
 
 enum pattern_verdict {
@@ -39,3 +37,5 @@ enum pattern_verdict {
 // Whether the pattern matches anywhere in the text, which is valid UTF-8. Allocates nothing, or a part of `scratch` that is linear
 // in the text and the pattern.
 enum pattern_verdict pattern_search(const struct pattern *pattern, struct bytes text, struct arena *scratch);
+// Whether the text is a pattern: the format "regex". Undecided: longer or deeper than what is parsed.
+enum pattern_verdict pattern_check(struct bytes source, struct arena *scratch);

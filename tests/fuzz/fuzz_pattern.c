@@ -33,10 +33,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 return 0;
         if (!pattern_compile(source, &pattern, &error)) {
                 ASSERT(error.code == ERROR_INVALID || error.code == ERROR_UNSUPPORTED || error.code == ERROR_LIMIT);
-                ASSERT(error.code != ERROR_INVALID || !pattern_valid(source, &arena));
+                ASSERT(error.code != ERROR_INVALID || pattern_check(source, &arena) == PATTERN_NO_MATCH);
                 return 0;
         }
-        ASSERT(pattern_valid(source, &arena) && pattern_memory(pattern) > 0);
+        ASSERT(pattern_check(source, &arena) == PATTERN_MATCH && pattern_memory(pattern) > 0);
         enum pattern_verdict found = pattern_search(pattern, text, &arena);
         pattern_free(pattern);
         enum pattern_verdict simulated = verdict(source, "(?=)", text, &arena);
