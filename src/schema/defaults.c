@@ -26,6 +26,8 @@ static void set_add(struct buffer *set, const struct subschema *subschema) {
                         return;
         buffer_append(set, (struct bytes){(const char *)&subschema, sizeof subschema});
         set_add(set, subschema->reference);
+        if (!subschema->dynamic)
+                set_add(set, subschema->other_reference);
         for (size_t i = 0; i < subschema->all.count; i++)
                 set_add(set, subschema->all.items[i]);
 }

@@ -36,7 +36,11 @@ static const struct {
 };
 
 static unsigned draft_bit(enum schema_draft draft) {
-        return draft == SCHEMA_DRAFT_7 ? D7 : D2020;
+        static const unsigned bits[] = {
+                [SCHEMA_DRAFT_4] = D4, [SCHEMA_DRAFT_6] = D6, [SCHEMA_DRAFT_7] = D7, [SCHEMA_DRAFT_2019_09] = D2019,
+                [SCHEMA_DRAFT_2020_12] = D2020,
+        };
+        return bits[draft];
 }
 
 enum schema_format format_find(struct bytes name, enum schema_draft draft) {

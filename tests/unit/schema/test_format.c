@@ -116,6 +116,11 @@ static void drafts(void **state) {
         (void)state;
         assert_int_equal(format_find(BYTES("date-time"), SCHEMA_DRAFT_7), FORMAT_DATE_TIME);
         assert_int_equal(format_find(BYTES("uuid"), SCHEMA_DRAFT_7), FORMAT_NONE);
+        assert_int_equal(format_find(BYTES("uuid"), SCHEMA_DRAFT_2019_09), FORMAT_UUID);
+        assert_int_equal(format_find(BYTES("date"), SCHEMA_DRAFT_6), FORMAT_NONE);
+        assert_int_equal(format_find(BYTES("uri-template"), SCHEMA_DRAFT_6), FORMAT_URI_TEMPLATE);
+        assert_int_equal(format_find(BYTES("uri-reference"), SCHEMA_DRAFT_4), FORMAT_NONE);
+        assert_int_equal(format_find(BYTES("hostname"), SCHEMA_DRAFT_4), FORMAT_HOSTNAME_ASCII);
         assert_int_equal(format_find(BYTES("uuid"), SCHEMA_DRAFT_2020_12), FORMAT_UUID);
         assert_int_equal(format_find(BYTES("relative-json-pointer"), SCHEMA_DRAFT_7), FORMAT_RELATIVE_JSON_POINTER_OLD);
         assert_int_equal(format_find(BYTES("color"), SCHEMA_DRAFT_2020_12), FORMAT_NONE);
