@@ -3,7 +3,7 @@
 // TESTS_DIR holds draft4, draft6, draft7, draft2019-09, draft2020-12; REMOTES_DIR the documents that the tests know as
 // http://localhost:1234/. Beside TESTS_DIR, output-tests are run where they are. Prints passed, failed and excepted per draft and part
 // (required, optional, format: with `format` as an assertion; output). Each test is decided by every way that the engine has (verdict,
-// explanation, output), which must agree. Exceptions are listed here with their reasons, and are not run.
+// verdict from the bytes, explanation, output), which must agree. Exceptions are listed here with their reasons, and are not run.
 // Exit status 1 when anything failed, or nothing ran. --required: the optional parts are left out. -v names what is excepted.
 #include <dirent.h>
 #include <stdio.h>
@@ -73,7 +73,9 @@ static bool decide(const struct schema *schema, const struct json *data, bool va
         const struct json *parsed;
         if (!json_parse(buffer_bytes(&text), NULL, arena, &parsed, NULL))
                 return false;
+        enum schema_verdict scanned;
         return schema_verdict(schema, parsed, arena) == expected &&
+               schema_verdict_bytes(schema, buffer_bytes(&text), NULL, arena, &scanned, NULL) && scanned == expected &&
                schema_explain(schema, buffer_bytes(&text), parsed, arena, 100, &failures, &count) == expected &&
                (count > 0) == !valid &&
                schema_output(schema, buffer_bytes(&text), parsed, &options, arena, &output) == expected &&

@@ -91,22 +91,24 @@ static void print_failures(struct run *run, const char *path, size_t line, struc
 // One instance. False: an error, not a verdict.
 static bool validate(struct run *run, const char *path, size_t line, struct bytes text, struct error *error) {
         struct json_limits limits = {.bytes = SCHEMA_FILES_BYTES_MAX, .nodes = SCHEMA_FILES_BYTES_MAX};
-        const struct json *instance;
+        const struct json *instance = NULL;
+        enum schema_verdict verdict;
         run->instances++;
         run->bytes += text.size;
         tell_progress(run, path);
         arena_reset(&run->arena);
-        if (!json_parse(text, &limits, &run->arena, &instance, error)) {
+        if (!schema_verdict_bytes(run->schema, text, &limits, &run->arena, &verdict, error)) {
                 if (error->code == ERROR_LIMIT)
                         return error_wrap(error, "%s", path);
                 not_json(run, path, line, error);
                 return true;
         }
-        enum schema_verdict verdict = schema_verdict(run->schema, instance, &run->arena);
         if (verdict == SCHEMA_UNDECIDED)
                 return error_set(error, ERROR_LIMIT, "%s: undecided, a limit of the validation was reached", path);
         run->invalid += verdict == SCHEMA_INVALID;
         run->file_invalid += verdict == SCHEMA_INVALID;
+        if ((run->json || verdict == SCHEMA_INVALID) && !json_parse(text, &limits, &run->arena, &instance, error))
+                return error_wrap(error, "%s", path);
         if (run->json) {
                 CLEANUP(buffer_free) struct buffer output = {0};
                 struct schema_output_options options = {.format = run->form, .values = run->options->given[CLI_VALUES],

@@ -14,6 +14,7 @@
 
 #include "json/pointer.h"
 #include "schema/schema_priv.h"
+#include "schema/stream_priv.h"
 
 bool compile_wrong(const struct compiler *compiler, const struct json *node, enum error_code code, const char *format, ...) {
         char text[ERROR_TEXT_MAX];
@@ -193,27 +194,6 @@ static bool resolve_all(struct compiler *compiler) {
         return true;
 }
 
-// Where evaluation begins in a resource that has the anchor, that one is the outermost; where there is no other, it is the one.
-static void settle_dynamic(struct compiler *compiler) {
-        for (size_t i = 0; i < compiler->pending_count; i++) {
-                struct subschema *subschema = compiler->pending[i].subschema;
-                if (!subschema->dynamic)
-                        continue;
-                const struct anchor *root = anchor_find(compiler->schema->root->resource, subschema->dynamic->name);
-                size_t others = 0;
-                for (struct resource *resource = compiler->resources; resource; resource = resource->next) {
-                        const struct anchor *anchor = anchor_find(resource, subschema->dynamic->name);
-                        others += anchor && anchor->dynamic && anchor != subschema->dynamic;
-                }
-                if (root && root->dynamic)
-                        subschema->other_reference = root->subschema;
-                if ((root && root->dynamic) || others == 0)
-                        subschema->dynamic = NULL;
-                else
-                        compiler->schema->dynamic = true;
-        }
-}
-
 static bool compile_document(struct compiler *compiler, const struct json *root) {
         struct schema *schema = compiler->schema;
         struct document *document;
@@ -225,7 +205,7 @@ static bool compile_document(struct compiler *compiler, const struct json *root)
         if (!schema->root || !resolve_all(compiler))
                 return false;
         settle_dynamic(compiler);
-        return find_loops(compiler);
+        return find_loops(compiler) && stream_plan(schema);
 }
 
 static bool compile(struct schema *schema, struct bytes source, const struct schema_options *options, struct error *error) {

@@ -70,6 +70,8 @@ static bool check_values(struct evaluation *evaluation, const struct subschema *
                 return FAIL("const");
         if (!subschema->values)
                 return true;
+        if (subschema->table)
+                return value_table_has(evaluation->schema, subschema->table, node) || FAIL("enum");
         JSON_FOR_EACH(value, subschema->values)
                 if (json_equal(value, node))
                         return true;

@@ -23,12 +23,13 @@ bool keyword_schemas(struct compiler *compiler, const struct json *value, struct
                 return false;
         if (json_count(value) == 0)
                 return compile_wrong(compiler, value, ERROR_INVALID, "expected at least one schema");
-        ret->items = arena_alloc(&compiler->schema->arena, json_count(value) * sizeof(struct subschema *));
+        const struct subschema **items = arena_alloc(&compiler->schema->arena, json_count(value) * sizeof *items);
+        ret->items = items;
         JSON_FOR_EACH(element, value) {
                 const struct subschema *item = compile_subschema(compiler, element);
                 if (!item)
                         return false;
-                ret->items[ret->count++] = item;
+                items[ret->count++] = item;
         }
         return true;
 }
@@ -97,7 +98,11 @@ static KEYWORD(keyword_type) {
 
 static KEYWORD(keyword_enum) {
         subschema->values = value;
-        return expect(compiler, value, JSON_ARRAY, "an array");
+        if (!expect(compiler, value, JSON_ARRAY, "an array"))
+                return false;
+        if (json_count(value) > ENUM_TABLE_FROM)
+                subschema->table = value_table_make(compiler->schema, value);
+        return true;
 }
 
 static KEYWORD(keyword_const) {

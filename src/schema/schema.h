@@ -59,6 +59,12 @@ enum schema_verdict {
 // otherwise: with an arena that is reset between instances, validation does not allocate.
 MUST_USE enum schema_verdict schema_verdict(const struct schema *schema, const struct json *instance, struct arena *scratch);
 
+// The same from the bytes of an instance, without parsing it: refuses what json_parse refuses, with the same error (false), and
+// comes to the verdict that schema_verdict would come to. Far faster than both together; a valid instance is allocated nothing for,
+// but in `scratch` where it has escapes, patterns, objects of very many members or what the compiler could not plan.
+MUST_USE bool schema_verdict_bytes(const struct schema *schema, struct bytes source, const struct json_limits *limits,
+                                   struct arena *scratch, enum schema_verdict *ret_verdict, struct error *error);
+
 // Why not. Texts are in the arena.
 struct schema_failure {
         const char *instance_path;      // JSON pointer

@@ -12,7 +12,7 @@ enum { TYPE_INTEGER = 1 << (JSON_OBJECT + 1) };         // beside 1 << enum json
 struct subschema;
 
 struct schema_list {
-        const struct subschema **items;
+        const struct subschema *const *items;
         size_t count;
 };
 
@@ -111,6 +111,12 @@ struct object_rules {
         uint64_t least, most;
 };
 
+// The values of an enum by their hashes.
+struct value_table {
+        const struct json **slots;
+        size_t mask;
+};
+
 struct subschema {
         const struct json *source;
         struct resource *resource;
@@ -123,6 +129,7 @@ struct subschema {
         unsigned types;                         // 0: any
         const struct json *values;              // of `enum`, an array; or NULL
         const struct json *constant;
+        struct value_table *table;              // of many values
         struct number_rules *number;
         struct string_rules *string;
         struct array_rules *array;
@@ -132,8 +139,13 @@ struct subschema {
         const struct subschema *other_reference;                // of $dynamicRef or $recursiveRef
         const char *other_keyword;
         const struct anchor *dynamic;           // of that: the outermost resource with such an anchor goes before it
+        const struct subschema *settled;        // where that leads in any case, or NULL
         struct schema_list all, any, one;
-        const struct subschema *not, *condition, *then, *otherwise;
+        const struct subschema *not;
+        union {
+                struct { const struct subschema *condition, *then, *otherwise; };
+                const struct subschema *conditional[3];
+        };
         const struct subschema *other_members, *other_elements;         // unevaluatedProperties, unevaluatedItems
 };
 
@@ -152,7 +164,7 @@ struct schema {
         const struct stream *stream;
 };
 
-enum { FEW_PROPERTIES = 8 };
+enum { FEW_PROPERTIES = 8, ENUM_TABLE_FROM = 8 };
 uint64_t property_hash(struct bytes name);
 // The property with that name, or NULL. `guess` is the number of the one that is likely.
 const struct property *property_find(const struct object_rules *rules, struct bytes name, size_t guess);
@@ -242,6 +254,9 @@ const char *content_failure(const struct string_rules *rules, struct bytes text,
 
 // unique.c
 uint64_t json_hash(const struct json *node, uint64_t seed);     // equal values have equal hashes
+// Whether the node is one of the table's, which hold `seed`ed hashes.
+struct value_table *value_table_make(struct schema *schema, const struct json *values);
+bool value_table_has(const struct schema *schema, const struct value_table *table, const struct json *node);
 bool elements_differ(struct evaluation *evaluation, const struct json *array, size_t *ret_index);
 
 // ---- record.c: what was found out on the way ----
@@ -313,6 +328,7 @@ const struct subschema *compile_subschema(struct compiler *compiler, const struc
 const struct pattern *compile_pattern(struct compiler *compiler, const struct json *node, struct bytes source);
 void compile_later(struct compiler *compiler, struct subschema *subschema, const struct json *reference, int kind);
 bool find_loops(struct compiler *compiler);
+void settle_dynamic(struct compiler *compiler); // dynamic.c
 
 // documents.c
 struct document *document_of(const struct compiler *compiler, const struct json *node);

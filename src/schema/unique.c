@@ -98,3 +98,27 @@ bool elements_differ(struct evaluation *evaluation, const struct json *array, si
         }
         return true;
 }
+
+struct value_table *value_table_make(struct schema *schema, const struct json *values) {
+        struct value_table *table = arena_alloc(&schema->arena, sizeof *table);
+        size_t size = 32;
+        while (size < 2 * (size_t)values->count)
+                size *= 2;
+        table->mask = size - 1;
+        table->slots = arena_alloc(&schema->arena, size * sizeof *table->slots);
+        JSON_FOR_EACH(value, values) {
+                size_t at = json_hash(value, schema->seed) & table->mask;
+                while (table->slots[at] && !json_equal(table->slots[at], value))
+                        at = (at + 1) & table->mask;
+                table->slots[at] = value;
+        }
+        return table;
+}
+
+bool value_table_has(const struct schema *schema, const struct value_table *table, const struct json *node) {
+        size_t at = json_hash(node, schema->seed) & table->mask;
+        for (; table->slots[at]; at = (at + 1) & table->mask)
+                if (json_equal(table->slots[at], node))
+                        return true;
+        return false;
+}

@@ -134,12 +134,14 @@ def test_lint_finds(schema, write, rule, place, body):
     found = {(one["rule"], one["keywordLocation"]): one for one in json.loads(out)}
     assert code == 65 and (rule, place) in found
     name = place.split("/")[1]
-    assert found[rule, place]["line"] >= next(n for n, line in enumerate(json.dumps({**DRAFT, **body}, indent=1).split("\n"), 1) if name in line)
+    lines = json.dumps({**DRAFT, **body}, indent=1).split("\n")
+    assert found[rule, place]["line"] >= next(number for number, line in enumerate(lines, 1) if name in line)
     assert f": {rule}: " in schema("lint", "s.json")[1]
 
 
 def test_lint_says_what_ref_hides_and_finds_nothing_in_what_is_good(schema, write):
-    write("s.json", {"$schema": "http://json-schema.org/draft-07/schema#", "$ref": "#/definitions/a", "minimum": 1, "definitions": {"a": {}}})
+    write("s.json", {"$schema": "http://json-schema.org/draft-07/schema#", "$ref": "#/definitions/a", "minimum": 1,
+                     "definitions": {"a": {}}})
     code, out, _ = schema("lint", "s.json")
     assert code == 65 and "/minimum: ignored" in out and "unused" not in out
     write("s.json", {**DRAFT, "type": "object", "properties": {"a": {"$ref": "#/$defs/a"}, "b": {"enum": ["x", "y"], "default": "x"}},
