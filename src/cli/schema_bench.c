@@ -8,7 +8,7 @@
 #include "os/clock.h"
 
 #define BENCH_LEAST SECONDS(1)
-enum { ROUNDS_LEAST = 3 };
+enum { ROUNDS_LEAST = 10 };
 
 struct round {
         size_t valid, broken, undecided;

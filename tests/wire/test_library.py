@@ -83,8 +83,11 @@ def test_only_what_the_header_declares_is_exported(installed):
 
 def test_the_header_is_good_c_plus_plus(installed, files):
     _, flags, _, _ = installed
-    (files / "check.cpp").write_text("#include <commute-schema.h>\nint main() {\n"
-                                     "    commute_schema_options options = COMMUTE_SCHEMA_OPTIONS;\n    return options.assert_format || !commute_schema_version();\n}\n")
+    (files / "check.cpp").write_text("#include <commute-schema.h>\n"
+                                     "int main() {\n"
+                                     "    commute_schema_options options = COMMUTE_SCHEMA_OPTIONS;\n"
+                                     "    return options.assert_format || !commute_schema_version();\n"
+                                     "}\n")
     done = run("c++", "-Wall", "-Wextra", "-Werror", "-c", files / "check.cpp", "-o", files / "check.o", *flags("--cflags"))
     assert done.returncode == 0, done.stderr
 
