@@ -27,9 +27,6 @@ enum {
         SCHEMA_DEPTH_MAX = 1000,        // of evaluation: subschemas within each other, $ref included (about 1 MB of stack)
         SCHEMA_STEPS_MIN = 1000000,     // subschemas evaluated for one instance, …
         SCHEMA_STEPS_PER_NODE = 256,    // … and for each of its values and keys
-        SCHEMA_PATTERN_BYTES_MAX = 4096,
-        SCHEMA_PATTERN_STEPS_MAX = 1000000,
-        SCHEMA_PATTERN_HEAP_MAX = 4 << 20,
         SCHEMA_FAILURES_MAX = 100,      // of schema_explain
         SCHEMA_UNITS_MAX = 10000,       // of schema_output
 };

@@ -78,10 +78,10 @@ static void what_cannot_be_asserted_is_refused_by_name_and_place(void **state) {
                 {"{\"$schema\":\"http://json-schema.org/draft-03/schema#\"}", ERROR_UNSUPPORTED, "$schema is not supported"},
                 {"{\"properties\":{\"a\":{\"$id\":\"a\",\"$schema\":\"http://example.com/a\"}}}", ERROR_UNSUPPORTED,
                  "at \"/properties/a/$schema\""},
-                {"{\"pattern\":\"(?>a)\"}", ERROR_UNSUPPORTED, "at \"/pattern\""},
-                {"{\"pattern\":\"a++\"}", ERROR_UNSUPPORTED, "nothing to repeat"}, {"{\"pattern\":\"\\\\Z\"}", ERROR_UNSUPPORTED,
+                {"{\"pattern\":\"(?>a)\"}", ERROR_INVALID, "at \"/pattern\""},
+                {"{\"pattern\":\"a++\"}", ERROR_INVALID, "nothing to repeat"}, {"{\"pattern\":\"\\\\Z\"}", ERROR_INVALID,
                                                                                     "ECMA"},
-                {"{\"pattern\":\"(*UTF)a\"}", ERROR_UNSUPPORTED, "nothing to repeat"}, {"{\"pattern\":\"(\"}", ERROR_UNSUPPORTED,
+                {"{\"pattern\":\"(*UTF)a\"}", ERROR_INVALID, "nothing to repeat"}, {"{\"pattern\":\"(\"}", ERROR_INVALID,
                                                                                         "pattern"},
                 {"{\"$ref\":\"#/nope\"}", ERROR_INVALID, "leads nowhere"}, {"{\"$ref\":\"#nope\"}", ERROR_INVALID,
                                                                             "leads nowhere"},
@@ -107,7 +107,7 @@ static void what_cannot_be_asserted_is_refused_by_name_and_place(void **state) {
 
 static void limits_are_errors_and_no_verdicts(void **state) {
         (void)state;
-        struct schema *schema = compile("{\"pattern\":\"^(a|aa)+$\"}");
+        struct schema *schema = compile("{\"pattern\":\"^(?:(a+)\\\\1?)+$\"}");
         struct buffer text = {0};
         buffer_append_byte(&text, '"');
         for (int i = 0; i < 200; i++)
