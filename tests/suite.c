@@ -12,7 +12,7 @@
 #include "schema/schema.h"
 
 static const struct { const char *part, *description, *reason; } exceptions[] = {
-        {"", "", ""},
+        {"", "", ""},                           // none
 };
 
 static const struct { const char *name; enum schema_draft draft; } drafts[] = {
@@ -44,7 +44,8 @@ static bool remote(void *user, struct bytes uri, struct bytes *ret_source, struc
         struct bytes host = BYTES("http://localhost:1234/");
         CLEANUP(free_pointer) char *path = NULL;
         buffer_clear(&run->remote);
-        bool output = bytes_starts_with(uri, BYTES("https://json-schema.org/draft/")) && strstr(uri.data, "/output/schema");
+        bool output = bytes_starts_with(uri, BYTES("https://json-schema.org/draft/")) &&
+                      memmem(uri.data, uri.size, "/output/schema", strlen("/output/schema"));
         if (uri.size < host.size)
                 return error_set(error, ERROR_NOT_FOUND, "no such remote document");
         int made = output ? asprintf(&path, "%s/../output-tests/%s/output-schema.json", run->tests, run->draft_name)
