@@ -206,7 +206,10 @@ static bool compile_document(struct compiler *compiler, const struct json *root)
         if (!schema->root || !resolve_all(compiler))
                 return false;
         settle_dynamic(compiler);
-        return find_loops(compiler) && stream_plan(schema);
+        if (!find_loops(compiler))
+                return false;
+        stream_plan(schema);
+        return true;
 }
 
 static bool compile(struct schema *schema, struct bytes source, const struct schema_options *options, struct error *error) {

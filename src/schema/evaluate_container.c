@@ -66,8 +66,7 @@ bool check_array(struct evaluation *evaluation, const struct subschema *subschem
                 good = check_elements(evaluation, rules, node, marks) && good;
         if (rules->contains && (good || !enough(evaluation)))
                 good = check_contains(evaluation, subschema, node, marks) && good;
-        size_t repeated;
-        if ((good || !enough(evaluation)) && rules->unique && !elements_differ(evaluation, node, &repeated))
+        if ((good || !enough(evaluation)) && rules->unique && !elements_differ(evaluation, node))
                 good = FAIL("uniqueItems");
         return good;
 }

@@ -154,7 +154,6 @@ struct schema {
         struct bytes source;
         const struct document *root_document;
         const struct subschema *root;
-        const struct subschema **subschemas;    // by their numbers
         size_t subschema_count, subschema_capacity;
         struct pattern **patterns;              // all, for their release
         size_t pattern_count, pattern_capacity;
@@ -258,7 +257,7 @@ uint64_t json_hash(const struct json *node, uint64_t seed);     // equal values 
 // Whether the node is one of the table's, which hold `seed`ed hashes.
 struct value_table *value_table_make(struct schema *schema, const struct json *values);
 bool value_table_has(const struct schema *schema, const struct value_table *table, const struct json *node);
-bool elements_differ(struct evaluation *evaluation, const struct json *array, size_t *ret_index);
+bool elements_differ(struct evaluation *evaluation, const struct json *array);
 
 // ---- record.c: what was found out on the way ----
 

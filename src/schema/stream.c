@@ -196,11 +196,10 @@ enum run run_groups(struct machine *machine, const char *start, const struct pla
 static enum run differ_parsed(struct machine *machine, const char *start) {
         const struct json *array;
         struct json_limits limits = {.depth = JSON_DEPTH_MAX, .nodes = JSON_BYTES_MAX, .bytes = JSON_BYTES_MAX};
-        size_t index;
         if (!json_parse((struct bytes){start, (size_t)(machine->at - start)}, &limits, machine->scratch, &array, NULL))
                 return RUN_DEFER;
         struct evaluation evaluation = evaluation_begin(machine->schema, array, machine->scratch);
-        return elements_differ(&evaluation, array, &index) ? RUN_GOOD : RUN_INVALID;
+        return elements_differ(&evaluation, array) ? RUN_GOOD : RUN_INVALID;
 }
 
 // Notes an element for uniqueItems; false: it can only be compared when parsed.

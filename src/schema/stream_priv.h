@@ -170,7 +170,7 @@ struct planner {
         unsigned depth;
         const struct plan *anything;
 };
-bool stream_plan(struct schema *schema);        // makes schema->stream; always true
+void stream_plan(struct schema *schema);        // makes schema->stream, if there is anything to plan
 
 const struct plan *plan_of(struct planner *planner, const struct subschema *const *set, size_t count);
 const struct plan *plan_of_one(struct planner *planner, const struct subschema *subschema);

@@ -72,8 +72,7 @@ struct slot {
         uint64_t hash;
 };
 
-bool elements_differ(struct evaluation *evaluation, const struct json *array, size_t *ret_index) {
-        *ret_index = 0;
+bool elements_differ(struct evaluation *evaluation, const struct json *array) {
         if (array->count <= 8) {
                 JSON_FOR_EACH(element, array)
                         for (const struct json *other = json_next(element); other < element_end; other = json_next(other))
