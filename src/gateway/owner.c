@@ -281,25 +281,30 @@ void owner_log_was_said_broken(struct loop_task *task) {
 
 // ---- events ----
 
+static bool fill_event(struct gateway *gateway, const struct schema *schema, struct bytes *body, struct record *record,
+                       struct error *error) {
+        const struct json *event;
+        CLEANUP(buffer_free) struct buffer filled = {0};
+        if (!json_parse(*body, NULL, &gateway->arena, &event, error))
+                return error_wrap(error, "event");
+        if (!schema_fill_defaults(schema, event, &filled))
+                return true;
+        buffer_clear(&gateway->event);
+        buffer_append(&gateway->event, buffer_bytes(&filled));
+        *body = buffer_bytes(&gateway->event);
+        record->flags |= RECORD_FILLED;
+        return true;
+}
+
 static bool check_event(struct call *call, uint32_t schema_id, struct bytes *body, struct record *record, struct error *error) {
         struct gateway *gateway = call->route->gateway;
         struct arena *arena = &gateway->arena;
         const struct schema *schema = registry_schema(gateway->options.registry, schema_id);
         if (!schema)
                 return error_set(error, ERROR_UNAVAILABLE, "no schema is registered for the event");
-        const struct json *event;
-        if (!json_parse(*body, NULL, arena, &event, error))
-                return error_wrap(error, "event");
-        CLEANUP(buffer_free) struct buffer filled = {0};
-        if (schema_fill_defaults(schema, event, &filled)) {
-                buffer_clear(&gateway->event);
-                buffer_append(&gateway->event, buffer_bytes(&filled));
-                *body = buffer_bytes(&gateway->event);
-                record->flags |= RECORD_FILLED;
-                if (!json_parse(*body, NULL, arena, &event, error))
-                        return error_wrap(error, "event with defaults");
-        }
-        if (!schema_validate(schema, *body, event, arena, error))
+        if (schema_has_defaults(schema) && !fill_event(gateway, schema, body, record, error))
+                return false;
+        if (!schema_validate_bytes(schema, *body, arena, error))
                 return error_wrap(error, "the event does not match its schema");
         record->schema_id = schema_id;
         return true;
@@ -329,6 +334,7 @@ bool owner_event(struct call *call, const struct topic_partition *partition, str
         inputs.query = query;
         fine = fine && template_render(async->wrap, &inputs, &gateway->event, &call->error);
         buffer_free(&now);
+        record->flags |= call->exchange->body.size ? 0 : (unsigned)RECORD_BODYLESS;
         *ret_body = buffer_bytes(&gateway->event);
         return fine && check_event(call, (uint32_t)atomic_load(&gateway->event_schemas[async->event->index]), ret_body, record,
                                    &call->error);

@@ -155,7 +155,7 @@ static bool close_container(struct parser *parser, enum state *state) {
 static bool parse_string(struct parser *parser) {
         struct scanned_string found;
         struct json *node = add_node(parser, JSON_STRING);
-        const char *text = parser->at + 1, *end = node ? scan_string(text, parser->end, &found) : NULL;
+        const char *text = parser->at + 1, *end = node ? scan_string(parser->start, text, parser->end, &found) : NULL;
         if (__builtin_expect(!end, 0))
                 return node && json_string_error(parser->source, parser->at, parser->error);
         node->text = text;

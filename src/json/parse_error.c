@@ -36,7 +36,7 @@ static bool escape_error(struct bytes source, const char *at, const char *end, s
 bool json_string_error(struct bytes source, const char *quote, struct error *error) {
         const char *at = quote + 1, *end = source.data + source.size;
         while (true) {
-                at = scan_plain(at, end);
+                at = scan_plain(source.data, at, end);
                 if (at == end)
                         return json_error_at(source, quote, error, ERROR_INVALID, "this string has no closing quote");
                 if (*at == '"')

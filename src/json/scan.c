@@ -119,7 +119,7 @@ static const char *two_byte_run(const char *at, const char *end) {
         return at;
 }
 
-const char *scan_string_rest(const char *at, const char *end, struct scanned_string *found) {
+const char *scan_string_rest(const char *begin, const char *at, const char *end, struct scanned_string *found) {
         while (at < end) {
                 if (*at == '"')
                         return at;
@@ -147,7 +147,7 @@ const char *scan_string_rest(const char *at, const char *end, struct scanned_str
                                         continue;
                         }
                 }
-                at = scan_plain(at, end);
+                at = scan_plain(begin, at, end);
         }
         return NULL;
 }

@@ -26,13 +26,25 @@ static inline unsigned scan_special16(const char *at) {
 }
 #endif
 
-static inline const char *scan_plain(const char *at, const char *end) {
+// `begin`: from where on bytes may be read.
+static inline const char *scan_plain(const char *begin, const char *at, const char *end) {
 #ifdef __SSE2__
-        for (int i = 0; i < 3 && __builtin_expect(end - at >= 16, 1); i++, at += 16) {
-                unsigned mask = scan_special16(at);
-                if (mask)
+        for (int i = 0; i < 3; i++, at += 16) {
+                unsigned mask;
+                if (__builtin_expect(end - at >= 16, 1)) {
+                        mask = scan_special16(at);
+                } else {                                        // the last 16 bytes, less those before `at`
+                        if (end - begin < 16)
+                                break;
+                        mask = scan_special16(end - 16) >> (16 - (end - at));
+                        if (!mask)
+                                return end;
+                }
+                if (__builtin_expect(mask != 0, 1))
                         return at + __builtin_ctz(mask);
         }
+#else
+        (void)begin;
 #endif
         return scan_plain_long(at, end);
 }
@@ -49,17 +61,17 @@ struct scanned_string {
         bool escaped;                   // has backslashes
         bool ascii;
 };
-// `at` is behind the opening quote. The closing quote, or NULL: none, a control character, invalid UTF-8. Escapes are not looked at
-// beyond the byte behind the backslash.
-const char *scan_string_rest(const char *at, const char *end, struct scanned_string *found);
+// `at` is behind the opening quote, `begin` where the text begins. The closing quote, or NULL: none, a control character, invalid
+// UTF-8. Escapes are not looked at beyond the byte behind the backslash.
+const char *scan_string_rest(const char *begin, const char *at, const char *end, struct scanned_string *found);
 
-static inline const char *scan_string(const char *at, const char *end, struct scanned_string *found) {
+static inline const char *scan_string(const char *begin, const char *at, const char *end, struct scanned_string *found) {
         found->escaped = false;
         found->ascii = true;
-        at = scan_plain(at, end);
+        at = scan_plain(begin, at, end);
         if (__builtin_expect(at < end && *at == '"', 1))
                 return at;
-        return scan_string_rest(at, end, found);
+        return scan_string_rest(begin, at, end, found);
 }
 // Whether all escapes are ones that JSON has, and no surrogate is alone.
 bool scan_escapes(const char *at, const char *end);
@@ -107,6 +119,15 @@ static inline const char *scan_number(const char *at, const char *end, struct sc
                         int64_t value = scan_digits_value(word, count);
                         *found = (struct scanned_number){false, true, start > at ? -value : value};
                         return start + count;
+                }
+                const char *fraction = start + count + 1;
+                if (next == '.' && count > 0 && count < 8 && (*start != '0' || count == 1) && end - fraction > 16) {
+                        count = scan_digits8(fraction, &word);
+                        if (count == 8)
+                                count += scan_digits8(fraction + 8, &word);
+                        *found = (struct scanned_number){.fraction = true};
+                        if (count > 0 && count < 16 && (fraction[count] | 0x20) != 'e')
+                                return fraction + count;
                 }
         }
         return scan_number_rest(at, end, found);

@@ -88,6 +88,7 @@ static bool compile_keywords(struct compiler *compiler, struct subschema *subsch
                         return false;
         }
         if (!alone) {
+                compiler->schema->defaults |= json_get_text(node, "default") != NULL;
                 subschema->personal = is_tagged(node);
                 compiler->schema->personal |= subschema->personal;
         }

@@ -177,11 +177,24 @@ enum schema_verdict schema_explain(const struct schema *schema, struct bytes sou
         return schema_explain_with(schema, source, instance, &options, arena, ret_failures, ret_count);
 }
 
+bool schema_validate_bytes(const struct schema *schema, struct bytes source, struct arena *scratch, struct error *error) {
+        enum schema_verdict verdict;
+        const struct json *instance;
+        if (!schema_verdict_bytes(schema, source, NULL, scratch, &verdict, error))
+                return false;
+        if (verdict == SCHEMA_VALID)
+                return true;
+        return json_parse(source, NULL, scratch, &instance, error) && schema_validate(schema, source, instance, scratch, error);
+}
+
 bool schema_validate(const struct schema *schema, struct bytes source, const struct json *instance, struct arena *scratch,
                      struct error *error) {
         struct schema_failure *failure;
         size_t count;
-        enum schema_verdict verdict = schema_explain(schema, source, instance, scratch, 1, &failure, &count);
+        enum schema_verdict verdict;
+        if (source.data && schema_verdict_bytes(schema, source, NULL, scratch, &verdict, NULL) && verdict == SCHEMA_VALID)
+                return true;                    // the faster way
+        verdict = schema_explain(schema, source, instance, scratch, 1, &failure, &count);
         if (verdict == SCHEMA_VALID)
                 return true;
         if (verdict == SCHEMA_UNDECIDED)

@@ -184,7 +184,7 @@ enum schema_verdict schema_output(const struct schema *schema, struct bytes sour
                 IGNORE(evaluate(&evaluation, schema->root, instance, step_to(NULL), NULL));     // the verdict is known
         json_begin_object(&output.writer);
         json_member_boolean(&output.writer, "valid", output.valid);
-        if (list && (record.overflow || evaluation.undecided || (record.count == 0 && !output.valid)))
+        if (list && (record_full(&record) || evaluation.undecided || (record.count == 0 && !output.valid)))
                 json_member_boolean(&output.writer, "truncated", true);
         if (list) {
                 positions_make(&output.positions, source, scratch);

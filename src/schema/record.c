@@ -31,9 +31,7 @@ static void add(struct evaluation *evaluation, struct unit unit) {
 bool record_failure(struct evaluation *evaluation, const struct json *node, const char *keyword, struct bytes name) {
         if (!evaluation->record)
                 return false;
-        if (record_full(evaluation->record))
-                evaluation->record->overflow = true;
-        else
+        if (!record_full(evaluation->record))
                 add(evaluation, (struct unit){.node = node, .keyword = keyword, .name = name, .error = true});
         return false;
 }
@@ -62,10 +60,8 @@ void record_annotations(struct evaluation *evaluation, const struct subschema *s
                 bool content = bytes_starts_with(name, BYTES("content"));
                 if (is_silent(name) || (alone && !bytes_equal(name, BYTES("$ref"))) || (content && !json_is(node, JSON_STRING)))
                         continue;
-                if (record_full(evaluation->record)) {
-                        evaluation->record->overflow = true;
+                if (record_full(evaluation->record))
                         return;
-                }
                 bool annotates = !keyword || content || bytes_equal(name, BYTES("format"));
                 add(evaluation, (struct unit){.node = node, .keyword = arena_text(evaluation->scratch, name),
                                               .annotation = annotates ? value : NULL});
@@ -88,7 +84,7 @@ void record_personal(struct evaluation *evaluation, const struct json *node) {
 // An evaluation that was not finished has not seen all tags: everything counts as tagged then.
 bool record_is_personal(const struct evaluation *evaluation, const struct json *node) {
         const struct record *record = evaluation->record;
-        if (evaluation->schema->personal && (record->overflow || record_full(record) || evaluation->undecided))
+        if (evaluation->schema->personal && (record_full(record) || evaluation->undecided))
                 return true;
         for (size_t i = 0; i < record->personal_count; i++)
                 if (node >= record->personal[i] && node < json_next(record->personal[i]))

@@ -95,6 +95,9 @@ MUST_USE enum schema_verdict schema_explain(const struct schema *schema, struct 
 MUST_USE bool schema_validate(const struct schema *schema, struct bytes source, const struct json *instance,
                               struct arena *scratch, struct error *error);
 
+// The same of bytes, which are parsed only if they do not match: ERROR_INVALID, ERROR_LIMIT as json_parse's for what is not JSON.
+MUST_USE bool schema_validate_bytes(const struct schema *schema, struct bytes source, struct arena *scratch, struct error *error);
+
 // The outputs of the specification (2020-12 Core, section 12.4), appended as JSON. Beside the standard members each error has
 // byte, line and column of the value. Up to SCHEMA_UNITS_MAX units; an incomplete list says "truncated": true.
 enum schema_output_format { SCHEMA_OUTPUT_FLAG, SCHEMA_OUTPUT_BASIC, SCHEMA_OUTPUT_DETAILED };
@@ -106,6 +109,9 @@ struct schema_output_options {
 MUST_USE enum schema_verdict schema_output(const struct schema *schema, struct bytes source, const struct json *instance,
                                            const struct schema_output_options *options, struct arena *scratch,
                                            struct buffer *buffer);
+
+// Whether anything in the schema has a default.
+bool schema_has_defaults(const struct schema *schema);
 
 // Appends the instance's text with `default`s filled in: for each object that `properties` describes (through $ref and allOf), a
 // member that is absent and whose schema has a default is added behind the others, in the order of the schema. Nested objects are

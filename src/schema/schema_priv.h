@@ -160,6 +160,7 @@ struct schema {
         size_t pattern_count, pattern_capacity;
         bool dynamic;                           // has references that depend on the way of evaluation
         bool personal;                          // has tags
+        bool defaults;                          // some subschema has a default
         uint64_t seed;                          // of hashes of instances
         const struct stream *stream;
 };
@@ -284,7 +285,6 @@ struct record {
         const struct json **personal;           // nodes
         size_t personal_count, personal_capacity;
         uint32_t places;                        // made so far
-        bool overflow;                          // more failures than the limit
 };
 bool record_failure(struct evaluation *evaluation, const struct json *node, const char *keyword, struct bytes name);    // false
 void record_annotations(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node);

@@ -57,7 +57,7 @@ enum run run_string_rules(struct machine *machine, const struct plan *plan, stru
 
 static enum run run_string(struct machine *machine, const struct plan *plan) {
         struct scanned_string found;
-        const char *start = machine->at + 1, *end = scan_string(start, machine->end, &found);
+        const char *start = machine->at + 1, *end = scan_string(machine->start, start, machine->end, &found);
         if (__builtin_expect(!end, 0))
                 return RUN_SYNTAX;
         machine->at = end + 1;
@@ -275,8 +275,33 @@ static enum run end_array(struct machine *machine, const struct elements *elemen
         return run == RUN_SYNTAX ? RUN_INVALID : run;
 }
 
+static enum run run_simple_array(struct machine *machine, const struct plan_array *plan) {
+        const struct plan *rest = plan->rest;
+        size_t count = 0;
+        if (machine->depth++ == machine->depth_limit)
+                return RUN_SYNTAX;
+        machine->at = scan_space(machine->at + 1, machine->end);
+        bool ended = machine->at < machine->end && *machine->at == ']';
+        machine->at += ended;
+        while (!ended) {
+                enum run run = run_value(machine, rest);
+                if (run != RUN_GOOD)
+                        return run;
+                count++;
+                const char *at = scan_space(machine->at, machine->end);
+                if (at == machine->end || (*at != ',' && *at != ']'))
+                        return RUN_SYNTAX;
+                machine->at = at + 1;
+                ended = *at == ']';
+        }
+        machine->depth--;
+        return count >= plan->least && count <= plan->most ? RUN_GOOD : RUN_INVALID;
+}
+
 static enum run run_array(struct machine *machine, const struct plan_array *plan) {
         struct elements elements;
+        if (plan->simple)
+                return run_simple_array(machine, plan);
         elements.plan = plan;
         elements.start = machine->at;
         elements.count = 0;
@@ -358,6 +383,12 @@ enum run run_value(struct machine *machine, const struct plan *plan) {
                 return RUN_INVALID;
         if (type == JSON_STRING && plan->string_any)
                 return run_string(machine, plan);
+        if (type == JSON_NUMBER && plan->number_any) {
+                struct scanned_number found;
+                const char *behind = scan_number(machine->at, machine->end, &found);
+                machine->at = behind ? behind : machine->at;
+                return behind ? RUN_GOOD : RUN_SYNTAX;
+        }
         if (plan->any) {
                 machine->nodes--;
                 return run_skip(machine);

@@ -11,12 +11,9 @@ static void *grown(struct arena *arena, const void *old, size_t size) {
         return memcpy(memory, old, size);
 }
 
-void entry_push(struct machine *machine, struct entry entry) {
-        if (__builtin_expect(machine->entry_count == machine->entry_capacity, 0)) {
-                machine->entries = grown(machine->scratch, machine->entries, machine->entry_capacity * sizeof *machine->entries);
-                machine->entry_capacity *= 2;
-        }
-        machine->entries[machine->entry_count++] = entry;
+void entries_grow(struct machine *machine) {
+        machine->entries = grown(machine->scratch, machine->entries, machine->entry_capacity * sizeof *machine->entries);
+        machine->entry_capacity *= 2;
 }
 
 uint64_t *bits_push(struct machine *machine, size_t words) {

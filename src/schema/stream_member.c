@@ -37,11 +37,11 @@ static inline bool is_key(const struct plan_key *key, const char *at, const char
         return mask && (size_t)(end - at) >= key->size + 2u && memcmp(at, key->quoted, key->size + 2u) == 0;
 }
 
-static inline uint32_t find_key(const struct plan_object *plan, struct bytes name, uint32_t hash) {
-        for (uint32_t at = hash & plan->slot_mask; plan->slots[at]; at = (at + 1) & plan->slot_mask) {
-                const struct plan_key *key = &plan->keys[plan->slots[at] - 1];
-                if (key->size == name.size && memcmp(key->name, name.data, name.size) == 0)
-                        return plan->slots[at] - 1u;
+static uint32_t find_key(const struct plan_object *plan, struct bytes name, uint32_t hash) {
+        for (uint32_t at = hash & plan->slot_mask, slot; (slot = plan->slots[at]); at = (at + 1) & plan->slot_mask) {
+                const struct plan_key *key = &plan->keys[(slot & 0xFFFF) - 1];
+                if ((slot ^ hash) >> 16 == 0 && key->size == name.size && memcmp(key->name, name.data, name.size) == 0)
+                        return (slot & 0xFFFF) - 1u;
         }
         return UINT32_MAX;
 }
@@ -49,7 +49,7 @@ static inline uint32_t find_key(const struct plan_object *plan, struct bytes nam
 // The key that begins at the machine's place, a quote; leaves it behind the closing one.
 static enum run read_key(struct machine *machine, struct bytes *ret_name) {
         struct scanned_string found;
-        const char *start = machine->at + 1, *end = scan_string(start, machine->end, &found);
+        const char *start = machine->at + 1, *end = scan_string(machine->start, start, machine->end, &found);
         if (!end)
                 return RUN_SYNTAX;
         machine->at = end + 1;
@@ -178,7 +178,7 @@ enum run run_skip(struct machine *machine) {
         machine->nodes++;
         switch (*at) {
         case '"':
-                end = scan_string(at + 1, machine->end, &string);
+                end = scan_string(machine->start, at + 1, machine->end, &string);
                 if (!end || (string.escaped && !scan_escapes(at + 1, end)))
                         return RUN_SYNTAX;
                 machine->escaped = string.escaped;
@@ -250,21 +250,37 @@ static enum run find_member(struct machine *machine, struct members *members, co
         return run == RUN_GOOD ? pass_colon(machine) : run;
 }
 
+// The same where the key is named, without escapes, and directly before its colon: the end of that, or NULL.
+static inline const char *find_fast(struct machine *machine, const struct plan_object *plan, uint32_t *ret_key) {
+        const char *at = machine->at + 1, *quote = scan_plain(machine->start, at, machine->end);
+        if (quote == machine->end || *quote != '"')
+                return NULL;
+        uint32_t hash = key_hash(at, (size_t)(quote - at)), place = hash & plan->slot_mask, slot;
+        for (; (slot = plan->slots[place]); place = (place + 1) & plan->slot_mask) {
+                if ((slot ^ hash) >> 16 || !is_key(&plan->keys[(slot & 0xFFFF) - 1], at, machine->end))
+                        continue;
+                *ret_key = (slot & 0xFFFF) - 1;
+                return quote + 2;
+        }
+        return NULL;
+}
+
 // The value at `at`, if it is a string of which nothing is asked, or a short integer: its end, or NULL.
-static inline const char *easy_value(const struct plan *plan, const char *at, const char *end) {
-        if (end - at < 32)
+static inline const char *easy_value(const struct machine *machine, const struct plan *plan, const char *at) {
+        const char *end = machine->end;
+        if (at == end)
                 return NULL;
         if (*at == '"' && plan->string_any) {
-                const char *close = scan_plain(at + 1, end);
+                const char *close = scan_plain(machine->start, at + 1, end);
                 return close < end && *close == '"' ? close + 1 : NULL;
         }
         const struct plan_number *rules = plan->number;
         uint64_t word;
-        if (!plan->integer_easy || (uint8_t)(*at - '0') > 9)
+        if (!plan->integer_easy || end - at <= 8)
                 return NULL;
         unsigned count = scan_digits8(at, &word);
         char next = at[count];
-        if (count == 8 || next == '.' || (next | 0x20) == 'e' || (*at == '0' && count > 1))
+        if (count == 0 || count == 8 || next == '.' || (next | 0x20) == 'e' || (*at == '0' && count > 1))
                 return NULL;
         if (rules && (rules->low > 0 || rules->high < 10000000)) {
                 int64_t value = scan_digits_value(word, count);
@@ -278,25 +294,29 @@ static inline const char *easy_value(const struct plan *plan, const char *at, co
 static inline enum run run_member(struct machine *machine, struct members *members) {
         const struct plan_object *plan = members->plan;
         const struct plan *value;
-        const char *at = machine->at, *end = machine->end;
+        const char *at = machine->at, *behind;
         enum run run;
-        uint32_t guess = members->guess;
+        uint32_t key = members->guess;
         members->count++;
         machine->nodes++;
-        if (__builtin_expect(guess < plan->key_count && is_key(&plan->keys[guess], at + 1, end), 1)) {
-                at += plan->keys[guess].size + 3;
-                value = plan->keys[guess].plan;
-                run = mark_seen(members, guess);
+        if (__builtin_expect(key < plan->key_count && is_key(&plan->keys[key], at + 1, machine->end), 1))
+                behind = at + plan->keys[key].size + 3;
+        else
+                behind = find_fast(machine, plan, &key);
+        if (__builtin_expect(behind != NULL, 1)) {
+                value = plan->keys[key].plan;
+                run = mark_seen(members, key);
                 if (__builtin_expect(plan->names != NULL, 0) && run == RUN_GOOD)
                         run = run_string_rules(machine, plan->names,
-                                               (struct bytes){plan->keys[guess].name, plan->keys[guess].size}, false);
+                                               (struct bytes){plan->keys[key].name, plan->keys[key].size}, false);
+                at = behind;
         } else {
                 run = find_member(machine, members, &value);
                 at = machine->at;
         }
         if (__builtin_expect(run != RUN_GOOD, 0))
                 return run;
-        const char *behind = easy_value(value, at, end);
+        behind = easy_value(machine, value, at);
         if (__builtin_expect(behind != NULL, 1)) {
                 machine->nodes++;
                 machine->at = behind;

@@ -106,33 +106,12 @@ static bool collect_patterns(struct object_draft *draft) {
         return true;
 }
 
-uint32_t key_hash(const char *text, size_t size) {
-        uint64_t head = 0, tail = 0;
-        if (size >= 8) {
-                memcpy(&head, text, 8);
-                memcpy(&tail, text + size - 8, 8);
-        } else if (size >= 4) {
-                uint32_t low, high;
-                memcpy(&low, text, 4);
-                memcpy(&high, text + size - 4, 4);
-                head = low;
-                tail = high;
-        } else if (size) {
-                head = (uint8_t)text[0];
-                tail = (uint64_t)(uint8_t)text[size / 2] << 8 | (uint8_t)text[size - 1];
-        }
-        unsigned __int128 product = (unsigned __int128)(head ^ 0x9E3779B97F4A7C15u) * (tail ^ size ^ 0xA0761D6478BD642Fu);
-        uint64_t hash = (uint64_t)product ^ (uint64_t)(product >> 64);
-        return (uint32_t)(hash ^ hash >> 32);
-}
-
-void plan_key_make(struct planner *planner, struct plan_key *key, struct bytes name) {
+static void plan_key_make(struct plan_key *key, struct bytes name) {
         bool raw = true;
         for (size_t i = 0; i < name.size; i++)
                 raw = raw && name.data[i] != '"' && name.data[i] != '\\' && (uint8_t)name.data[i] >= 0x20;
         key->name = name.size ? name.data : "";
         key->size = (uint32_t)name.size;
-        (void)planner;
         if (!raw || name.size + 2 > sizeof key->quoted)
                 return;
         memcpy(key->quoted, key->name, name.size);
@@ -143,22 +122,22 @@ void plan_key_make(struct planner *planner, struct plan_key *key, struct bytes n
 static uint32_t find_key(const struct plan_object *plan, struct bytes name) {
         uint32_t at = key_hash(name.data, name.size) & plan->slot_mask;
         for (; plan->slots[at]; at = (at + 1) & plan->slot_mask) {
-                const struct plan_key *key = &plan->keys[plan->slots[at] - 1];
+                const struct plan_key *key = &plan->keys[(plan->slots[at] & 0xFFFF) - 1];
                 if (bytes_equal((struct bytes){key->name, key->size}, name))
-                        return plan->slots[at] - 1;
+                        return (plan->slots[at] & 0xFFFF) - 1;
         }
         return UINT32_MAX;
 }
 
-static uint32_t add_key(struct planner *planner, struct plan_object *plan, struct bytes name) {
+static uint32_t add_key(struct plan_object *plan, struct bytes name) {
         uint32_t known = find_key(plan, name);
         if (known != UINT32_MAX)
                 return known;
-        plan_key_make(planner, &plan->keys[plan->key_count], name);
-        uint32_t at = key_hash(name.data, name.size) & plan->slot_mask;
+        plan_key_make(&plan->keys[plan->key_count], name);
+        uint32_t hash = key_hash(name.data, name.size), at = hash & plan->slot_mask;
         while (plan->slots[at])
                 at = (at + 1) & plan->slot_mask;
-        plan->slots[at] = (uint16_t)(plan->key_count + 1);
+        plan->slots[at] = (hash & 0xFFFF0000) | (plan->key_count + 1);
         return plan->key_count++;
 }
 
@@ -177,7 +156,8 @@ static bool prepare_keys(struct planner *planner, struct object_draft *draft) {
                 }
         }
         names += 2 * needs;
-        if (names > KEYS_MAX)
+        planner->work += names;
+        if (names > KEYS_MAX || planner->work > PLAN_WORK_MAX)
                 return false;
         while (slots < names * 2 + 2)
                 slots *= 2;
@@ -195,14 +175,14 @@ static void add_keys(struct planner *planner, struct object_draft *draft) {
         for (uint32_t i = 0; i < conditions->all_count; i++) {
                 const struct object_rules *rules = conditions->all[i]->object;
                 for (size_t j = 0; rules && j < rules->property_count; j++)
-                        IGNORE(add_key(planner, plan, rules->properties[j].name) == 0);         // any number is fine
+                        IGNORE(add_key(plan, rules->properties[j].name) == 0);         // any number is fine
                 for (size_t j = 0; rules && j < rules->dependency_count; j++) {
                         const struct dependency *dependency = &rules->dependencies[j];
                         if (!dependency->names)
                                 continue;
-                        uint32_t key = add_key(planner, plan, dependency->name);
+                        uint32_t key = add_key(plan, dependency->name);
                         JSON_FOR_EACH(name, dependency->names)
-                                plan->needs[plan->need_count++] = (struct plan_need){key, add_key(planner, plan, json_text(name))};
+                                plan->needs[plan->need_count++] = (struct plan_need){key, add_key(plan, json_text(name))};
                 }
         }
         plan->words = MAX((plan->key_count + 63) / 64, 1u);
@@ -224,13 +204,11 @@ static void add_keys(struct planner *planner, struct object_draft *draft) {
 static void plan_names(struct planner *planner, struct object_draft *draft) {
         const struct subschema *set[PLAN_SET_MAX];
         size_t count = 0;
-        const struct subschema *never = NULL;
         for (uint32_t i = 0; i < draft->conditions->all_count; i++) {
                 const struct object_rules *rules = draft->conditions->all[i]->object;
                 if (rules && rules->names && !rules->names->trivial)
                         set[count++] = rules->names;
         }
-        (void)never;
         if (count == 0)
                 return;
         draft->plan->names = plan_of(planner, set, count);
@@ -388,7 +366,7 @@ static bool dispatch_value(struct planner *planner, const struct conditions *con
         for (size_t i = 0; i < group->branches.count; i++)
                 if (by->listed[i] && lists(by->listed[i], value))
                         kept[count++] = group->branches.items[i];
-        if (count == group->branches.count || dispatch->count == 2 * PLAN_BRANCHES_MAX)
+        if (count == group->branches.count)
                 return false;
         dispatch->values[dispatch->count] = value;
         return choose(planner, conditions, at, kept, count, depth, &dispatch->choices[dispatch->count++]);
@@ -401,9 +379,16 @@ static bool dispatch_make(struct planner *planner, const struct conditions *cond
         const struct subschema *kept[PLAN_BRANCHES_MAX];
         static const struct plan_choice never = {.never = true};
         size_t count = 0;
-        plan_key_make(planner, &dispatch->key, by->name);
-        dispatch->values = arena_alloc(planner->arena, 2 * PLAN_BRANCHES_MAX * sizeof *dispatch->values);
-        dispatch->choices = arena_alloc(planner->arena, 2 * PLAN_BRANCHES_MAX * sizeof *dispatch->choices);
+        plan_key_make(&dispatch->key, by->name);
+        for (size_t i = 0; i < group->branches.count; i++)
+                if (by->listed[i])
+                        count += by->listed[i]->constant ? 1 : json_count(by->listed[i]->values);
+        planner->work += count * group->branches.count;
+        if (planner->work > PLAN_WORK_MAX)
+                return false;
+        dispatch->values = arena_alloc(planner->arena, count * sizeof *dispatch->values);
+        dispatch->choices = arena_alloc(planner->arena, count * sizeof *dispatch->choices);
+        count = 0;
         dispatch->other = &never;
         for (size_t i = 0; i < group->branches.count; i++) {
                 const struct subschema *listed = by->listed[i];

@@ -7,7 +7,9 @@
 
 bool schema_matches(struct planner *planner, const struct subschema *subschema, const struct json *node, bool *ret_match) {
         struct evaluation evaluation = evaluation_begin(planner->schema, node, &planner->scratch);
+        uint64_t steps = evaluation.steps;
         *ret_match = evaluate(&evaluation, subschema, node, step_to(NULL), NULL);
+        planner->work += (size_t)(steps - evaluation.steps) / 4 + node->span / 16 + 1;
         arena_reset(&planner->scratch);
         return !evaluation.undecided;
 }
@@ -180,8 +182,10 @@ bool plan_groups(struct planner *planner, const struct conditions *conditions, s
 }
 
 static void plan_type(struct planner *planner, struct plan *plan, enum json_type type) {
-        CLEANUP(free_pointer) struct conditions *conditions = must_calloc(1, sizeof *conditions);
+        CLEANUP(free_pointer) struct conditions *conditions = must_malloc(sizeof *conditions);
         conditions->type = type;
+        conditions->all_count = conditions->group_count = 0;
+        conditions->never = conditions->dom = false;
         for (size_t i = 0; i < plan->set.count; i++)
                 conditions_add(conditions, plan->set.items[i]);
         conditions_settle(conditions);
@@ -231,6 +235,20 @@ static struct plan **plan_slot(struct planner *planner, const struct subschema *
         return NULL;
 }
 
+// Keeps the table at most half full.
+static void grow_slots(struct planner *planner) {
+        if (planner->plan_count * 2 < planner->slot_size)
+                return;
+        free(planner->slots);
+        planner->slot_size *= 4;
+        planner->slots = must_calloc(planner->slot_size, sizeof *planner->slots);
+        for (size_t i = 0; i < planner->plan_count; i++) {
+                uint32_t *slot = NULL;
+                IGNORE(plan_slot(planner, planner->plans[i]->set.items, planner->plans[i]->set.count, &slot) != NULL);   // is not there
+                *slot = (uint32_t)(i + 1);
+        }
+}
+
 static struct plan *new_plan(struct planner *planner, const struct subschema *const *set, size_t count) {
         struct plan *plan = arena_alloc(planner->arena, sizeof *plan);
         const struct subschema **items = arena_alloc(planner->arena, (count + 1) * sizeof *items);
@@ -264,12 +282,15 @@ const struct plan *plan_of(struct planner *planner, const struct subschema *cons
                 if (set[i] != set[unique - 1])
                         set[unique++] = set[i];
         uint32_t *slot = NULL;
+        grow_slots(planner);
         struct plan **known = plan_slot(planner, set, unique, &slot);
         if (known)
                 return *known;
         struct plan *plan = new_plan(planner, set, unique);
         *slot = (uint32_t)planner->plan_count;
-        if (count >= PLAN_SET_MAX || planner->plan_count >= PLANS_MAX / 2 || planner->depth == PLAN_DEPTH_MAX) {
+        planner->work += unique + 1;
+        if (count >= PLAN_SET_MAX || planner->plan_count >= PLANS_MAX || planner->depth == PLAN_DEPTH_MAX ||
+            planner->work > PLAN_WORK_MAX) {
                 plan->types = plan->dom = 0xFF;
                 return plan;
         }
@@ -277,11 +298,12 @@ const struct plan *plan_of(struct planner *planner, const struct subschema *cons
         for (unsigned type = JSON_NULL; type <= JSON_OBJECT; type++)
                 plan_type(planner, plan, (enum json_type)type);
         planner->depth--;
-        plan->string_any = !plan->listed[JSON_STRING] && !plan->string && !plan->group_counts[JSON_STRING] && !(plan->dom & 1u << JSON_STRING) &&
-                           (plan->types & 1u << JSON_STRING);
-        plan->integer_easy = !plan->listed[JSON_NUMBER] && (!plan->number || (plan->number->quick && !plan->number->divisor)) &&
-                             !plan->group_counts[JSON_NUMBER] && !(plan->dom & 1u << JSON_NUMBER) &&
-                             (plan->types & 1u << JSON_NUMBER);
+        unsigned open = plan->types & ~plan->dom;               // where nothing is asked but what the flags below are about
+        plan->string_any = (open >> JSON_STRING & 1) && !plan->listed[JSON_STRING] && !plan->string &&
+                           !plan->group_counts[JSON_STRING];
+        bool number = (open >> JSON_NUMBER & 1) && !plan->listed[JSON_NUMBER] && !plan->group_counts[JSON_NUMBER];
+        plan->number_any = number && !plan->number;
+        plan->integer_easy = number && (!plan->number || (plan->number->quick && !plan->number->divisor));
         return plan;
 }
 
@@ -290,9 +312,9 @@ const struct plan *plan_of_one(struct planner *planner, const struct subschema *
 }
 
 bool stream_plan(struct schema *schema) {
-        struct planner planner = {.schema = schema, .arena = &schema->arena, .slot_size = 2 * 32768};
+        struct planner planner = {.schema = schema, .arena = &schema->arena, .slot_size = 256};
         struct plan *anything = arena_alloc(&schema->arena, sizeof *anything);
-        *anything = (struct plan){.types = 0xFF, .any = true, .string_any = true, .integer_easy = true};
+        *anything = (struct plan){.types = 0xFF, .any = true, .string_any = true, .number_any = true, .integer_easy = true};
         planner.anything = anything;
         planner.slots = must_calloc(planner.slot_size, sizeof *planner.slots);
         struct stream *stream = arena_alloc(&schema->arena, sizeof *stream);

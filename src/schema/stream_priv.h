@@ -11,7 +11,8 @@
 
 #include "schema/schema_priv.h"
 
-enum { PLANS_MAX = 20000, PLAN_SET_MAX = 256, PLAN_PATTERNS_MAX = 4, PLAN_DEPTH_MAX = 64, PLAN_BRANCHES_MAX = 200 };
+enum { PLANS_MAX = 10000, PLAN_SET_MAX = 256, PLAN_PATTERNS_MAX = 4, PLAN_DEPTH_MAX = 64, PLAN_BRANCHES_MAX = 200,
+       PLAN_WORK_MAX = 400000 };               // names, elements and values looked at for all plans of a schema
 
 struct plan;
 
@@ -47,6 +48,7 @@ struct plan_array {
         uint32_t contains_count;
         uint64_t least, most;
         bool unique;
+        bool simple;                            // rest, least and most are all there is
 };
 
 // A name that the schemas mention.
@@ -61,7 +63,7 @@ struct plan_key {
 struct plan_object {
         struct plan_key *keys;
         uint32_t key_count, words;              // words: of 64 bits, one bit a key
-        uint16_t *slots;                        // of key number + 1
+        uint32_t *slots;                        // of key number + 1, with the upper half of the key's hash
         uint32_t slot_mask;
         const uint64_t *required;
         bool requires;
@@ -74,6 +76,26 @@ struct plan_object {
         struct plan_need { uint32_t key, needed; } *needs;      // dependentRequired
         uint32_t need_count;
 };
+
+static inline uint32_t key_hash(const char *text, size_t size) {
+        uint64_t head = 0, tail = 0;
+        if (size >= 8) {
+                memcpy(&head, text, 8);
+                memcpy(&tail, text + size - 8, 8);
+        } else if (size >= 4) {
+                uint32_t low, high;
+                memcpy(&low, text, 4);
+                memcpy(&high, text + size - 4, 4);
+                head = low;
+                tail = high;
+        } else if (size) {
+                head = (uint8_t)text[0];
+                tail = (uint64_t)(uint8_t)text[size / 2] << 8 | (uint8_t)text[size - 1];
+        }
+        unsigned __int128 product = (unsigned __int128)(head ^ 0x9E3779B97F4A7C15u) * (tail ^ size ^ 0xA0761D6478BD642Fu);
+        uint64_t hash = (uint64_t)product ^ (uint64_t)(product >> 64);
+        return (uint32_t)(hash ^ hash >> 32);
+}
 
 enum plan_mode { PLAN_ANY, PLAN_ONE, PLAN_NOT, PLAN_IF };
 struct plan_group {
@@ -103,6 +125,7 @@ struct plan {
         uint8_t dom;                            // those that are parsed and evaluated
         bool any;                               // asserts nothing
         bool string_any;                        // of strings
+        bool number_any;                        // of numbers
         bool integer_easy;                      // of integers: their bounds, if any, are all there is
         const struct plan_number *number;
         const struct plan_string *string;
@@ -142,6 +165,7 @@ struct planner {
         uint32_t *slots;
         size_t slot_size;
         size_t choices;                         // made so far
+        size_t work;                            // done so far; beyond PLAN_WORK_MAX nothing more is planned
         unsigned depth;
         const struct plan *anything;
 };
@@ -157,7 +181,6 @@ bool plan_groups(struct planner *planner, const struct conditions *conditions, s
 bool plan_array_make(struct planner *planner, const struct conditions *conditions, const struct plan_array **ret_array);
 bool plan_choice_make(struct planner *planner, const struct conditions *conditions, unsigned depth,
                       const struct plan_choice **ret_choice);
-void plan_key_make(struct planner *planner, struct plan_key *key, struct bytes name);
 const struct plan_number *plan_number_make(struct planner *planner, const struct conditions *conditions, bool whole, bool plain);
 const struct plan_string *plan_string_make(struct planner *planner, const struct conditions *conditions);
 // A subschema with enum or const among the conditions, or NULL; and what it leaves of values of the conditions' type.
@@ -206,11 +229,15 @@ enum run run_string_rules(struct machine *machine, const struct plan *plan, stru
 bool values_have_string(const struct plan_values *values, struct bytes text);
 // The decoded bytes of what stands between quotes; data NULL: a wrong escape.
 struct bytes run_decode(struct machine *machine, const char *at, const char *end);
-void entry_push(struct machine *machine, struct entry entry);
+void entries_grow(struct machine *machine);
+static inline void entry_push(struct machine *machine, struct entry entry) {
+        if (__builtin_expect(machine->entry_count == machine->entry_capacity, 0))
+                entries_grow(machine);
+        machine->entries[machine->entry_count++] = entry;
+}
 // Whether the entries from `first` on differ. RUN_SYNTAX: two are equal.
 enum run entries_differ(struct machine *machine, size_t first);
 static inline bool entry_equal(const struct entry *a, const struct entry *b) {
         return a->size == b->size && a->kind == b->kind && memcmp(a->text, b->text, a->size) == 0;
 }
 uint64_t *bits_push(struct machine *machine, size_t words);
-uint32_t key_hash(const char *text, size_t size);

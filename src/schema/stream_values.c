@@ -82,6 +82,8 @@ void plan_values_make(struct planner *planner, const struct conditions *conditio
                 bool all = true, decided = true;
                 if (value->kind != conditions->type)
                         continue;
+                if (planner->work > PLAN_WORK_MAX)
+                        decided = false;
                 for (size_t i = 0; i < plan->set.count && all && decided; i++)
                         decided = schema_matches(planner, plan->set.items[i], value, &all);
                 if (!decided) {                                 // left to the evaluation of the instance
@@ -225,12 +227,14 @@ bool plan_array_make(struct planner *planner, const struct conditions *condition
         *ret_array = some ? plan : NULL;
         if (!some)
                 return true;
-        if (prefix > PLANS_MAX)
+        planner->work += prefix * conditions->all_count;
+        if (planner->work > PLAN_WORK_MAX)
                 return false;
         plan->prefix_count = (uint32_t)prefix;
         plan->prefix = arena_alloc(planner->arena, (prefix + 1) * sizeof *plan->prefix);
         for (size_t i = 0; i < prefix; i++)
                 plan->prefix[i] = element_plan(planner, conditions, i, evaluated);
         plan->rest = element_plan(planner, conditions, SIZE_MAX - 1, evaluated);
+        plan->simple = !plan->unique && plan->contains_count == 0 && prefix == 0;
         return true;
 }

@@ -121,7 +121,21 @@ def test_what_is_not_there_is_404(commute_with, provider):
     it.serve()
     assert it.call(target="/COMM-999/accruals")[0] == 404
     assert it.call(target="/COMM-040/elsewhere")[0] == 404
-    assert ask(it.gateway, "GET", "/COMM-040/accruals")[0] in (404, 405)
+    assert ask(it.gateway, "GET", "/COMM-040/elsewhere")[0] == 404
+    assert it.call(target="/receipts")[0] == 404
+    assert provider.seen == []
+
+
+@pytest.mark.parametrize("method, target, allowed", [
+    ("GET", "/COMM-040/accruals", "POST"), ("DELETE", "/COMM-040/accruals?x=1", "POST"), ("HEAD", "/COMM-040/accruals", "POST"),
+    ("POST", "/receipts/1", "GET"), ("PUT", "/modes/COMM-040", "GET"),
+])
+def test_another_method_of_a_path_is_405_with_what_is_allowed(commute_with, provider, method, target, allowed):
+    it = commute_with()
+    it.serve()
+    status, headers, body = ask(it.gateway, method, target)
+    assert (status, headers["Allow"]) == (405, allowed)
+    assert method == "HEAD" or json.loads(body)["error"] == "method"
     assert provider.seen == []
 
 
@@ -160,14 +174,6 @@ def test_a_second_signal_ends_at_once(commute_with, provider):
     assert process.wait() == 75
     assert time.monotonic() - began < 5
     assert "cut-short" in process.stderr()
-
-
-def test_sighup_is_refused_by_name(commute_with):
-    it = commute_with()
-    process = it.serve()
-    process.child.send_signal(signal.SIGHUP)
-    wait_until(lambda: "reload-refused" in process.stderr(), what="the refusal")
-    assert it.call()[0] == 201
 
 
 def test_starts_again_after_kill_9(commute_with):
