@@ -48,13 +48,13 @@ const struct pattern *compile_pattern(struct compiler *compiler, const struct js
         return pattern;
 }
 
-void compile_later(struct compiler *compiler, struct subschema *subschema, const struct json *reference, int kind) {
+void compile_later(struct compiler *compiler, struct subschema *subschema, const struct json *reference,
+                   enum pending_kind kind) {
         if (compiler->pending_count == compiler->pending_capacity) {
                 compiler->pending_capacity = compiler->pending_capacity * 2 + 8;
                 compiler->pending = must_realloc(compiler->pending, compiler->pending_capacity * sizeof *compiler->pending);
         }
-        compiler->pending[compiler->pending_count] = (struct pending){.subschema = subschema, .reference = reference};
-        compiler->pending[compiler->pending_count++].kind = kind;
+        compiler->pending[compiler->pending_count++] = (struct pending){subschema, reference, kind};
 }
 
 static bool is_trivial(const struct subschema *subschema) {

@@ -38,7 +38,8 @@ bool keyword_one(struct compiler *compiler, const struct json *value, const stru
         return (*ret = compile_subschema(compiler, value)) != NULL;
 }
 
-static bool reference(struct compiler *compiler, struct subschema *subschema, const struct json *value, int kind) {
+static bool reference(struct compiler *compiler, struct subschema *subschema, const struct json *value,
+                      enum pending_kind kind) {
         if (!expect(compiler, value, JSON_STRING, "a URI reference"))
                 return false;
         subschema->logic = true;

@@ -304,10 +304,11 @@ void append_absolute_location(struct buffer *buffer, const struct subschema *sub
 
 // ---- compilation ----
 
+enum pending_kind { PENDING_PLAIN, PENDING_DYNAMIC, PENDING_RECURSIVE };
 struct pending {
         struct subschema *subschema;
         const struct json *reference;
-        enum { PENDING_PLAIN, PENDING_DYNAMIC, PENDING_RECURSIVE } kind;
+        enum pending_kind kind;
 };
 
 struct compiler {
@@ -326,7 +327,8 @@ bool compile_wrong(const struct compiler *compiler, const struct json *node, enu
         PRINTF_LIKE(4, 5);
 const struct subschema *compile_subschema(struct compiler *compiler, const struct json *node);
 const struct pattern *compile_pattern(struct compiler *compiler, const struct json *node, struct bytes source);
-void compile_later(struct compiler *compiler, struct subschema *subschema, const struct json *reference, int kind);
+void compile_later(struct compiler *compiler, struct subschema *subschema, const struct json *reference,
+                   enum pending_kind kind);
 bool find_loops(struct compiler *compiler);
 void settle_dynamic(struct compiler *compiler); // dynamic.c
 

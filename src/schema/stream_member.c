@@ -46,8 +46,7 @@ static uint32_t find_key(const struct plan_object *plan, struct bytes name, uint
         return UINT32_MAX;
 }
 
-// The key that begins at the machine's place, a quote; leaves it behind the closing one.
-static enum run read_key(struct machine *machine, struct bytes *ret_name) {
+static enum run read_key_slowly(struct machine *machine, struct bytes *ret_name) {
         struct scanned_string found;
         const char *start = machine->at + 1, *end = scan_string(machine->start, start, machine->end, &found);
         if (!end)
@@ -59,8 +58,18 @@ static enum run read_key(struct machine *machine, struct bytes *ret_name) {
         return ret_name->data ? RUN_GOOD : RUN_SYNTAX;
 }
 
+// The key that begins at the machine's place, a quote; leaves it behind the closing one.
+static inline enum run read_key(struct machine *machine, struct bytes *ret_name) {
+        const char *start = machine->at + 1, *quote = scan_plain(machine->start, start, machine->end);
+        if (__builtin_expect(quote == machine->end || *quote != '"', 0))
+                return read_key_slowly(machine, ret_name);
+        *ret_name = (struct bytes){start, (size_t)(quote - start)};
+        machine->at = quote + 1;
+        return RUN_GOOD;
+}
+
 // Notes a key that is not named; the first few are compared at once, many when the object ends.
-static enum run note_key(struct machine *machine, struct members *members, struct bytes name, uint32_t hash) {
+static inline enum run note_key(struct machine *machine, struct members *members, struct bytes name, uint32_t hash) {
         uint64_t bit = (uint64_t)1 << (hash & 63);
         size_t count = machine->entry_count - members->first_entry;
         struct entry entry = {name.data, (uint32_t)name.size, 0};
@@ -82,7 +91,7 @@ static enum run end_keys(struct machine *machine, const struct members *members)
         return run;
 }
 
-static enum run pass_colon(struct machine *machine) {
+static inline enum run pass_colon(struct machine *machine) {
         const char *at = scan_space(machine->at, machine->end);
         if (__builtin_expect(at == machine->end || *at != ':', 0))
                 return RUN_SYNTAX;
@@ -209,6 +218,8 @@ static enum run unnamed(struct machine *machine, struct members *members, struct
                         const struct plan **ret_plan) {
         const struct plan_object *plan = members->plan;
         *ret_plan = plan->rest;
+        if (plan->pattern_count == 0 && plan->rest->types == 0)
+                return RUN_INVALID;
         if (plan->pattern_count) {
                 unsigned found = 0;
                 for (uint32_t i = 0; i < plan->pattern_count; i++) {
@@ -316,6 +327,7 @@ static inline enum run run_member(struct machine *machine, struct members *membe
         }
         if (__builtin_expect(run != RUN_GOOD, 0))
                 return run;
+        at += at < machine->end && *at == ' ';                  // usual where people read it
         behind = easy_value(machine, value, at);
         if (__builtin_expect(behind != NULL, 1)) {
                 machine->nodes++;
@@ -378,9 +390,10 @@ static enum run choose(struct machine *machine, const struct plan_dispatch *disp
                 return RUN_GOOD;
         if (read_key(machine, &value) != RUN_GOOD)
                 return RUN_SYNTAX;
-        for (uint32_t i = 0; i < dispatch->count; i++)
-                if (bytes_equal(dispatch->values[i], value))
-                        *ret_choice = dispatch->choices[i];
+        uint32_t at = key_hash(value.data, value.size) & dispatch->slot_mask, slot;
+        for (; (slot = dispatch->slots[at]); at = (at + 1) & dispatch->slot_mask)
+                if (bytes_equal(dispatch->values[slot - 1], value))
+                        *ret_choice = dispatch->choices[slot - 1];
         return RUN_GOOD;
 }
 

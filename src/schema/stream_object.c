@@ -372,6 +372,20 @@ static bool dispatch_value(struct planner *planner, const struct conditions *con
         return choose(planner, conditions, at, kept, count, depth, &dispatch->choices[dispatch->count++]);
 }
 
+static void index_values(struct planner *planner, struct plan_dispatch *dispatch) {
+        size_t size = 8;
+        while (size < 2 * (size_t)dispatch->count)
+                size *= 2;
+        dispatch->slots = arena_alloc(planner->arena, size * sizeof *dispatch->slots);
+        dispatch->slot_mask = (uint32_t)(size - 1);
+        for (uint32_t i = 0; i < dispatch->count; i++) {
+                uint32_t at = key_hash(dispatch->values[i].data, dispatch->values[i].size) & dispatch->slot_mask;
+                while (dispatch->slots[at])
+                        at = (at + 1) & dispatch->slot_mask;
+                dispatch->slots[at] = i + 1;
+        }
+}
+
 static bool dispatch_make(struct planner *planner, const struct conditions *conditions, uint32_t at, const struct discriminator *by,
                           unsigned depth, struct plan_dispatch **ret_dispatch) {
         const struct group *group = &conditions->groups[at];
@@ -405,6 +419,7 @@ static bool dispatch_make(struct planner *planner, const struct conditions *cond
                                         return false;
         }
         *ret_dispatch = dispatch;
+        index_values(planner, dispatch);
         if (count == group->branches.count)             // nothing is settled where the member is missing
                 return false;
         return choose(planner, conditions, at, kept, count, depth, &dispatch->missing);

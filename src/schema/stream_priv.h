@@ -118,6 +118,7 @@ struct plan_dispatch {
         struct bytes *values;
         const struct plan_choice **choices;
         uint32_t count;
+        uint32_t *slots, slot_mask;             // of value number + 1
 };
 
 struct plan {
