@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Asks the parts of the schema engine that are about strings: build/tests/probe reads JSON Lines, ["pattern", PATTERN, TEXT…] or
-// ["format", NAME, TEXT…] (as in draft 2020-12), and prints for each line one character a text: 1 matches, 0 does not, ? undecided; or
-// "invalid", "unsupported", "limit" and why.
+// ["format", NAME, TEXT…] (as in draft 2020-12) or ["schema", SCHEMA, INSTANCE…], and prints for each line one character a text or
+// instance: 1 matches, 0 does not, ? undecided, ! the ways to decide disagree; or "invalid", "unsupported", "limit" and why.
 #include <stdio.h>
 
 #include "json/json.h"
 #include "schema/format.h"
 #include "schema/pattern.h"
+#include "schema/schema.h"
 
 static void ask_pattern(const struct json *question, struct arena *arena) {
         struct pattern *pattern = NULL;
@@ -33,6 +34,36 @@ static void ask_format(const struct json *question, struct arena *arena) {
         putchar('\n');
 }
 
+// By the tree, by the bytes, by the explanation: one verdict, or !.
+static char decide(const struct schema *schema, const struct json *instance, struct arena *arena) {
+        CLEANUP(buffer_free) struct buffer text = {0};
+        enum schema_verdict by_tree = schema_verdict(schema, instance, arena), by_bytes = SCHEMA_UNDECIDED;
+        struct schema_failure *failures;
+        size_t count;
+        json_write(&text, instance);
+        if (!schema_verdict_bytes(schema, buffer_bytes(&text), NULL, arena, &by_bytes, NULL) || by_bytes != by_tree ||
+            schema_explain(schema, buffer_bytes(&text), instance, arena, 10, &failures, &count) != by_tree)
+                return '!';
+        return "10?"[by_tree];
+}
+
+static void ask_schema(const struct json *question, struct arena *arena) {
+        CLEANUP(buffer_free) struct buffer text = {0};
+        struct schema *schema = NULL;
+        struct error error;
+        size_t at = 0;
+        json_write(&text, json_at(question, 1));
+        if (!schema_compile(buffer_bytes(&text), NULL, &schema, &error)) {
+                printf("%s %s\n", error_name(error.code), error.text);
+                return;
+        }
+        JSON_FOR_EACH(instance, question)
+                if (at++ >= 2)
+                        putchar(decide(schema, instance, arena));
+        putchar('\n');
+        schema_free(schema);
+}
+
 static bool ask(struct bytes line, struct arena *arena) {
         const struct json *question;
         struct error error;
@@ -44,6 +75,8 @@ static bool ask(struct bytes line, struct arena *arena) {
                 ask_pattern(question, arena);
         else if (bytes_equal(json_text(question + 1), BYTES("format")))
                 ask_format(question, arena);
+        else if (bytes_equal(json_text(question + 1), BYTES("schema")))
+                ask_schema(question, arena);
         else
                 return false;
         return true;
