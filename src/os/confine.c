@@ -57,7 +57,8 @@ bool process_confine(pid_t parent, size_t memory, struct error *error) {
                 return error_set(error, ERROR_UNAVAILABLE, "prctl: %s", strerror(errno));
         if (getppid() != parent)
                 return error_set(error, ERROR_UNAVAILABLE, "process %d is gone", (int)parent);
-        if (!limit(RLIMIT_CORE, 0) || !limit(RLIMIT_STACK, STACK_BYTES) || !limit(RLIMIT_FSIZE, 0) || (!PROCESS_SANITIZED && !limit(RLIMIT_AS, memory)))
+        if (!limit(RLIMIT_CORE, 0) || !limit(RLIMIT_STACK, STACK_BYTES) || !limit(RLIMIT_FSIZE, 0) ||
+            (!PROCESS_SANITIZED && !limit(RLIMIT_AS, memory)))
                 return error_set(error, ERROR_UNAVAILABLE, "setrlimit: %s", strerror(errno));
         if (!PROCESS_SANITIZED && (!limit(RLIMIT_NOFILE, 3) || !filter_calls()))
                 return error_set(error, ERROR_UNAVAILABLE, "seccomp: %s", strerror(errno));
