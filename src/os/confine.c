@@ -35,7 +35,7 @@ static bool filter_calls(void) {
                 BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
                 ALLOW(read), ALLOW(write), ALLOW(close), ALLOW(sendto), ALLOW(recvfrom),
                 ALLOW(brk), ALLOW(mmap), ALLOW(munmap), ALLOW(mremap), ALLOW(mprotect), ALLOW(madvise),
-                ALLOW(clock_gettime), ALLOW(futex), ALLOW(getpid), ALLOW(gettid), ALLOW(tgkill),
+                ALLOW(clock_gettime), ALLOW(getrandom), ALLOW(futex), ALLOW(getpid), ALLOW(gettid), ALLOW(tgkill),
                 ALLOW(rt_sigaction), ALLOW(rt_sigprocmask), ALLOW(rt_sigreturn), ALLOW(exit), ALLOW(exit_group),
                 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
         };
