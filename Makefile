@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 SECONDS ?=
 SETUP ?= -Doptimization=2 -Ddebug=false
 
-.PHONY: all demo test test-long bench fuzz install clean help
+.PHONY: all demo test test-long bench bench-schema fuzz install clean help
 all: $(BUILD)/build.ninja       ## build the program and the examples
 	@ninja -C $(BUILD) --quiet
 
@@ -29,6 +29,10 @@ fuzz:                           ## each parser under libFuzzer (SECONDS=60 each)
 bench: all                      ## measure against nginx and redis (NAMES="proxy publish memory switch", FULL=1)
 	@./bootstrap --check bench || ./bootstrap bench
 	@bench/run --build $(BUILD) $(NAMES)
+
+bench-schema: all               ## the schema engine against ajv, @sourcemeta/jsonschema and simdjson (NAMES="geojson deep", SHARE=0.1)
+	@./bootstrap --check bench || ./bootstrap bench
+	@bench/schema/run --build $(BUILD) $(if $(SHARE),--share $(SHARE)) $(NAMES)
 
 install: all                    ## install into PREFIX (/usr/local)
 	@meson install -C $(BUILD)

@@ -29,14 +29,18 @@ static void add_block(struct arena *arena, size_t least) {
         use_block(arena, block);
 }
 
-void *arena_alloc(struct arena *arena, size_t size) {
+void *arena_alloc_raw(struct arena *arena, size_t size) {
         ASSERT(size <= SIZE_MAX / 4);
         size = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
         if ((size_t)(arena->end - arena->next) < size || !arena->blocks)
                 add_block(arena, size);
         void *memory = arena->next;
         arena->next += size;
-        return memset(memory, 0, size);
+        return memory;
+}
+
+void *arena_alloc(struct arena *arena, size_t size) {
+        return memset(arena_alloc_raw(arena, size), 0, size);
 }
 
 struct bytes arena_copy(struct arena *arena, struct bytes value) {

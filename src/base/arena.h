@@ -14,6 +14,7 @@ struct arena {
 };
 
 void *arena_alloc(struct arena *arena, size_t size);            // aligned for any type, zeroed
+void *arena_alloc_raw(struct arena *arena, size_t size);        // the same, not zeroed
 struct bytes arena_copy(struct arena *arena, struct bytes value);
 char *arena_text(struct arena *arena, struct bytes value);      // NUL-terminated copy
 char *arena_print(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);

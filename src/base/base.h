@@ -12,6 +12,13 @@
 #define NORETURN __attribute__((noreturn))
 #define CLEANUP(function) __attribute__((cleanup(function), unused))
 
+// Of a large local variable that is filled before it is read: the compiler shall not fill it with zeros first.
+#if defined __has_attribute && __has_attribute(uninitialized)
+#define UNINITIALIZED __attribute__((uninitialized))
+#else
+#define UNINITIALIZED
+#endif
+
 // Discards the result of a call marked MUST_USE; say why beside each use.
 #define IGNORE(call) do { if (call) { } } while (0)
 

@@ -27,6 +27,13 @@ static const struct option_spec specs[CLI_OPTION_COUNT] = {
         [CLI_AFTER] = {"--after", NULL, "POSITION", "begin behind this position"},
         [CLI_KEY] = {"--key", NULL, "FILE", "the public key: certificate.pub of the data folder"},
         [CLI_OUTPUT] = {"--output", "-o", "FILE", "write to the file"},
+        [CLI_FORM] = {"--output", NULL, "FORM", "flag, basic or detailed: the specification's output of each instance, one a line"},
+        [CLI_FORMAT_ASSERTION] = {"--format-assertion", NULL, NULL, "what \"format\" says must hold, in every draft"},
+        [CLI_LINES] = {"--lines", NULL, NULL, "one instance a line, whatever the file's name (.jsonl and .ndjson are so anyway)"},
+        [CLI_WITH] = {"--with", NULL, "PATH", "a schema, or a folder of them, that references find by $id"},
+        [CLI_VALUES] = {"--values", NULL, NULL, "sentences show values of the instance, but personal ones"},
+        [CLI_ANNOTATIONS] = {"--annotations", NULL, NULL, "with --output: annotations of what is valid"},
+        [CLI_BENCHMARK] = {"--benchmark", NULL, NULL, "measure instead: parse and validate, from memory, on one thread"},
 };
 
 void cli_print(struct bytes text) {
@@ -78,7 +85,7 @@ static bool find_option(const struct cli_command *command, const char *argument,
                 if (!named && !(specs[i].letter && strcmp(argument, specs[i].letter) == 0))
                         continue;
                 if (i != CLI_HELP && !(command->options & 1u << i))
-                        return false;
+                        continue;               // another command's; --output has two meanings
                 *ret_option = i;
                 *ret_value = equals ? equals + 1 : NULL;
                 return true;

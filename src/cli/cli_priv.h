@@ -9,7 +9,8 @@
 // Options by name; a command lists those it takes (bits 1 << enum cli_option).
 enum cli_option {
         CLI_HELP, CLI_JSON, CLI_CONFIG, CLI_PRINT_SCHEMA, CLI_CONTROL, CLI_TOKEN_FILE, CLI_TO, CLI_AUTO, CLI_STEP,
-        CLI_DONE, CLI_OUTPUT, CLI_WATCH, CLI_AFTER, CLI_KEY, CLI_OPTION_COUNT
+        CLI_DONE, CLI_OUTPUT, CLI_WATCH, CLI_AFTER, CLI_KEY, CLI_FORM, CLI_FORMAT_ASSERTION, CLI_LINES, CLI_WITH, CLI_VALUES,
+        CLI_ANNOTATIONS, CLI_BENCHMARK, CLI_OPTION_COUNT
 };
 
 enum { CLI_ARGUMENTS_MAX = 256 };
@@ -44,6 +45,9 @@ void cli_print(struct bytes text);              // to standard output, with a li
 
 int cli_check(const struct cli_options *options);
 int cli_schema_validate(const struct cli_options *options);
+int cli_schema_check(const struct cli_options *options);
+int cli_schema_lint(const struct cli_options *options);
+int cli_schema_bundle(const struct cli_options *options);
 
 // By the control API of a running commute
 int cli_plan(const struct cli_options *options);

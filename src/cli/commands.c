@@ -3,6 +3,7 @@
 #include "cli/cli_priv.h"
 
 #define TAKES(option) (1u << CLI_##option)
+#define SCHEMAS (TAKES(FORMAT_ASSERTION) | TAKES(WITH))
 #define CLIENT (TAKES(JSON) | TAKES(CONTROL) | TAKES(TOKEN_FILE) | TAKES(CONFIG))
 
 const struct cli_command cli_commands[] = {
@@ -69,12 +70,24 @@ const struct cli_command cli_commands[] = {
          "Checks the signature with the public key that you give (certificate.pub of the data folder that it came from), and\n"
          "every equation. Exits with 77 if the signature is not of this key, 74 if the ledger does not add up.",
          TAKES(JSON) | TAKES(KEY), 1, 1, cli_verify},
-        {"schema validate", "SCHEMA FILE…", "validate JSON documents against a JSON Schema, offline",
-         "Drafts 7 and 2020-12. Prints for each file \"FILE: valid\", or every failure with line, column, instance path, keyword.\n"
-         "With --json: one document in the specification's basic output form for each file. Exits with 65 if one is invalid.",
-         TAKES(JSON), 2, CLI_ARGUMENTS_MAX, cli_schema_validate},
-        {"schema check", "SCHEMA…", "check that schemas compile", "Refuses what cannot be asserted, by name.", TAKES(JSON), 1,
-         CLI_ARGUMENTS_MAX, NULL},
+        {"schema validate", "SCHEMA FILE… [--lines] [--output FORM] [--with PATH]",
+         "validate JSON documents against a JSON Schema, offline",
+         "Drafts 4, 6, 7, 2019-09 and 2020-12. A FILE is one document, or JSON Lines; - is standard input. Prints \"FILE: valid\"\n"
+         "or every failure with line, column, instance path and keyword. Other schemas come from files beside SCHEMA and from\n"
+         "--with, never from a network. --json: one array with the basic output of each. Exits with 65 if one is invalid or not\n"
+         "JSON. docs/schema.md says more.",
+         TAKES(JSON) | SCHEMAS | TAKES(FORM) | TAKES(LINES) | TAKES(VALUES) | TAKES(ANNOTATIONS) | TAKES(BENCHMARK), 2, CLI_ARGUMENTS_MAX,
+         cli_schema_validate},
+        {"schema check", "SCHEMA… [--with PATH]", "check that schemas compile", "Refuses what cannot be asserted, by name.",
+         TAKES(JSON) | SCHEMAS, 1, CLI_ARGUMENTS_MAX, cli_schema_check},
+        {"schema lint", "SCHEMA… [--with PATH]", "find mistakes in schemas that compile",
+         "Schemas that can never match, unknown keywords, keywords without effect, branches that nothing can take, names in required that\n"
+         "a closed object does not have, defaults that their own schema refuses, and more, each with line and column. Exits with 65 if\n"
+         "there is any.",
+         TAKES(JSON) | SCHEMAS, 1, CLI_ARGUMENTS_MAX, cli_schema_lint},
+        {"schema bundle", "SCHEMA [--with PATH] [-o FILE]", "put a schema and all that it refers to into one document",
+         "Other documents are embedded under $defs (up to draft 7 definitions) with their URI as $id. The bundle validates the same.",
+         TAKES(JSON) | SCHEMAS | TAKES(OUTPUT), 1, 1, cli_schema_bundle},
         {"schema diff", "OLD NEW", "say what changed between two schemas, and what it breaks", "For readers and for writers.",
          TAKES(JSON), 2, 2, NULL},
         {"schema register", "EVENT", "register an event's contracts", "With the running registry.", CLIENT, 1, 1, NULL},

@@ -103,6 +103,7 @@ void shard_step_back(struct shard *shard) {
         shard->plain_not_recorded = true;
         shard->ops->stepped_back(shard->user);
         shard->plain_again_ns = shard_now(shard) + plain_rest_ns(shard);
+        shard->ops->wake_at(shard->user, shard->plain_again_ns);
 }
 
 static void leave_lanes_behind(struct shard *shard) {

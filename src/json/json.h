@@ -18,7 +18,7 @@ struct json {
         uint8_t kind;                   // enum json_type
         bool truth;                     // of a boolean
         uint8_t number;                 // of a number: enum json_number_form
-        uint8_t unused;
+        bool dropped;                   // of a key, while parsing: another one goes before it
         uint32_t offset;                // of its first byte in the source
         uint32_t count;                 // bytes of a string or number, elements of an array, members of an object
         uint32_t span;                  // nodes from this one to its next sibling
@@ -36,6 +36,7 @@ struct json_limits {
         size_t bytes;                   // of the source; at most JSON_BYTES_MAX
         unsigned depth;                 // containers within each other; at most JSON_DEPTH_MAX
         size_t nodes;                   // values and keys; at most JSON_BYTES_MAX
+        bool keep_last;                 // of equal keys in one object the last one counts; else they are refused
 };
 enum {
         JSON_BYTES_DEFAULT = 16 << 20, JSON_BYTES_MAX = 1 << 30,
@@ -43,6 +44,15 @@ enum {
         JSON_NODES_DEFAULT = 1 << 20,
         JSON_EXPONENT_MAX = 1000000000, // of a number, either sign; beyond it is ERROR_LIMIT
 };
+
+// With the defaults in place of zeros.
+static inline struct json_limits json_limits_of(const struct json_limits *limits) {
+        struct json_limits all = limits ? *limits : (struct json_limits){0};
+        all.bytes = all.bytes ? all.bytes : JSON_BYTES_DEFAULT;
+        all.depth = all.depth ? all.depth : JSON_DEPTH_DEFAULT;
+        all.nodes = all.nodes ? all.nodes : JSON_NODES_DEFAULT;
+        return all;
+}
 
 // Parses one document: exactly one value, white space around it, nothing else. Refused with ERROR_INVALID: invalid UTF-8, lone
 // surrogates, two equal keys in one object, a byte order mark, trailing commas, …. The error names line, column (of characters),

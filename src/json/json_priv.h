@@ -6,6 +6,12 @@
 
 enum { JSON_ORDER_FROM = 17 };          // objects of so many members keep their keys sorted
 
+// Always false.
+bool json_error_at(struct bytes source, const char *at, struct error *error, enum error_code code, const char *what);
+// The error of the string whose opening quote, or of the number whose first byte, is there, and which the scanners have refused.
+bool json_string_error(struct bytes source, const char *quote, struct error *error);
+bool json_number_error(struct bytes source, const char *at, struct error *error);
+
 typedef int json_key_compare(struct bytes a, struct bytes b);
 
 // By length, then bytes: the cheapest total order. It is the one kept with large objects.

@@ -81,6 +81,18 @@ int json_number_compare(struct bytes a, struct bytes b) {
         return left.negative ? -order : order;
 }
 
+uint64_t json_number_hash(struct bytes number, uint64_t seed) {
+        struct decimal decimal = decimal_of(number);
+        uint64_t hash = seed ^ (uint64_t)decimal.exponent * 0x9E3779B97F4A7C15u ^ decimal.negative;
+        if (decimal.count == 0)
+                hash = seed;
+        for (size_t i = 0; i < decimal.count; i++) {
+                hash = (hash ^ (uint64_t)(digit(&decimal, i) - '0')) * 0xD6E8FEB86659FD93u;
+                hash ^= hash >> 32;
+        }
+        return hash * 0x9E3779B97F4A7C15u ^ hash >> 29;
+}
+
 static bool integral(const struct decimal *decimal) {
         return decimal->count == 0 || decimal->exponent >= (int64_t)decimal->count;
 }

@@ -7,6 +7,7 @@
 
 // -1, 0 or 1 as a is less than, equal to, or greater than b. O(digits).
 int json_number_compare(struct bytes a, struct bytes b);
+uint64_t json_number_hash(struct bytes number, uint64_t seed);  // equal numbers have equal hashes
 bool json_number_is_integer(struct bytes number);               // by value: 1.0 and 1e2 are
 bool json_number_is_positive(struct bytes number);              // > 0
 

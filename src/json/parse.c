@@ -1,40 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 // The parser: one pass, no recursion. Open containers are a stack of node numbers; a container's span is filled in when it
 // closes, and then its keys are compared: pairwise in small objects, by sorting in large ones, so that no input costs more than
-// O(n log n). The node array starts at a node for eight bytes, which small documents rarely exceed, and doubles.
+// O(n log n). The node array starts at a node for eight bytes, which small documents rarely exceed, and doubles. The scanners
+// (scan.h) say only that something is wrong; what it is, parse_error.c finds out by looking again.
 #include "json/json.h"
 
 #include "json/json_priv.h"
-#include "json/utf8.h"
+#include "json/scan.h"
 
 struct parser {
         const char *start, *at, *end;
+        struct bytes source;
         struct arena *arena;
         struct error *error;
         struct json *nodes;
         size_t count, capacity, limit;
         unsigned depth, depth_limit;
+        bool keep_last;
         uint32_t open[JSON_DEPTH_MAX];
 };
 
 enum state { VALUE, FIRST_KEY, KEY, AFTER_VALUE, END };
 
 static bool fail_at(const struct parser *parser, const char *at, enum error_code code, const char *what) {
-        struct json_position position = json_position((struct bytes){parser->start, (size_t)(parser->end - parser->start)},
-                                                      (size_t)(at - parser->start));
-        return error_set(parser->error, code, "line %zu, column %zu (byte %zu): %s", position.line, position.column,
-                         position.offset, what);
+        return json_error_at(parser->source, at, parser->error, code, what);
 }
 
 static bool expected(const struct parser *parser, const char *what) {
         return fail_at(parser, parser->at, ERROR_INVALID, what);
 }
 
-static void skip_space(struct parser *parser) {
-        const char *at = parser->at;
-        while (at < parser->end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
-                at++;
-        parser->at = at;
+static inline void skip_space(struct parser *parser) {
+        parser->at = scan_space(parser->at, parser->end);
 }
 
 // Room for more nodes, twice as much each time.
@@ -45,7 +42,7 @@ static bool grow(struct parser *parser) {
         if (capacity == 0)
                 capacity = MIN((size_t)(parser->end - parser->start) / 8 + 8, (size_t)256);
         capacity = MIN(capacity, parser->limit);
-        struct json *nodes = arena_alloc(parser->arena, capacity * sizeof *nodes);
+        struct json *nodes = arena_alloc_raw(parser->arena, capacity * sizeof *nodes);
         if (parser->count)
                 memcpy(nodes, parser->nodes, parser->count * sizeof *nodes);
         parser->nodes = nodes;
@@ -75,22 +72,72 @@ static bool repeated_key(const struct parser *parser, const struct json *key) {
         return fail_at(parser, parser->start + key->offset, ERROR_INVALID, "this key is there already in the same object");
 }
 
-static bool keys_differ(struct parser *parser, const struct json *object) {
+// Two keys are equal: with keep_last the earlier one is marked, to be dropped; else that is refused.
+static bool repeated(struct parser *parser, const struct json *earlier, const struct json *later, bool *found) {
+        *found = true;
+        if (!parser->keep_last)
+                return repeated_key(parser, later);
+        parser->nodes[earlier - parser->nodes].dropped = true;
+        return true;
+}
+
+static bool compare_keys(struct parser *parser, const struct json *object, bool *found) {
         if (object->count < JSON_ORDER_FROM) {
                 JSON_FOR_EACH_MEMBER(key, value, object) {
                         JSON_FOR_EACH_MEMBER(earlier, ignored, object) {
                                 if (earlier == key)
                                         break;
-                                if (earlier->count == key->count && bytes_equal(json_text(earlier), json_text(key)))
-                                        return repeated_key(parser, key);
+                                if (earlier->count == key->count && bytes_equal(json_text(earlier), json_text(key)) &&
+                                    !repeated(parser, earlier, key, found))
+                                        return false;
                         }
                 }
                 return true;
         }
+        const struct json *last = object + object->order[0];    // of equal ones, which are in no order
         for (size_t i = 1; i < object->count; i++) {
-                const struct json *a = object + object->order[i - 1], *b = object + object->order[i];
-                if (bytes_equal(json_text(a), json_text(b)))
-                        return repeated_key(parser, a < b ? b : a);
+                const struct json *key = object + object->order[i];
+                if (bytes_equal(json_text(last), json_text(key)) &&
+                    !repeated(parser, MIN(last, key), MAX(last, key), found))
+                        return false;
+                last = bytes_equal(json_text(last), json_text(key)) ? MAX(last, key) : key;
+        }
+        return true;
+}
+
+// Takes the marked members out of the object, which is the last container.
+static void drop_repeated(struct parser *parser, struct json *object) {
+        struct json *to = object + 1, *end = &parser->nodes[parser->count];
+        for (struct json *key = object + 1, *next; key < end; key = next) {
+                next = key + 1 + key[1].span;
+                if (key->dropped) {
+                        object->count--;
+                        continue;
+                }
+                memmove(to, key, (size_t)(next - key) * sizeof *key);
+                to += next - key;
+        }
+        parser->count = (size_t)(to - parser->nodes);
+        object->span = (uint32_t)(to - object);
+}
+
+static void sort_keys(struct parser *parser, struct json *object) {
+        object->order = NULL;
+        if (object->count < JSON_ORDER_FROM)
+                return;
+        uint32_t *order = arena_alloc_raw(parser->arena, object->count * sizeof *order);
+        json_sort_keys(object, order, json_key_by_length);
+        object->order = order;
+}
+
+static bool finish_keys(struct parser *parser, struct json *object) {
+        bool found = false;
+        sort_keys(parser, object);
+        if (!compare_keys(parser, object, &found))
+                return false;
+        if (found) {
+                drop_repeated(parser, object);
+                sort_keys(parser, object);
         }
         return true;
 }
@@ -102,184 +149,39 @@ static bool close_container(struct parser *parser, enum state *state) {
         *state = AFTER_VALUE;
         if (node->kind == JSON_ARRAY)
                 return true;
-        if (node->count >= JSON_ORDER_FROM) {
-                uint32_t *order = arena_alloc(parser->arena, node->count * sizeof *order);
-                json_sort_keys(node, order, json_key_by_length);
-                node->order = order;
-        }
-        return keys_differ(parser, node);
-}
-
-// The first byte from `at` that is a quote, a backslash, a control character or not ASCII; eight at a time.
-static const char *skip_plain(const char *at, const char *end) {
-        const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
-        for (; end - at >= 8; at += 8) {
-                uint64_t word;
-                memcpy(&word, at, sizeof word);
-                uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
-                uint64_t special = (((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
-                                    ((word - ones * 0x20) & ~word) | word) & high;
-                if (special)
-                        break;
-        }
-        while (at < end && *at != '"' && *at != '\\' && (uint8_t)*at >= 0x20 && (uint8_t)*at < 0x80)
-                at++;
-        return at;
-}
-
-// From behind the opening quote to the closing one, which *ret_end points to.
-static bool scan_string(struct parser *parser, const char **ret_end, bool *ret_escaped) {
-        const char *at = parser->at + 1;
-        bool escaped = false;
-        while (true) {
-                at = skip_plain(at, parser->end);
-                if (at == parser->end)
-                        return fail_at(parser, parser->at, ERROR_INVALID, "this string has no closing quote");
-                if (*at == '"')
-                        break;
-                if (*at == '\\') {
-                        escaped = true;
-                        at += parser->end - at > 1 ? 2 : 1;
-                        continue;
-                }
-                if ((uint8_t)*at < 0x20)
-                        return fail_at(parser, at, ERROR_INVALID, "a control character in a string must be escaped");
-                unsigned length = utf8_sequence(at, parser->end);
-                if (length == 0)
-                        return fail_at(parser, at, ERROR_INVALID, "this is not valid UTF-8");
-                at += length;
-        }
-        *ret_end = at;
-        *ret_escaped = escaped;
-        return true;
-}
-
-static bool hex4(const char *at, const char *end, uint32_t *ret_unit) {
-        uint32_t unit = 0;
-        if (end - at < 4)
-                return false;
-        for (int i = 0; i < 4; i++) {
-                char c = at[i];
-                if (c >= '0' && c <= '9')
-                        unit = unit << 4 | (uint32_t)(c - '0');
-                else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-                        unit = unit << 4 | (uint32_t)((c | 0x20) - 'a' + 10);
-                else
-                        return false;
-        }
-        *ret_unit = unit;
-        return true;
-}
-
-// \uXXXX, and its second half if it is the first of a pair. `at` is the backslash.
-static bool decode_unicode(const struct parser *parser, const char **at, const char *end, uint32_t *ret_point) {
-        uint32_t point = 0, second = 0;
-        if (!hex4(*at + 2, end, &point))
-                return fail_at(parser, *at, ERROR_INVALID, "expected four hexadecimal digits behind \\u");
-        if (point >= 0xD800 && point < 0xE000) {
-                const char *pair = *at + 6;
-                if (point >= 0xDC00 || end - pair < 6 || pair[0] != '\\' || pair[1] != 'u' || !hex4(pair + 2, end, &second) ||
-                    second < 0xDC00 || second > 0xDFFF)
-                        return fail_at(parser, *at, ERROR_INVALID, "a surrogate without its other half is no character");
-                point = 0x10000 + ((point - 0xD800) << 10) + (second - 0xDC00);
-                *at = pair;
-        }
-        *at += 6;
-        *ret_point = point;
-        return true;
-}
-
-// A decoded copy of what is between the quotes; never longer than the source.
-static bool decode_string(struct parser *parser, const char *at, const char *end, struct json *node) {
-        char *text = arena_alloc(parser->arena, (size_t)(end - at) + 1), *to = text;
-        while (at < end) {
-                if (*at != '\\') {
-                        *to++ = *at++;
-                        continue;
-                }
-                static const char names[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
-                const char *name = at[1] ? strchr(names, at[1]) : NULL;
-                if (name) {
-                        *to++ = values[name - names];
-                        at += 2;
-                } else if (at[1] == 'u') {
-                        uint32_t point = 0;
-                        if (!decode_unicode(parser, &at, end, &point))
-                                return false;
-                        to += utf8_encode(point, to);
-                } else {
-                        return fail_at(parser, at, ERROR_INVALID, "expected one of \" \\ / b f n r t u behind a backslash");
-                }
-        }
-        node->text = text;
-        node->count = (uint32_t)(to - text);
-        return true;
+        return finish_keys(parser, node);
 }
 
 static bool parse_string(struct parser *parser) {
-        const char *end;
-        bool escaped;
+        struct scanned_string found;
         struct json *node = add_node(parser, JSON_STRING);
-        if (!node || !scan_string(parser, &end, &escaped))
-                return false;
-        const char *text = parser->at + 1;
-        if (escaped) {
-                if (!decode_string(parser, text, end, node))
-                        return false;
-        } else {
-                node->text = text;
-                node->count = (uint32_t)(end - text);
+        const char *text = parser->at + 1, *end = node ? scan_string(parser->start, text, parser->end, &found) : NULL;
+        if (__builtin_expect(!end, 0))
+                return node && json_string_error(parser->source, parser->at, parser->error);
+        node->text = text;
+        node->count = (uint32_t)(end - text);
+        if (__builtin_expect(found.escaped, 0)) {
+                char *decoded = arena_alloc_raw(parser->arena, (size_t)(end - text) + 1);
+                char *last = scan_decode(text, end, decoded);
+                if (!last)
+                        return json_string_error(parser->source, parser->at, parser->error);
+                node->text = decoded;
+                node->count = (uint32_t)(last - decoded);
         }
         parser->at = end + 1;
         return true;
 }
 
-static const char *skip_digits(const char *at, const char *end) {
-        while (at < end && *at >= '0' && *at <= '9')
-                at++;
-        return at;
-}
-
-static bool parse_exponent(struct parser *parser, const char **at) {
-        const char *start = *at + 1;
-        if (start < parser->end && (*start == '+' || *start == '-'))
-                start++;
-        const char *end = skip_digits(start, parser->end);
-        if (end == start)
-                return fail_at(parser, end, ERROR_INVALID, "expected a digit of the exponent");
-        while (start < end - 1 && *start == '0')
-                start++;
-        uint64_t exponent;
-        if (!bytes_to_u64((struct bytes){start, (size_t)(end - start)}, &exponent) || exponent > JSON_EXPONENT_MAX)
-                return fail_at(parser, start, ERROR_LIMIT, "an exponent beyond 1000000000");
-        *at = end;
-        return true;
-}
-
 static bool parse_number(struct parser *parser) {
+        struct scanned_number found;
         struct json *node = add_node(parser, JSON_NUMBER);
-        if (!node)
-                return false;
-        const char *digits = parser->at + (*parser->at == '-'), *at = skip_digits(digits, parser->end);
-        if (at == digits)
-                return fail_at(parser, at, ERROR_INVALID, "expected a digit");
-        if (*digits == '0' && at - digits > 1)
-                return fail_at(parser, digits, ERROR_INVALID, "a number may not start with a zero that means nothing");
-        if (at < parser->end && *at == '.') {
-                const char *fraction = at + 1;
-                at = skip_digits(fraction, parser->end);
-                if (at == fraction)
-                        return fail_at(parser, at, ERROR_INVALID, "expected a digit behind the decimal point");
-                node->number = JSON_NUMBER_FRACTION;
-        }
-        if (at < parser->end && (*at | 0x20) == 'e') {
-                if (!parse_exponent(parser, &at))
-                        return false;
-                node->number = JSON_NUMBER_FRACTION;
-        }
+        const char *end = node ? scan_number(parser->at, parser->end, &found) : NULL;
+        if (!end)
+                return node && json_number_error(parser->source, parser->at, parser->error);
+        node->number = found.fraction ? JSON_NUMBER_FRACTION : JSON_NUMBER_PLAIN;
         node->text = parser->at;
-        node->count = (uint32_t)(at - parser->at);
-        parser->at = at;
+        node->count = (uint32_t)(end - parser->at);
+        parser->at = end;
         return true;
 }
 
@@ -366,16 +268,15 @@ static bool parse_after_value(struct parser *parser, enum state *state) {
 
 bool json_parse(struct bytes source, const struct json_limits *limits, struct arena *arena, const struct json **ret_root,
                 struct error *error) {
-        struct json_limits limit = limits ? *limits : (struct json_limits){0};
-        limit.bytes = limit.bytes ? limit.bytes : JSON_BYTES_DEFAULT;
-        limit.depth = limit.depth ? limit.depth : JSON_DEPTH_DEFAULT;
-        limit.nodes = limit.nodes ? limit.nodes : JSON_NODES_DEFAULT;
+        struct json_limits limit = json_limits_of(limits);
         ASSERT(limit.bytes <= JSON_BYTES_MAX && limit.depth <= JSON_DEPTH_MAX && limit.nodes <= JSON_BYTES_MAX);
         if (source.size > limit.bytes)
                 return error_set(error, ERROR_LIMIT, "a document of %zu bytes; at most %zu are accepted", source.size,
                         limit.bytes);
         const char *start = source.data ? source.data : "";
-        struct parser parser;
+        UNINITIALIZED struct parser parser;
+        parser.source = (struct bytes){start, source.size};
+        parser.keep_last = limit.keep_last;
         parser.start = parser.at = start;
         parser.end = start + source.size;
         parser.arena = arena;

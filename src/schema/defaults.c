@@ -26,6 +26,8 @@ static void set_add(struct buffer *set, const struct subschema *subschema) {
                         return;
         buffer_append(set, (struct bytes){(const char *)&subschema, sizeof subschema});
         set_add(set, subschema->reference);
+        if (!subschema->dynamic)
+                set_add(set, subschema->other_reference);
         for (size_t i = 0; i < subschema->all.count; i++)
                 set_add(set, subschema->all.items[i]);
 }
@@ -118,6 +120,8 @@ static bool fill(struct json_writer *writer, const struct buffer *set, const str
 
 bool schema_fill_defaults(const struct schema *schema, const struct json *instance, struct buffer *buffer) {
         size_t before = buffer->size;
+        if (!schema->defaults)
+                return false;
         CLEANUP(buffer_free) struct buffer set = {0};
         struct json_writer writer = {.buffer = buffer};
         set_add(&set, schema->root);
@@ -126,4 +130,8 @@ bool schema_fill_defaults(const struct schema *schema, const struct json *instan
         if (!filled)
                 buffer->size = before;
         return filled;
+}
+
+bool schema_has_defaults(const struct schema *schema) {
+        return schema->defaults;
 }

@@ -1,67 +1,66 @@
 // SPDX-License-Identifier: Apache-2.0
-// Evaluation of an instance. With evaluation->failures NULL it stops at the first failure and only the verdict counts; with it,
-// each failing keyword is noted and the rest goes on until the list is full. What only asks (not, if, contains, the branches of
-// anyOf and oneOf) is evaluated without noting. A limit that is reached sets `undecided`: the answer then means nothing.
+// Evaluation of an instance. Without a record it stops at the first failure and only the verdict counts; with one, each failing
+// keyword is noted and the rest goes on until the record is full. What a subschema that matches has noted of failures inside is
+// forgotten, what one that does not match has noted of annotations as well. A limit that is reached sets `undecided`: the answer
+// then means nothing.
+//
+// Where an unevaluated… looks on, `marks` are the members or elements that a keyword has evaluated; whoever passes marks on
+// drops them if the subschema fails. Nobody else pays for them.
 #include "schema/schema_priv.h"
 
 #include "json/number.h"
 #include "json/utf8.h"
 
-// Notes a failure. Always false.
-static bool fail(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node, const char *keyword,
-                 struct bytes name) {
-        if (evaluation->failures && evaluation->failure_count < evaluation->failure_limit)
-                evaluation->failures[evaluation->failure_count++] = (struct failure){subschema, node, keyword, name};
-        return false;
-}
-
-#define FAIL(keyword) fail(evaluation, subschema, node, keyword, (struct bytes){0})
+#define FAIL(keyword) record_failure(evaluation, node, keyword, (struct bytes){0})
 
 // After a failure: is there a reason to go on?
 static bool enough(const struct evaluation *evaluation) {
-        return evaluation->undecided || !evaluation->failures || evaluation->failure_count == evaluation->failure_limit;
+        return evaluation->undecided || !evaluation->record || record_full(evaluation->record);
 }
 
-static bool undecided(struct evaluation *evaluation) {
+bool evaluation_undecided(struct evaluation *evaluation) {
         evaluation->undecided = true;
         return false;
 }
 
-static bool matches(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node) {
-        struct failure *failures = evaluation->failures;
-        evaluation->failures = NULL;
-        bool good = evaluate(evaluation, subschema, node);
-        evaluation->failures = failures;
+bool matches(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node, struct step step,
+             struct marks *marks) {
+        if (subschema->trivial)
+                return true;
+        bool remembers = !marks && !evaluation->schema->dynamic && evaluation->steps < evaluation->steps_before_memo;
+        if (remembers) {
+                enum memo_answer known = memo_find(evaluation, subschema, node);
+                if (known != MEMO_UNKNOWN)
+                        return known == MEMO_GOOD;
+        }
+        struct record *record = evaluation->record;
+        struct marks own;
+        if (!record || !record->annotations)
+                evaluation->record = NULL;
+        size_t count = record ? record->count : 0;
+        if (marks)
+                marks_begin(&own, node, evaluation->scratch);
+        bool good = evaluate(evaluation, subschema, node, step, marks ? &own : NULL);
+        evaluation->record = record;
+        if (record && !good)
+                record->count = count;
+        if (good && marks)
+                marks_join(marks, &own);
+        if (remembers && !evaluation->undecided)
+                memo_keep(evaluation, subschema, node, good);
         return good;
 }
 
-static void *match_alloc(size_t size, void *arena) {
-        return arena_alloc(arena, size);
-}
-
-static void match_free(void *memory, void *arena) {
-        (void)memory, (void)arena;
-}
-
-static bool pattern_matches(struct evaluation *evaluation, const struct pattern *pattern, struct bytes text) {
-        if (!evaluation->match) {
-                pcre2_general_context *context = pcre2_general_context_create(match_alloc, match_free, evaluation->scratch);
-                ASSERT(context);
-                evaluation->match = pcre2_match_data_create(1, context);
-                ASSERT(evaluation->match);
-        }
-        int found = pcre2_match(pattern->code, (PCRE2_SPTR)(text.data ? text.data : ""), text.size, 0, PCRE2_NO_UTF_CHECK,
-                                evaluation->match, evaluation->schema->limits);
-        if (found < 0 && found != PCRE2_ERROR_NOMATCH)
-                return undecided(evaluation);
-        return found >= 0;
+bool pattern_matches(struct evaluation *evaluation, const struct pattern *pattern, struct bytes text) {
+        enum pattern_verdict verdict = pattern_search(pattern, text, evaluation->scratch);
+        return verdict == PATTERN_UNDECIDED ? evaluation_undecided(evaluation) : verdict == PATTERN_MATCH;
 }
 
 static bool check_type(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node) {
         if (subschema->types & 1u << node->kind)
                 return true;
         if (node->kind == JSON_NUMBER && (subschema->types & TYPE_INTEGER) &&
-            (node->number == JSON_NUMBER_PLAIN || json_number_is_integer(json_text(node))))
+            (node->number == JSON_NUMBER_PLAIN || (!subschema->plain_integers && json_number_is_integer(json_text(node)))))
                 return true;
         return FAIL("type");
 }
@@ -71,34 +70,34 @@ static bool check_values(struct evaluation *evaluation, const struct subschema *
                 return FAIL("const");
         if (!subschema->values)
                 return true;
+        if (subschema->table)
+                return value_table_has(evaluation->schema, subschema->table, node) || FAIL("enum");
         JSON_FOR_EACH(value, subschema->values)
                 if (json_equal(value, node))
                         return true;
         return FAIL("enum");
 }
 
-static bool check_number(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node) {
-        const struct number_rules *rules = subschema->number;
-        struct bytes number = json_text(node);
+static bool check_number(struct evaluation *evaluation, const struct number_rules *rules, const struct json *node) {
+        struct bytes text = json_text(node);
         bool good = true;
-        if (rules->minimum.data && json_number_compare(number, rules->minimum) < 0)
+        if (rules->minimum.data && json_number_compare(text, rules->minimum) < 0)
                 good = FAIL("minimum");
-        if (rules->maximum.data && json_number_compare(number, rules->maximum) > 0)
+        if (rules->maximum.data && json_number_compare(text, rules->maximum) > 0)
                 good = FAIL("maximum");
-        if (rules->above.data && json_number_compare(number, rules->above) <= 0)
+        if (rules->above.data && json_number_compare(text, rules->above) <= 0)
                 good = FAIL("exclusiveMinimum");
-        if (rules->below.data && json_number_compare(number, rules->below) >= 0)
+        if (rules->below.data && json_number_compare(text, rules->below) >= 0)
                 good = FAIL("exclusiveMaximum");
-        if (rules->multiple.data && !json_number_is_multiple(number, rules->multiple))
+        if (rules->multiple.data && !json_number_is_multiple(text, rules->multiple))
                 good = FAIL("multipleOf");
         return good;
 }
 
-static bool check_string(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node) {
-        const struct string_rules *rules = subschema->string;
+static bool check_string(struct evaluation *evaluation, const struct string_rules *rules, const struct json *node) {
         struct bytes text = json_text(node);
         bool good = true;
-        if (rules->least > 0 || rules->most < text.size) {
+        if (rules->least || rules->most != UINT64_MAX) {
                 size_t length = utf8_count(text);
                 if (length < rules->least)
                         good = FAIL("minLength");
@@ -107,259 +106,157 @@ static bool check_string(struct evaluation *evaluation, const struct subschema *
         }
         if (rules->pattern && !pattern_matches(evaluation, rules->pattern, text))
                 good = FAIL("pattern");
-        return good;
-}
-
-static void sift(const struct json **nodes, size_t at, size_t count) {
-        const struct json *moved = nodes[at];
-        for (size_t child; (child = 2 * at + 1) < count; at = child) {
-                if (child + 1 < count && json_compare(nodes[child], nodes[child + 1]) < 0)
-                        child++;
-                if (json_compare(moved, nodes[child]) >= 0)
-                        break;
-                nodes[at] = nodes[child];
+        if (rules->format && (good || !enough(evaluation))) {
+                enum format_verdict verdict = format_check(rules->format, text, evaluation->scratch);
+                if (verdict == FORMAT_UNDECIDED)
+                        return evaluation_undecided(evaluation);
+                if (verdict == FORMAT_INVALID)
+                        good = FAIL("format");
         }
-        nodes[at] = moved;
-}
-
-// Sorted, equal elements are neighbours: O(n log n) comparisons. Few elements are compared in place.
-static bool elements_differ(struct evaluation *evaluation, const struct json *array) {
-        if (array->count <= 8) {
-                JSON_FOR_EACH(element, array)
-                        for (const struct json *other = json_next(element); other < element_end; other = json_next(other))
-                                if (json_equal(element, other))
-                                        return false;
-                return true;
-        }
-        const struct json **nodes = arena_alloc(evaluation->scratch, array->count * sizeof *nodes);
-        size_t count = 0;
-        JSON_FOR_EACH(element, array)
-                nodes[count++] = element;
-        for (size_t at = count / 2; at-- > 0; )
-                sift(nodes, at, count);
-        for (size_t end = count - 1; end > 0; end--) {
-                const struct json *largest = nodes[0];
-                nodes[0] = nodes[end];
-                nodes[end] = largest;
-                sift(nodes, 0, end);
-                if (end + 1 < count && json_equal(nodes[end], nodes[end + 1]))
-                        return false;
-        }
-        return count < 2 || !json_equal(nodes[0], nodes[1]);
-}
-
-static bool check_contains(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node) {
-        const struct array_rules *rules = subschema->array;
-        uint64_t found = 0;
-        JSON_FOR_EACH(element, node) {
-                found += matches(evaluation, rules->contains, element);
-                if (evaluation->undecided)
-                        return false;
-        }
-        if (found > rules->contains_most)
-                return FAIL("maxContains");
-        if (found < rules->contains_least)
-                return rules->contains_least == 1 ? FAIL("contains") : FAIL("minContains");
-        return true;
-}
-
-static bool check_array(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node) {
-        const struct array_rules *rules = subschema->array;
-        bool good = true;
-        if (node->count < rules->least)
-                good = FAIL("minItems");
-        if (node->count > rules->most)
-                good = FAIL("maxItems");
-        size_t index = 0;
-        if (rules->rest || rules->prefix.count) {
-                JSON_FOR_EACH(element, node) {
-                        const struct subschema *item = index < rules->prefix.count ? rules->prefix.items[index] : rules->rest;
-                        index++;
-                        if (!item)
-                                break;
-                        if (item->never && item == rules->rest)
-                                good = fail(evaluation, subschema, element, rules->rest_keyword, (struct bytes){0});
-                        else if (!evaluate(evaluation, item, element))
-                                good = false;
-                        if (!good && enough(evaluation))
-                                return false;
-                }
-        }
-        if (rules->contains && !check_contains(evaluation, subschema, node))
-                good = false;
-        if ((good || !enough(evaluation)) && rules->unique && !elements_differ(evaluation, node))
-                good = FAIL("uniqueItems");
-        return good;
-}
-
-static bool check_dependencies(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node) {
-        const struct object_rules *rules = subschema->object;
-        bool good = true;
-        for (size_t i = 0; i < rules->dependency_count; i++) {
-                const struct dependency *dependency = &rules->dependencies[i];
-                if (!json_get(node, dependency->name))
-                        continue;
-                if (dependency->names) {
-                        JSON_FOR_EACH(name, dependency->names)
-                                if (!json_get(node, json_text(name)))
-                                        good = fail(evaluation, subschema, node, dependency->keyword, json_text(name));
-                } else if (!evaluate(evaluation, dependency->schema, node)) {
-                        good = false;
-                }
+        if ((rules->base64 || rules->json) && (good || !enough(evaluation))) {
+                const char *keyword = content_failure(rules, text, evaluation->scratch);
+                if (keyword)
+                        good = FAIL(keyword);
         }
         return good;
 }
 
-static bool check_member(struct evaluation *evaluation, const struct subschema *subschema, const struct json *key,
-                         const struct property *property) {
-        const struct object_rules *rules = subschema->object;
-        const struct json *value = key + 1;
-        bool described = property && property->schema, good = true;
-        if (described && !evaluate(evaluation, property->schema, value))
-                good = false;
-        for (size_t i = 0; i < rules->pattern_count && (good || !enough(evaluation)); i++) {
-                if (!pattern_matches(evaluation, rules->patterns[i].pattern, json_text(key))) {
-                        if (evaluation->undecided)
-                                return false;
-                        continue;
-                }
-                described = true;
-                if (!evaluate(evaluation, rules->patterns[i].schema, value))
-                        good = false;
-        }
-        if (!described && rules->additional) {
-                if (rules->additional->never)
-                        good = fail(evaluation, subschema, value, "additionalProperties", (struct bytes){0});
-                else if (!evaluate(evaluation, rules->additional, value))
-                        good = false;
-        }
-        if (rules->names && (good || !enough(evaluation)) && !matches(evaluation, rules->names, key))
-                good = fail(evaluation, subschema, value, "propertyNames", (struct bytes){0});
+// Evaluates one branch of anyOf or oneOf with its failures noted behind `*end`, of which the nearest branch's are kept.
+static bool try_branch(struct evaluation *evaluation, const struct subschema *branch, const struct json *node, struct step step,
+                       struct marks *marks, size_t start, size_t *end) {
+        struct record *record = evaluation->record;
+        struct marks own;
+        if (!record)
+                return matches(evaluation, branch, node, step, marks);
+        if (marks)
+                marks_begin(&own, node, evaluation->scratch);
+        bool good = evaluate(evaluation, branch, node, step, marks ? &own : NULL);
+        if (good && marks)
+                marks_join(marks, &own);
+        if (good || record->every_branch)
+                *end = record->count;
+        else
+                *end = record->count = record_choose(record, start, *end, node);
         return good;
 }
 
-static bool fail_required(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node) {
-        const struct object_rules *rules = subschema->object;
-        for (size_t i = 0; i < rules->property_count; i++)
-                if (rules->properties[i].required && !json_get(node, rules->properties[i].name))
-                        IGNORE(fail(evaluation, subschema, node, "required", rules->properties[i].name));      // false below
-        return false;
+// How many of the branches match; stops where the answer is known and nobody looks on. The failures of those that do not are
+// noted, and forgotten if enough of them match.
+static size_t count_branches(struct evaluation *evaluation, struct schema_list branches, const struct json *node,
+                             const char *keyword, size_t enough_of_them, struct marks *marks) {
+        struct record *record = evaluation->record;
+        bool all = marks || (record && (record->annotations || evaluation->schema->personal));
+        size_t start = record ? record->count : 0, end = start, found = 0;
+        for (size_t i = 0; i < branches.count && (found < enough_of_them || all) && !evaluation->undecided; i++)
+                found += try_branch(evaluation, branches.items[i], node, step_index(keyword, i), marks, start, &end);
+        return found;
 }
 
-// Keys of an instance differ, so counting the required ones that are there is enough.
-static bool check_object(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node) {
-        const struct object_rules *rules = subschema->object;
-        bool good = true;
-        if (node->count < rules->least)
-                good = FAIL("minProperties");
-        if (node->count > rules->most)
-                good = FAIL("maxProperties");
-        size_t required = 0, guess = 0;
-        if (rules->property_count || rules->pattern_count || rules->additional || rules->names) {
-                JSON_FOR_EACH_MEMBER(key, value, node) {
-                        const struct property *property = property_find(rules, json_text(key), guess);
-                        if (property) {
-                                guess = (size_t)(property - rules->properties) + 1;
-                                required += property->required;
-                        }
-                        if (!check_member(evaluation, subschema, key, property)) {
-                                if (enough(evaluation))
-                                        return false;
-                                good = false;
-                        }
-                }
-        }
-        if (required < rules->required_count)
-                good = fail_required(evaluation, subschema, node);
-        if (rules->dependency_count && (good || !enough(evaluation)) && !check_dependencies(evaluation, subschema, node))
-                good = false;
-        return good;
-}
-
-// Tells why the branch that came nearest does not match: the one whose first failure stands last in the document.
-static void explain_nearest(struct evaluation *evaluation, struct schema_list branches, const struct json *node) {
-        const struct subschema *nearest = NULL;
-        const struct json *farthest = NULL;
-        struct failure *failures = evaluation->failures, first;
-        size_t count = evaluation->failure_count, limit = evaluation->failure_limit;
-        if (enough(evaluation))
+static void forget_failures(struct evaluation *evaluation, size_t start) {
+        struct record *record = evaluation->record;
+        size_t kept = start;
+        if (!record)
                 return;
-        for (size_t i = 0; i < branches.count && !evaluation->undecided; i++) {
-                evaluation->failures = &first;
-                evaluation->failure_count = 0;
-                evaluation->failure_limit = 1;
-                bool good = evaluate(evaluation, branches.items[i], node);
-                if (!good && evaluation->failure_count && (!farthest || first.node > farthest)) {
-                        farthest = first.node;
-                        nearest = branches.items[i];
-                }
-        }
-        evaluation->failures = failures;
-        evaluation->failure_count = count;
-        evaluation->failure_limit = limit;
-        if (nearest && farthest > node && !evaluation->undecided)
-                IGNORE(evaluate(evaluation, nearest, node));            // known to fail; for what it notes
+        for (size_t i = start; i < record->count; i++)
+                if (!record->units[i].error)
+                        record->units[kept++] = record->units[i];
+        record->count = kept;
 }
 
-static bool check_branches(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node) {
+static bool check_branches(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node,
+                           struct marks *marks) {
+        struct record *record = evaluation->record;
         bool good = true;
+        size_t start = record ? record->count : 0;
         if (subschema->any.count) {
-                size_t i = 0;
-                while (i < subschema->any.count && !matches(evaluation, subschema->any.items[i], node) && !evaluation->undecided)
-                        i++;
-                if (evaluation->undecided)
-                        return false;
-                if (i == subschema->any.count) {
-                        good = FAIL("anyOf");
-                        explain_nearest(evaluation, subschema->any, node);
+                good = false;
+                if (record)                                     // the sentence comes before its reasons
+                        IGNORE(FAIL("anyOf"));
+                if (count_branches(evaluation, subschema->any, node, "anyOf", 1, marks)) {
+                        forget_failures(evaluation, start);
+                        good = true;
                 }
         }
         if (subschema->one.count && (good || !enough(evaluation))) {
-                size_t matching = 0;
-                for (size_t i = 0; i < subschema->one.count && matching < 2 && !evaluation->undecided; i++)
-                        matching += matches(evaluation, subschema->one.items[i], node);
-                if (evaluation->undecided)
-                        return false;
-                if (matching != 1)
-                        good = fail(evaluation, subschema, node, "oneOf", matching ? BYTES("more") : (struct bytes){0});
-                if (matching == 0)
-                        explain_nearest(evaluation, subschema->one, node);
-        }
-        return good;
-}
-
-static bool check_logic(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node) {
-        bool good = true;
-        if (subschema->reference && !evaluate(evaluation, subschema->reference, node))
-                good = false;
-        for (size_t i = 0; i < subschema->all.count && (good || !enough(evaluation)); i++)
-                if (!evaluate(evaluation, subschema->all.items[i], node))
+                start = record ? record->count : 0;
+                if (record)
+                        IGNORE(FAIL("oneOf"));
+                size_t found = count_branches(evaluation, subschema->one, node, "oneOf", 2, marks);
+                if (found)
+                        forget_failures(evaluation, start);
+                if (found != 1)
                         good = false;
-        if (!good && enough(evaluation))
-                return false;
-        if ((subschema->any.count || subschema->one.count) && !check_branches(evaluation, subschema, node))
-                good = false;
-        if (subschema->not && (good || !enough(evaluation)) && matches(evaluation, subschema->not, node))
-                good = FAIL("not");
-        if (subschema->condition && (subschema->then || subschema->otherwise) && (good || !enough(evaluation))) {
-                bool condition = matches(evaluation, subschema->condition, node);
-                const struct subschema *branch = condition ? subschema->then : subschema->otherwise;
-                if (evaluation->undecided || (branch && !evaluate(evaluation, branch, node)))
-                        good = false;
+                if (found > 1)
+                        IGNORE(record_failure(evaluation, node, "oneOf", BYTES("more")));       // false, as good is
         }
         return good && !evaluation->undecided;
 }
 
-static bool check_kind(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node) {
+// Where a dynamic reference leads: to the outermost resource on the way that has the anchor.
+static const struct subschema *dynamic_target(const struct evaluation *evaluation, const struct subschema *subschema) {
+        const struct subschema *target = subschema->other_reference;
+        if (!subschema->dynamic)
+                return target;
+        for (const struct frame *frame = evaluation->frame; frame; frame = frame->scope) {
+                const struct anchor *anchor = frame->subschema->resource->anchors;
+                while (anchor && !(anchor->dynamic && bytes_equal(anchor->name, subschema->dynamic->name)))
+                        anchor = anchor->next;
+                if (anchor)
+                        target = anchor->subschema;
+        }
+        return target;
+}
+
+static bool check_condition(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node,
+                            struct marks *marks) {
+        bool annotates = evaluation->record && evaluation->record->annotations;
+        if (!subschema->then && !subschema->otherwise && !marks && !annotates)
+                return true;
+        bool condition = matches(evaluation, subschema->condition, node, step_to("if"), marks);
+        const struct subschema *branch = condition ? subschema->then : subschema->otherwise;
+        return !evaluation->undecided &&
+               (!branch || evaluate(evaluation, branch, node, step_to(condition ? "then" : "else"), marks));
+}
+
+static bool check_logic(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node,
+                        struct marks *marks) {
+        bool good = true;
+        if (subschema->reference && !evaluate(evaluation, subschema->reference, node, step_to("$ref"), marks))
+                good = false;
+        if (subschema->other_reference && (good || !enough(evaluation)) &&
+            !evaluate(evaluation, dynamic_target(evaluation, subschema), node, step_to(subschema->other_keyword), marks))
+                good = false;
+        for (size_t i = 0; i < subschema->all.count && (good || !enough(evaluation)); i++)
+                if (!evaluate(evaluation, subschema->all.items[i], node, step_index("allOf", i), marks))
+                        good = false;
+        if (!good && enough(evaluation))
+                return false;
+        if ((subschema->any.count || subschema->one.count) && !check_branches(evaluation, subschema, node, marks))
+                good = false;
+        if (subschema->not && (good || !enough(evaluation))) {
+                struct record *record = evaluation->record;
+                evaluation->record = NULL;                      // nothing inside is told
+                bool found = matches(evaluation, subschema->not, node, step_to("not"), NULL);
+                evaluation->record = record;
+                if (found)
+                        good = FAIL("not");
+        }
+        if (subschema->condition && (good || !enough(evaluation)) && !check_condition(evaluation, subschema, node, marks))
+                good = false;
+        return good && !evaluation->undecided;
+}
+
+static bool check_kind(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node,
+                       struct marks *marks) {
         switch (json_type(node)) {
         case JSON_NUMBER:
-                return !subschema->number || check_number(evaluation, subschema, node);
+                return !subschema->number || check_number(evaluation, subschema->number, node);
         case JSON_STRING:
-                return !subschema->string || check_string(evaluation, subschema, node);
+                return !subschema->string || check_string(evaluation, subschema->string, node);
         case JSON_ARRAY:
-                return !subschema->array || check_array(evaluation, subschema, node);
+                return !subschema->array || check_array(evaluation, subschema, node, marks);
         case JSON_OBJECT:
-                return !subschema->object || check_object(evaluation, subschema, node);
+                return !subschema->object || check_object(evaluation, subschema, node, marks);
         case JSON_NULL:
         case JSON_BOOL:
         default:
@@ -367,35 +264,78 @@ static bool check_kind(struct evaluation *evaluation, const struct subschema *su
         }
 }
 
-bool evaluate(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node) {
-        if (subschema->trivial)
-                return true;
+static bool check_all(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node,
+                      struct marks *marks) {
         if (subschema->never)
                 return FAIL("false");
-        if (evaluation->depth == SCHEMA_DEPTH_MAX || evaluation->steps == 0)
-                return undecided(evaluation);
-        evaluation->depth++;
-        evaluation->steps--;
         bool good = !subschema->types || check_type(evaluation, subschema, node);
         if ((subschema->constant || subschema->values) && (good || !enough(evaluation)))
                 good = check_values(evaluation, subschema, node) && good;
         if (good || !enough(evaluation))
-                good = check_kind(evaluation, subschema, node) && good;
+                good = check_kind(evaluation, subschema, node, marks) && good;
         if (subschema->logic && (good || !enough(evaluation)))
-                good = check_logic(evaluation, subschema, node) && good;
-        evaluation->depth--;
-        return good && !evaluation->undecided;
+                good = check_logic(evaluation, subschema, node, marks) && good;
+        return good;
 }
 
-static struct evaluation begin(const struct schema *schema, const struct json *instance, struct arena *scratch) {
+// With an unevaluated… in the subschema: what its own keywords evaluate is marked apart, since a neighbour's does not count.
+static bool check_with_marks(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node,
+                             struct marks *marks) {
+        struct marks own;
+        marks_begin(&own, node, evaluation->scratch);
+        bool good = check_all(evaluation, subschema, node, &own);
+        if (good || !enough(evaluation))
+                good = check_unevaluated(evaluation, subschema, node, &own) && good;
+        if (good && marks)
+                marks_join(marks, &own);
+        return good;
+}
+
+bool evaluate(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node, struct step step,
+              struct marks *marks) {
+        struct record *record = evaluation->record;
+        if (subschema->trivial && !record)
+                return true;
+        if (evaluation->depth == SCHEMA_DEPTH_MAX || evaluation->steps == 0)
+                return evaluation_undecided(evaluation);
+        evaluation->depth++;
+        evaluation->steps--;
+        struct frame *outer = evaluation->frame;
+        struct frame frame = {.outer = outer, .node = node, .subschema = subschema, .step = step};
+        if (outer)
+                frame.scope = outer->subschema->resource == subschema->resource ? outer->scope : outer;
+        evaluation->frame = &frame;
+        size_t count = record ? record->count : 0;
+        if (record && subschema->personal)
+                record_personal(evaluation, node);
+        bool looks = (subschema->other_members && json_is(node, JSON_OBJECT)) ||
+                     (subschema->other_elements && json_is(node, JSON_ARRAY));
+        bool good = looks ? check_with_marks(evaluation, subschema, node, marks) : check_all(evaluation, subschema, node, marks);
+        good = good && !evaluation->undecided;
+        if (record && good && record->annotations)
+                record_annotations(evaluation, subschema, node);
+        if (record && !good && record->annotations && !evaluation->undecided) {
+                size_t kept = count;                            // a subschema that fails has no annotations
+                for (size_t i = count; i < record->count; i++)
+                        if (record->units[i].error)
+                                record->units[kept++] = record->units[i];
+                record->count = kept;
+        }
+        evaluation->frame = outer;
+        evaluation->depth--;
+        return good;
+}
+
+struct evaluation evaluation_begin(const struct schema *schema, const struct json *instance, struct arena *scratch) {
+        uint64_t steps = SCHEMA_STEPS_MIN + (uint64_t)SCHEMA_STEPS_PER_NODE * instance->span;
         return (struct evaluation){
-                .schema = schema, .scratch = scratch,
-                .steps = SCHEMA_STEPS_MIN + (uint64_t)SCHEMA_STEPS_PER_NODE * instance->span,
+                .schema = schema, .scratch = scratch, .root = instance, .steps = steps,
+                .steps_before_memo = steps - 4096 - 16 * (uint64_t)instance->span,
         };
 }
 
 enum schema_verdict schema_verdict(const struct schema *schema, const struct json *instance, struct arena *scratch) {
-        struct evaluation evaluation = begin(schema, instance, scratch);
-        bool good = evaluate(&evaluation, schema->root, instance);
+        struct evaluation evaluation = evaluation_begin(schema, instance, scratch);
+        bool good = evaluate(&evaluation, schema->root, instance, step_to(NULL), NULL);
         return evaluation.undecided ? SCHEMA_UNDECIDED : good ? SCHEMA_VALID : SCHEMA_INVALID;
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a failure means, for a person. Nothing here shows a value of the instance: only its types, the names of its members where
-// a path needs them, and what the schema says.
+// What a failure means, for a person. Nothing here shows a value of the instance unless it was asked for: only its types, the names
+// of its members where a path needs them, and what the schema says.
 #include "schema/schema.h"
 
 #include "json/pointer.h"
+#include "json/writer.h"
 #include "schema/schema_priv.h"
 
 static const struct { const char *keyword, *sentence; } sentences[] = {
@@ -17,6 +18,9 @@ static const struct { const char *keyword, *sentence; } sentences[] = {
         {"minLength", "is too short"},
         {"maxLength", "is too long"},
         {"pattern", "does not match the pattern"},
+        {"format", "is not of the format that is asked for"},
+        {"contentEncoding", "is not encoded as it should be"},
+        {"contentMediaType", "does not contain what it should"},
         {"minItems", "has too few elements"},
         {"maxItems", "has too many elements"},
         {"uniqueItems", "has an element twice"},
@@ -29,83 +33,173 @@ static const struct { const char *keyword, *sentence; } sentences[] = {
         {"maxProperties", "has too many members"},
         {"additionalProperties", "is a member that is not allowed"},
         {"propertyNames", "is a member whose name is not allowed"},
+        {"unevaluatedProperties", "is a member that is not allowed"},
+        {"unevaluatedItems", "is an element that is not allowed"},
         {"anyOf", "matches none of the alternatives"},
         {"not", "is what it must not be"},
         {"false", "must not be there"},
 };
 
-static const char *type_sentence(const struct failure *failure, struct arena *arena) {
+static const char *type_sentence(const struct unit *unit, struct arena *arena) {
         CLEANUP(buffer_free) struct buffer types = {0};
         for (unsigned type = JSON_NULL; type <= JSON_OBJECT + 1u; type++) {
-                if (!(failure->subschema->types & 1u << type))
+                if (!(unit->place->subschema->types & 1u << type))
                         continue;
                 const char *name = 1u << type == TYPE_INTEGER ? "integer" : json_type_name((enum json_type)type);
                 buffer_print(&types, "%s%s", types.size ? " or " : "", name);
         }
-        return arena_print(arena, "is %s, expected %.*s", json_type_name(json_type(failure->node)),
+        return arena_print(arena, "is %s, expected %.*s", json_type_name(json_type(unit->node)),
                            BYTES_PRINT(buffer_bytes(&types)));
 }
 
-static const char *sentence_of(const struct failure *failure, struct arena *arena) {
-        if (strcmp(failure->keyword, "type") == 0)
-                return type_sentence(failure, arena);
-        if (strcmp(failure->keyword, "oneOf") == 0)
-                return failure->name.size ? "matches more than one of the alternatives" : "matches none of the alternatives";
-        if (failure->name.data)
-                return arena_print(arena, "has no member \"%.*s\"", BYTES_PRINT(failure->name));
+static const char *sentence_of(const struct unit *unit, struct arena *arena) {
+        if (strcmp(unit->keyword, "type") == 0)
+                return type_sentence(unit, arena);
+        if (strcmp(unit->keyword, "oneOf") == 0)
+                return unit->name.size ? "matches more than one of the alternatives" : "matches none of the alternatives";
+        if (unit->name.data)
+                return arena_print(arena, "has no member \"%.*s\"", BYTES_PRINT(unit->name));
         for (size_t i = 0; i < ARRAY_SIZE(sentences); i++)
-                if (strcmp(sentences[i].keyword, failure->keyword) == 0)
+                if (strcmp(sentences[i].keyword, unit->keyword) == 0)
                         return sentences[i].sentence;
         return "does not match";
 }
 
-static const char *path(const struct json *root, const struct json *node, const char *keyword, struct arena *arena) {
-        CLEANUP(buffer_free) struct buffer pointer = {0};
-        json_pointer_of(&pointer, root, node);
+enum { VALUE_SHOWN_MAX = 80 };          // bytes
+
+const char *unit_sentence(const struct evaluation *evaluation, const struct unit *unit, bool values, struct arena *arena) {
+        const char *sentence = sentence_of(unit, arena);
+        bool scalar = !json_is(unit->node, JSON_ARRAY) && !json_is(unit->node, JSON_OBJECT);
+        if (!values || !scalar)
+                return sentence;
+        if (record_is_personal(evaluation, unit->node))
+                return arena_print(arena, "%s (the value is personal and not shown)", sentence);
+        CLEANUP(buffer_free) struct buffer text = {0};
+        json_write(&text, unit->node);
+        size_t size = MIN(text.size, (size_t)VALUE_SHOWN_MAX);
+        while (size < text.size && ((uint8_t)text.data[size] & 0xC0) == 0x80)
+                size--;
+        return arena_print(arena, "%s (it is %.*s%s)", sentence, (int)size, text.data, size < text.size ? "…" : "");
+}
+
+void append_place_location(struct buffer *buffer, const struct place *place) {
+        if (!place || !place->step.keyword)
+                return;
+        append_place_location(buffer, place->outer);
+        json_pointer_append(buffer, bytes_of(place->step.keyword));
+        if (place->step.token.data)
+                json_pointer_append(buffer, place->step.token);
+        else if (place->step.token.size)
+                json_pointer_append_index(buffer, place->step.token.size - 1);
+}
+
+void append_keyword_location(struct buffer *buffer, const struct unit *unit) {
+        append_place_location(buffer, unit->place);
+        if (strcmp(unit->keyword, "false") != 0)
+                json_pointer_append(buffer, bytes_of(unit->keyword));
+}
+
+void append_absolute_location(struct buffer *buffer, const struct subschema *subschema, const char *keyword) {
+        buffer_append(buffer, bytes_of(subschema->resource->uri));
+        buffer_append_byte(buffer, '#');
+        json_pointer_of(buffer, subschema->resource->node, subschema->source);
         if (keyword && strcmp(keyword, "false") != 0)
-                json_pointer_append(&pointer, bytes_of(keyword));
+                json_pointer_append(buffer, bytes_of(keyword));
+}
+
+// The pointer into the document, its URI before it if it is another.
+static const char *document_path(const struct schema *schema, const struct unit *unit, struct arena *arena) {
+        CLEANUP(buffer_free) struct buffer pointer = {0};
+        const struct subschema *subschema = unit->place->subschema;
+        const struct document *document = subschema->resource->document;
+        if (document != schema->root_document)
+                buffer_print(&pointer, "%s#", document->uri);
+        json_pointer_of(&pointer, document->root, subschema->source);
+        if (strcmp(unit->keyword, "false") != 0)
+                json_pointer_append(&pointer, bytes_of(unit->keyword));
         return arena_text(arena, buffer_bytes(&pointer));
+}
+
+static struct schema_failure failure_of(const struct evaluation *evaluation, const struct unit *unit, struct bytes source,
+                                        bool values, struct arena *arena) {
+        CLEANUP(buffer_free) struct buffer path = {0};
+        CLEANUP(buffer_free) struct buffer location = {0};
+        CLEANUP(buffer_free) struct buffer absolute = {0};
+        json_pointer_of(&path, evaluation->root, unit->node);
+        append_keyword_location(&location, unit);
+        append_absolute_location(&absolute, unit->place->subschema, unit->keyword);
+        return (struct schema_failure){
+                .instance_path = arena_text(arena, buffer_bytes(&path)),
+                .keyword = unit->keyword,
+                .keyword_path = document_path(evaluation->schema, unit, arena),
+                .keyword_location = arena_text(arena, buffer_bytes(&location)),
+                .absolute_location = arena_text(arena, buffer_bytes(&absolute)),
+                .sentence = unit_sentence(evaluation, unit, values, arena),
+                .position = json_position(source, json_offset(unit->node)),
+        };
+}
+
+enum schema_verdict schema_explain_with(const struct schema *schema, struct bytes source, const struct json *instance,
+                                        const struct schema_explain_options *options, struct arena *arena,
+                                        struct schema_failure **ret_failures, size_t *ret_count) {
+        static const struct schema_explain_options defaults = {0};
+        options = options ? options : &defaults;
+        size_t most = options->most ? options->most : SCHEMA_FAILURES_MAX;
+        ASSERT(most <= SCHEMA_FAILURES_MAX);
+        enum schema_verdict verdict = schema_verdict(schema, instance, arena);
+        *ret_failures = NULL;
+        *ret_count = 0;
+        if (verdict != SCHEMA_INVALID)
+                return verdict;
+        struct evaluation evaluation = evaluation_begin(schema, instance, arena);
+        struct record record = {.limit = most};
+        struct unit whole = {.keyword = "false", .node = instance, .error = true};
+        evaluation.record = &record;
+        IGNORE(evaluate(&evaluation, schema->root, instance, step_to(NULL), NULL));     // invalid, as is known
+        if (record.count == 0) {                // the explanation had no steps left: the document as such does not match
+                struct place *root = arena_alloc(arena, sizeof *root);
+                *root = (struct place){.subschema = schema->root, .node = instance};
+                whole.place = root;
+                record.units = &whole;
+                record.count = 1;
+        }
+        struct schema_failure *failures = arena_alloc(arena, record.count * sizeof *failures);
+        for (size_t i = 0; i < record.count; i++)
+                failures[i] = failure_of(&evaluation, &record.units[i], source, options->values, arena);
+        *ret_failures = failures;
+        *ret_count = record.count;
+        return SCHEMA_INVALID;
 }
 
 enum schema_verdict schema_explain(const struct schema *schema, struct bytes source, const struct json *instance,
                                    struct arena *arena, size_t most, struct schema_failure **ret_failures, size_t *ret_count) {
-        ASSERT(most > 0 && most <= SCHEMA_FAILURES_MAX);
-        struct failure failures[SCHEMA_FAILURES_MAX];
-        struct evaluation evaluation = {
-                .schema = schema, .scratch = arena, .failures = failures, .failure_limit = most,
-                .steps = 4 * (SCHEMA_STEPS_MIN + (uint64_t)SCHEMA_STEPS_PER_NODE * instance->span),
-        };
-        bool good = evaluate(&evaluation, schema->root, instance);
-        struct schema_failure *shown = arena_alloc(arena, (evaluation.failure_count + 1) * sizeof *shown);
-        for (size_t i = 0; i < evaluation.failure_count; i++) {
-                const struct failure *failure = &failures[i];
-                shown[i] = (struct schema_failure){
-                        .instance_path = path(instance, failure->node, NULL, arena),
-                        .keyword = failure->keyword,
-                        .keyword_path = path(schema->document, failure->subschema->source, failure->keyword, arena),
-                        .sentence = sentence_of(failure, arena),
-                        .position = json_position(source, json_offset(failure->node)),
-                };
-        }
-        *ret_failures = shown;
-        *ret_count = evaluation.failure_count;
-        return evaluation.undecided ? SCHEMA_UNDECIDED : good ? SCHEMA_VALID : SCHEMA_INVALID;
+        struct schema_explain_options options = {.most = most};
+        return schema_explain_with(schema, source, instance, &options, arena, ret_failures, ret_count);
+}
+
+bool schema_validate_bytes(const struct schema *schema, struct bytes source, struct arena *scratch, struct error *error) {
+        enum schema_verdict verdict;
+        const struct json *instance;
+        if (!schema_verdict_bytes(schema, source, NULL, scratch, &verdict, error))
+                return false;
+        if (verdict == SCHEMA_VALID)
+                return true;
+        return json_parse(source, NULL, scratch, &instance, error) && schema_validate(schema, source, instance, scratch, error);
 }
 
 bool schema_validate(const struct schema *schema, struct bytes source, const struct json *instance, struct arena *scratch,
                      struct error *error) {
-        enum schema_verdict verdict = schema_verdict(schema, instance, scratch);
         struct schema_failure *failure;
-        size_t count = 0;
+        size_t count;
+        enum schema_verdict verdict;
+        if (source.data && schema_verdict_bytes(schema, source, NULL, scratch, &verdict, NULL) && verdict == SCHEMA_VALID)
+                return true;                    // the faster way
+        verdict = schema_explain(schema, source, instance, scratch, 1, &failure, &count);
         if (verdict == SCHEMA_VALID)
                 return true;
-        if (verdict == SCHEMA_INVALID)
-                IGNORE(schema_explain(schema, source, instance, scratch, 1, &failure, &count) == SCHEMA_VALID);  // known
         if (verdict == SCHEMA_UNDECIDED)
                 return error_set(error, ERROR_LIMIT,
                                  "the schema asks for too many steps, or goes too deep, to decide about this");
-        if (count == 0)
-                return error_set(error, ERROR_REJECTED, "does not match the schema");
         return error_set(error, ERROR_REJECTED, "at \"%s\" (line %zu, column %zu, byte %zu): %s [%s]", failure->instance_path,
                          failure->position.line, failure->position.column, failure->position.offset, failure->sentence,
                          failure->keyword_path);

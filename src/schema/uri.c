@@ -106,3 +106,20 @@ void uri_resolve(struct buffer *buffer, struct bytes base_text, struct bytes ref
         append_part(buffer, "?", uri.query, "");
         append_part(buffer, "#", uri.fragment, "");
 }
+
+bool uri_decode(struct bytes text, struct buffer *buffer) {
+        static const char digits[] = "0123456789abcdef";
+        for (size_t i = 0; i < text.size; i++) {
+                if (text.data[i] != '%') {
+                        buffer_append_byte(buffer, text.data[i]);
+                        continue;
+                }
+                const char *high = i + 2 < text.size && text.data[i + 1] ? strchr(digits, text.data[i + 1] | 0x20) : NULL;
+                const char *low = i + 2 < text.size && text.data[i + 2] ? strchr(digits, text.data[i + 2] | 0x20) : NULL;
+                if (!high || !low)
+                        return false;
+                buffer_append_byte(buffer, (char)((high - digits) << 4 | (low - digits)));
+                i += 2;
+        }
+        return true;
+}

@@ -1,20 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
-// The input is a JSON array of a schema and instances. Verdict and explanation agree, and filling in of defaults gives JSON.
+// The input is a JSON array of a schema and instances. The ways to a verdict agree (evaluation, scan of the bytes, explanation,
+// output), and filling in of defaults gives JSON. What is not such an array is scanned as it is, by a schema that asks for little,
+// and must be refused exactly where the parser refuses it.
 #include "schema/schema.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void validate(const struct schema *schema, const struct json *instance, struct arena *arena) {
         CLEANUP(buffer_free) struct buffer filled = {0};
+        CLEANUP(buffer_free) struct buffer text = {0};
+        CLEANUP(buffer_free) struct buffer output = {0};
         struct schema_failure *failures;
+        struct schema_output_options options = {.format = SCHEMA_OUTPUT_DETAILED, .annotations = true, .values = true};
         size_t count;
         const struct json *copy;
-        enum schema_verdict verdict = schema_verdict(schema, instance, arena);
-        enum schema_verdict explained = schema_explain(schema, (struct bytes){0}, instance, arena, 20, &failures, &count);
-        ASSERT(verdict == explained || verdict == SCHEMA_UNDECIDED || explained == SCHEMA_UNDECIDED);
-        ASSERT((explained == SCHEMA_INVALID) <= (count > 0));
+        json_write(&text, instance);
+        enum schema_verdict verdict = schema_verdict(schema, instance, arena), scanned;
+        ASSERT(json_parse(buffer_bytes(&text), NULL, arena, &copy, NULL));
+        ASSERT(schema_verdict_bytes(schema, buffer_bytes(&text), NULL, arena, &scanned, NULL));
+        ASSERT(verdict == scanned || verdict == SCHEMA_UNDECIDED);
+        ASSERT(schema_explain(schema, buffer_bytes(&text), copy, arena, 20, &failures, &count) == verdict);
+        ASSERT((verdict == SCHEMA_INVALID) == (count > 0));
+        ASSERT(schema_output(schema, buffer_bytes(&text), copy, &options, arena, &output) == verdict);
+        ASSERT(verdict == SCHEMA_UNDECIDED || json_parse(buffer_bytes(&output), NULL, arena, &copy, NULL));
         if (schema_fill_defaults(schema, instance, &filled))
                 ASSERT(json_parse(buffer_bytes(&filled), NULL, arena, &copy, NULL));
+}
+
+static void scan(struct bytes text, const struct json_limits *limits, bool is_json, struct arena *arena) {
+        static const char *const sources[] = {"true", "{\"properties\":{\"a\":{\"type\":\"string\"}},\"items\":{\"uniqueItems\":true}}"};
+        for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
+                struct schema *schema;
+                enum schema_verdict verdict;
+                struct error error;
+                bool compiled = schema_compile(bytes_of(sources[i]), NULL, &schema, &error);
+                ASSERT(compiled);
+                ASSERT(schema_verdict_bytes(schema, text, limits, arena, &verdict, &error) == is_json);
+                schema_free(schema);
+        }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -24,8 +47,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         const struct json *root;
         struct schema *schema = NULL;
         struct error error;
-        if (!json_parse((struct bytes){(const char *)data, size}, &limits, &arena, &root, NULL) || !json_is(root, JSON_ARRAY) ||
-            json_count(root) == 0)
+        bool is_json = json_parse((struct bytes){(const char *)data, size}, &limits, &arena, &root, NULL);
+        scan((struct bytes){(const char *)data, size}, &limits, is_json, &arena);
+        if (!is_json || !json_is(root, JSON_ARRAY) || json_count(root) == 0)
                 return 0;
         json_write(&text, root + 1);
         if (!schema_compile(buffer_bytes(&text), NULL, &schema, &error)) {

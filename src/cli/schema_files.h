@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Schemas from files: the one that a command is about, and those that it refers to. Nothing ever comes from a network. A reference
+// without a scheme is a file beside the schema or below its folder; one with a scheme is the $id of a document in --with.
+#pragma once
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "schema/schema.h"
+
+enum {
+        SCHEMA_FILES_MAX = 10000,               // in the folder of --with
+        SCHEMA_FILES_DEPTH_MAX = 16,            // folders within each other
+        SCHEMA_FILES_BYTES_MAX = 256 << 20,     // of all of them, and of an instance
+};
+
+struct schema_file {
+        struct bytes uri, source;
+};
+
+struct schema_files {
+        struct arena arena;
+        const char *path, *folder;              // of the schema; its folder with a / behind it, or ""
+        struct bytes source;
+        struct schema_file *list;               // malloc'ed
+        size_t count, capacity, bytes;
+        struct schema_options options;
+};
+
+// A whole file, "-" is standard input; at most `most` bytes, else ERROR_LIMIT.
+MUST_USE bool schema_file_read(const char *path, size_t most, struct buffer *text, struct error *error);
+
+// Reads the schema, and what `with` (a file or a folder, or NULL) has; fills `options` so that references find it. On failure, too,
+// `files` is to be freed.
+MUST_USE bool schema_files_open(struct schema_files *files, const char *path, const char *with, bool assert_format,
+                                struct error *error);
+void schema_files_free(struct schema_files *files);
+// Compiles it; an error names the file.
+MUST_USE bool schema_files_compile(struct schema_files *files, struct schema **ret_schema, struct error *error);

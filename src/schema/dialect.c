@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// Dialects: what $schema means. The drafts' own meta-schemas are built in, as one bundle a draft; of others, $vocabulary says
+// which keywords there are, and their own $schema which draft's.
+#include "schema/schema_priv.h"
+
+static struct bytes without_hash(struct bytes uri) {
+        uri.size -= uri.size && uri.data[uri.size - 1] == '#';
+        return uri;
+}
+
+static const struct { struct bytes uri; enum schema_draft draft; } drafts[] = {
+        {BYTES("https://json-schema.org/draft/2020-12/schema"), SCHEMA_DRAFT_2020_12},
+        {BYTES("https://json-schema.org/draft/2019-09/schema"), SCHEMA_DRAFT_2019_09},
+        {BYTES("http://json-schema.org/draft-07/schema"), SCHEMA_DRAFT_7},
+        {BYTES("http://json-schema.org/draft-06/schema"), SCHEMA_DRAFT_6},
+        {BYTES("http://json-schema.org/draft-04/schema"), SCHEMA_DRAFT_4},
+};
+
+struct bytes meta_bundle(struct bytes uri) {
+        if (bytes_starts_with(uri, BYTES("https://json-schema.org/draft/2020-12/")))
+                return meta_2020_12();
+        if (bytes_starts_with(uri, BYTES("https://json-schema.org/draft/2019-09/")))
+                return meta_2019_09();
+        if (bytes_equal(uri, BYTES("http://json-schema.org/draft-07/schema")))
+                return meta_draft7();
+        if (bytes_equal(uri, BYTES("http://json-schema.org/draft-06/schema")))
+                return meta_draft6();
+        return bytes_equal(uri, BYTES("http://json-schema.org/draft-04/schema")) ? meta_draft4() : (struct bytes){0};
+}
+
+// The vocabularies of 2019-09 and 2020-12 by the last part of their names.
+static const struct { const char *name; unsigned bits, bits_2019; } vocabularies[] = {
+        {"core", VOCABULARY_CORE, VOCABULARY_CORE},
+        {"applicator", VOCABULARY_APPLICATOR, VOCABULARY_APPLICATOR | VOCABULARY_UNEVALUATED},
+        {"unevaluated", VOCABULARY_UNEVALUATED, 0},
+        {"validation", VOCABULARY_VALIDATION, VOCABULARY_VALIDATION},
+        {"meta-data", VOCABULARY_METADATA, VOCABULARY_METADATA},
+        {"format", 0, VOCABULARY_FORMAT},
+        {"format-annotation", VOCABULARY_FORMAT, 0},
+        {"format-assertion", VOCABULARY_FORMAT | VOCABULARY_ASSERTS_FORMAT, 0},
+        {"content", VOCABULARY_CONTENT, VOCABULARY_CONTENT},
+};
+
+static unsigned vocabulary_bits(struct bytes uri, bool required) {
+        static const struct bytes bases[] = {
+                BYTES("https://json-schema.org/draft/2020-12/vocab/"), BYTES("https://json-schema.org/draft/2019-09/vocab/"),
+        };
+        for (size_t base = 0; base < ARRAY_SIZE(bases); base++) {
+                if (!bytes_starts_with(uri, bases[base]))
+                        continue;
+                struct bytes name = {uri.data + bases[base].size, uri.size - bases[base].size};
+                for (size_t i = 0; i < ARRAY_SIZE(vocabularies); i++) {
+                        if (!bytes_equal(name, bytes_of(vocabularies[i].name)))
+                                continue;
+                        bool format_2019 = base == 1 && required && strcmp(vocabularies[i].name, "format") == 0;
+                        unsigned bits = base == 0 ? vocabularies[i].bits : vocabularies[i].bits_2019;
+                        return format_2019 ? bits | VOCABULARY_ASSERTS_FORMAT : bits;
+                }
+        }
+        return 0;
+}
+
+static bool read_vocabularies(struct compiler *compiler, const struct json *meta, const struct json *blame,
+                              struct dialect *dialect) {
+        const struct json *list = json_get_text(meta, "$vocabulary");
+        if (!json_is(list, JSON_OBJECT))
+                return true;
+        dialect->vocabularies = VOCABULARY_CORE;
+        JSON_FOR_EACH_MEMBER(key, value, list) {
+                bool required = json_is(value, JSON_BOOL) && json_bool(value);
+                unsigned bits = vocabulary_bits(json_text(key), required);
+                if (!bits && required)
+                        return compile_wrong(compiler, blame, ERROR_UNSUPPORTED,
+                                             "its meta-schema requires the vocabulary \"%.*s\", which is not supported",
+                                             BYTES_PRINT(json_text(key)));
+                dialect->vocabularies |= bits;
+        }
+        return true;
+}
+
+enum { META_CHAIN_MAX = 10 };
+
+// Follows $schema from meta-schema to meta-schema until one of the drafts is reached; the first one's vocabularies count.
+bool dialect_find(struct compiler *compiler, const struct json *value, struct dialect *ret_dialect) {
+        if (!json_is(value, JSON_STRING))
+                return compile_wrong(compiler, value, ERROR_INVALID, "expected a URI");
+        struct bytes uri = without_hash(json_text(value));
+        struct dialect dialect = {.vocabularies = VOCABULARY_ALL};
+        for (int chain = 0; chain < META_CHAIN_MAX; chain++) {
+                for (size_t i = 0; i < ARRAY_SIZE(drafts); i++) {
+                        if (!bytes_equal(drafts[i].uri, uri))
+                                continue;
+                        dialect.draft = drafts[i].draft;
+                        if (dialect.draft != SCHEMA_DRAFT_2019_09 && dialect.draft != SCHEMA_DRAFT_2020_12)
+                                dialect.vocabularies = VOCABULARY_ALL;
+                        *ret_dialect = dialect;
+                        return true;
+                }
+                const struct json *meta = NULL;
+                struct bytes source;
+                struct error error;
+                for (struct resource *resource = compiler->resources; resource && !meta; resource = resource->next)
+                        if (bytes_equal(bytes_of(resource->uri), uri))
+                                meta = resource->node;
+                if (!meta) {
+                        const struct schema_options *options = compiler->options;
+                        struct json_limits limits = {.bytes = SCHEMA_BYTES_MAX, .nodes = SCHEMA_NODES_MAX};
+                        if (!options->resolve || !options->resolve(options->user, uri, &source, &error) ||
+                            !json_parse(arena_copy(&compiler->schema->arena, source), &limits, &compiler->schema->arena, &meta,
+                                        &error))
+                                break;
+                }
+                if (chain == 0 && !read_vocabularies(compiler, meta, value, &dialect))
+                        return false;
+                const struct json *next = json_get_text(meta, "$schema");
+                if (!json_is(next, JSON_STRING))
+                        break;
+                uri = without_hash(json_text(next));
+        }
+        return compile_wrong(compiler, value, ERROR_UNSUPPORTED, "$schema is not supported: neither the meta-schema of draft 4, 6, "
+                             "7, 2019-09 or 2020-12, nor one that is known and built on these");
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether keys, or the elements of an array, differ: what has been noted of them is a stack of the machine, and many of them are put
+// into a table of seeded hashes when the container ends. No memory but what grows, once, in the scratch arena.
+#include "schema/stream_priv.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+static void *grown(struct arena *arena, const void *old, size_t size) {
+        void *memory = arena_alloc(arena, 2 * size);
+        return memcpy(memory, old, size);
+}
+
+void entries_grow(struct machine *machine) {
+        machine->entries = grown(machine->scratch, machine->entries, machine->entry_capacity * sizeof *machine->entries);
+        machine->entry_capacity *= 2;
+}
+
+uint64_t *bits_push(struct machine *machine, size_t words) {
+        while (machine->bit_capacity - machine->bit_count < words) {
+                machine->bits = grown(machine->scratch, machine->bits, machine->bit_capacity * sizeof *machine->bits);
+                machine->bit_capacity *= 2;
+        }
+        uint64_t *bits = memset(machine->bits + machine->bit_count, 0, words * sizeof *bits);
+        machine->bit_count += words;
+        return bits;
+}
+
+enum run entries_differ(struct machine *machine, size_t first) {
+        struct entry *entries = machine->entries + first;
+        size_t count = machine->entry_count - first, size = 64, tries = 8 * count + 64;
+        if (count <= 8) {
+                for (size_t i = 1; i < count; i++)
+                        for (size_t j = 0; j < i; j++)
+                                if (entry_equal(&entries[i], &entries[j]))
+                                        return RUN_SYNTAX;
+                return RUN_GOOD;
+        }
+        while (size < 2 * count)
+                size *= 2;
+        if (machine->table_size < size) {
+                machine->table = arena_alloc(machine->scratch, size * sizeof *machine->table);
+                machine->table_size = size;
+        } else {
+                memset(machine->table, 0, size * sizeof *machine->table);
+        }
+        for (size_t i = 0; i < count; i++) {
+                uint64_t hash = XXH3_64bits_withSeed(entries[i].text, entries[i].size, machine->schema->seed);
+                size_t at = hash & (size - 1);
+                for (; machine->table[at]; at = (at + 1) & (size - 1)) {
+                        if (entry_equal(&entries[machine->table[at] - 1], &entries[i]))
+                                return RUN_SYNTAX;
+                        if (--tries == 0)
+                                return RUN_DEFER;
+                }
+                machine->table[at] = (uint32_t)(i + 1);
+        }
+        return RUN_GOOD;
+}

@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: Apache-2.0
+// Objects: the next key is guessed (the schema's order), else found in the plan's table; keys that are not named are noted, to see
+// that they differ; required ones are a mask.
+#include "schema/stream_priv.h"
+
+#include "json/scan.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+struct members {
+        const struct plan_object *plan;         // NULL in a skipped object
+        const char *start;
+        uint64_t one, *seen;                    // a bit a key
+        size_t first_entry, count;
+        uint64_t noted;                         // hashes of the keys that are not named, as bits
+        uint32_t guess;
+};
+
+// Whether this key, a closing quote and a colon stand at `at`.
+static inline bool is_key(const struct plan_key *key, const char *at, const char *end) {
+        uint32_t mask = key->quoted_mask;
+#ifdef __SSE2__
+        if (__builtin_expect(end - at >= 32, 1)) {
+                __m128i low = _mm_loadu_si128((const __m128i *)(const void *)at);
+                __m128i key_low = _mm_loadu_si128((const __m128i *)(const void *)key->quoted);
+                uint32_t same = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(low, key_low));
+                if (mask > 0xFFFF) {
+                        __m128i high = _mm_loadu_si128((const __m128i *)(const void *)(at + 16));
+                        __m128i key_high = _mm_loadu_si128((const __m128i *)(const void *)(key->quoted + 16));
+                        same |= (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(high, key_high)) << 16;
+                }
+                return mask && (same & mask) == mask;
+        }
+#endif
+        return mask && (size_t)(end - at) >= key->size + 2u && memcmp(at, key->quoted, key->size + 2u) == 0;
+}
+
+static uint32_t find_key(const struct plan_object *plan, struct bytes name, uint32_t hash) {
+        for (uint32_t at = hash & plan->slot_mask, slot; (slot = plan->slots[at]); at = (at + 1) & plan->slot_mask) {
+                const struct plan_key *key = &plan->keys[(slot & 0xFFFF) - 1];
+                if ((slot ^ hash) >> 16 == 0 && key->size == name.size && memcmp(key->name, name.data, name.size) == 0)
+                        return (slot & 0xFFFF) - 1u;
+        }
+        return UINT32_MAX;
+}
+
+// The key that begins at the machine's place, a quote; leaves it behind the closing one.
+static enum run read_key(struct machine *machine, struct bytes *ret_name) {
+        struct scanned_string found;
+        const char *start = machine->at + 1, *end = scan_string(machine->start, start, machine->end, &found);
+        if (!end)
+                return RUN_SYNTAX;
+        machine->at = end + 1;
+        *ret_name = (struct bytes){start, (size_t)(end - start)};
+        if (found.escaped)
+                *ret_name = run_decode(machine, start, end);
+        return ret_name->data ? RUN_GOOD : RUN_SYNTAX;
+}
+
+// Notes a key that is not named; the first few are compared at once, many when the object ends.
+static enum run note_key(struct machine *machine, struct members *members, struct bytes name, uint32_t hash) {
+        uint64_t bit = (uint64_t)1 << (hash & 63);
+        size_t count = machine->entry_count - members->first_entry;
+        struct entry entry = {name.data, (uint32_t)name.size, 0};
+        if (__builtin_expect((members->noted & bit) != 0 && count <= 16, 0))
+                for (size_t i = members->first_entry; i < machine->entry_count; i++)
+                        if (entry_equal(&machine->entries[i], &entry))
+                                return RUN_SYNTAX;
+        members->noted |= bit;
+        entry_push(machine, entry);
+        return RUN_GOOD;
+}
+
+static enum run end_keys(struct machine *machine, const struct members *members) {
+        enum run run = RUN_GOOD;
+        if (__builtin_expect(machine->entry_count - members->first_entry > 16, 0))
+                run = entries_differ(machine, members->first_entry);
+        machine->entry_count = members->first_entry;
+        machine->depth--;
+        return run;
+}
+
+static enum run pass_colon(struct machine *machine) {
+        const char *at = scan_space(machine->at, machine->end);
+        if (__builtin_expect(at == machine->end || *at != ':', 0))
+                return RUN_SYNTAX;
+        machine->at = at + 1;
+        return RUN_GOOD;
+}
+
+// Behind a member: whether another follows. RUN_INVALID: no, the object ends.
+static inline enum run pass_comma(struct machine *machine) {
+        const char *at = machine->at;
+        if (__builtin_expect(machine->end - at > 1 && at[0] == ',' && at[1] == '"', 1)) {
+                machine->at = at + 1;
+                return RUN_GOOD;
+        }
+        at = scan_space(at, machine->end);
+        if (__builtin_expect(at == machine->end, 0))
+                return RUN_SYNTAX;
+        machine->at = at + 1;
+        if (*at == ',') {
+                machine->at = scan_space(at + 1, machine->end);
+                return machine->at < machine->end && *machine->at == '"' ? RUN_GOOD : RUN_SYNTAX;
+        }
+        return *at == '}' ? RUN_INVALID : RUN_SYNTAX;
+}
+
+// From the opening brace to the first key. RUN_INVALID: there is none, and the object has ended.
+static inline enum run enter(struct machine *machine) {
+        if (__builtin_expect(machine->depth++ == machine->depth_limit, 0))
+                return RUN_SYNTAX;
+        machine->at = scan_space(machine->at + 1, machine->end);
+        if (__builtin_expect(machine->at == machine->end, 0))
+                return RUN_SYNTAX;
+        if (__builtin_expect(*machine->at == '"', 1))
+                return RUN_GOOD;
+        return *machine->at++ == '}' ? RUN_INVALID : RUN_SYNTAX;
+}
+
+// ---- what nothing is asserted about ----
+
+static enum run skip_object(struct machine *machine) {
+        struct members members;
+        members.first_entry = machine->entry_count;
+        members.noted = 0;
+        enum run more = enter(machine);
+        while (more == RUN_GOOD) {
+                struct bytes name;
+                if (read_key(machine, &name) != RUN_GOOD || pass_colon(machine) != RUN_GOOD)
+                        return RUN_SYNTAX;
+                machine->nodes++;
+                if (note_key(machine, &members, name, key_hash(name.data, name.size)) != RUN_GOOD)
+                        return RUN_SYNTAX;
+                enum run run = run_skip(machine);
+                if (run != RUN_GOOD)
+                        return run;
+                more = pass_comma(machine);
+        }
+        return more == RUN_INVALID ? end_keys(machine, &members) : more;
+}
+
+static enum run skip_array(struct machine *machine) {
+        if (machine->depth++ == machine->depth_limit)
+                return RUN_SYNTAX;
+        machine->at = scan_space(machine->at + 1, machine->end);
+        bool empty = machine->at < machine->end && *machine->at == ']';
+        machine->at += empty;
+        while (!empty) {
+                enum run run = run_skip(machine);
+                if (run != RUN_GOOD)
+                        return run;
+                const char *at = scan_space(machine->at, machine->end);
+                if (at == machine->end || (*at != ',' && *at != ']'))
+                        return RUN_SYNTAX;
+                machine->at = at + 1;
+                empty = *at == ']';
+        }
+        machine->depth--;
+        return RUN_GOOD;
+}
+
+static enum run skip_word(struct machine *machine, struct bytes word) {
+        if ((size_t)(machine->end - machine->at) < word.size || memcmp(machine->at, word.data, word.size) != 0)
+                return RUN_SYNTAX;
+        machine->at += word.size;
+        return RUN_GOOD;
+}
+
+enum run run_skip(struct machine *machine) {
+        struct scanned_string string;
+        struct scanned_number number;
+        const char *at = machine->at = scan_space(machine->at, machine->end), *end;
+        if (at == machine->end)
+                return RUN_SYNTAX;
+        machine->nodes++;
+        switch (*at) {
+        case '"':
+                end = scan_string(machine->start, at + 1, machine->end, &string);
+                if (!end || (string.escaped && !scan_escapes(at + 1, end)))
+                        return RUN_SYNTAX;
+                machine->escaped = string.escaped;
+                machine->at = end + 1;
+                return RUN_GOOD;
+        case '{':
+                return skip_object(machine);
+        case '[':
+                return skip_array(machine);
+        case 't':
+                return skip_word(machine, BYTES("true"));
+        case 'f':
+                return skip_word(machine, BYTES("false"));
+        case 'n':
+                return skip_word(machine, BYTES("null"));
+        default:
+                if (*at != '-' && (uint8_t)(*at - '0') > 9)
+                        return RUN_SYNTAX;
+                end = scan_number(at, machine->end, &number);
+                machine->at = end ? end : at;
+                return end ? RUN_GOOD : RUN_SYNTAX;
+        }
+}
+
+// ---- objects with a plan ----
+
+static enum run unnamed(struct machine *machine, struct members *members, struct bytes name, uint32_t hash,
+                        const struct plan **ret_plan) {
+        const struct plan_object *plan = members->plan;
+        *ret_plan = plan->rest;
+        if (plan->pattern_count) {
+                unsigned found = 0;
+                for (uint32_t i = 0; i < plan->pattern_count; i++) {
+                        enum pattern_verdict verdict = pattern_search(plan->patterns[i], name, machine->scratch);
+                        if (verdict == PATTERN_UNDECIDED)
+                                return RUN_DEFER;
+                        found |= (unsigned)(verdict == PATTERN_MATCH) << i;
+                }
+                *ret_plan = plan->by_patterns[found];
+        }
+        return note_key(machine, members, name, hash);
+}
+
+static inline enum run mark_seen(struct members *members, uint32_t key) {
+        uint64_t *word = &members->seen[key / 64], bit = (uint64_t)1 << key % 64;
+        if (__builtin_expect((*word & bit) != 0, 0))
+                return RUN_SYNTAX;                      // twice
+        *word |= bit;
+        members->guess = key + 1;
+        return RUN_GOOD;
+}
+
+// Reads a key that was not guessed, and the colon.
+static enum run find_member(struct machine *machine, struct members *members, const struct plan **ret_value) {
+        const struct plan_object *plan = members->plan;
+        struct bytes name;
+        if (read_key(machine, &name) != RUN_GOOD)
+                return RUN_SYNTAX;
+        uint32_t hash = key_hash(name.data, name.size), key = find_key(plan, name, hash);
+        enum run run;
+        if (key != UINT32_MAX) {
+                *ret_value = plan->keys[key].plan;
+                run = mark_seen(members, key);
+        } else {
+                run = unnamed(machine, members, name, hash, ret_value);
+        }
+        if (run == RUN_GOOD && plan->names)
+                run = run_string_rules(machine, plan->names, name, false);
+        return run == RUN_GOOD ? pass_colon(machine) : run;
+}
+
+// The same where the key is named, without escapes, and directly before its colon: the end of that, or NULL.
+static inline const char *find_fast(struct machine *machine, const struct plan_object *plan, uint32_t *ret_key) {
+        const char *at = machine->at + 1, *quote = scan_plain(machine->start, at, machine->end);
+        if (quote == machine->end || *quote != '"')
+                return NULL;
+        uint32_t hash = key_hash(at, (size_t)(quote - at)), place = hash & plan->slot_mask, slot;
+        for (; (slot = plan->slots[place]); place = (place + 1) & plan->slot_mask) {
+                if ((slot ^ hash) >> 16 || !is_key(&plan->keys[(slot & 0xFFFF) - 1], at, machine->end))
+                        continue;
+                *ret_key = (slot & 0xFFFF) - 1;
+                return quote + 2;
+        }
+        return NULL;
+}
+
+// The value at `at`, if it is a string of which nothing is asked, or a short integer: its end, or NULL.
+static inline const char *easy_value(const struct machine *machine, const struct plan *plan, const char *at) {
+        const char *end = machine->end;
+        if (at == end)
+                return NULL;
+        if (*at == '"' && plan->string_any) {
+                const char *close = scan_plain(machine->start, at + 1, end);
+                return close < end && *close == '"' ? close + 1 : NULL;
+        }
+        const struct plan_number *rules = plan->number;
+        uint64_t word;
+        if (!plan->integer_easy || end - at <= 8)
+                return NULL;
+        unsigned count = scan_digits8(at, &word);
+        char next = at[count];
+        if (count == 0 || count == 8 || next == '.' || (next | 0x20) == 'e' || (*at == '0' && count > 1))
+                return NULL;
+        if (rules && (rules->low > 0 || rules->high < 10000000)) {
+                int64_t value = scan_digits_value(word, count);
+                if (value < rules->low || value > rules->high)
+                        return NULL;
+        }
+        return at + count;
+}
+
+// One member, from its opening quote on.
+static inline enum run run_member(struct machine *machine, struct members *members) {
+        const struct plan_object *plan = members->plan;
+        const struct plan *value;
+        const char *at = machine->at, *behind;
+        enum run run;
+        uint32_t key = members->guess;
+        members->count++;
+        machine->nodes++;
+        if (__builtin_expect(key < plan->key_count && is_key(&plan->keys[key], at + 1, machine->end), 1))
+                behind = at + plan->keys[key].size + 3;
+        else
+                behind = find_fast(machine, plan, &key);
+        if (__builtin_expect(behind != NULL, 1)) {
+                value = plan->keys[key].plan;
+                run = mark_seen(members, key);
+                if (__builtin_expect(plan->names != NULL, 0) && run == RUN_GOOD)
+                        run = run_string_rules(machine, plan->names,
+                                               (struct bytes){plan->keys[key].name, plan->keys[key].size}, false);
+                at = behind;
+        } else {
+                run = find_member(machine, members, &value);
+                at = machine->at;
+        }
+        if (__builtin_expect(run != RUN_GOOD, 0))
+                return run;
+        behind = easy_value(machine, value, at);
+        if (__builtin_expect(behind != NULL, 1)) {
+                machine->nodes++;
+                machine->at = behind;
+                return RUN_GOOD;
+        }
+        machine->at = at;
+        return run_value(machine, value);
+}
+
+static bool complete(const struct members *members) {
+        const struct plan_object *plan = members->plan;
+        if (members->count < plan->least || members->count > plan->most)
+                return false;
+        for (uint32_t i = 0; plan->requires && i < plan->words; i++)
+                if ((members->seen[i] & plan->required[i]) != plan->required[i])
+                        return false;
+        for (uint32_t i = 0; i < plan->need_count; i++) {
+                uint32_t key = plan->needs[i].key, needed = plan->needs[i].needed;
+                if ((members->seen[key / 64] >> key % 64 & 1) && !(members->seen[needed / 64] >> needed % 64 & 1))
+                        return false;
+        }
+        return true;
+}
+
+static enum run run_members(struct machine *machine, const struct plan_object *plan) {
+        struct members members;
+        members.plan = plan;
+        members.first_entry = machine->entry_count;
+        members.count = 0;
+        members.noted = 0;
+        members.guess = 0;
+        members.one = 0;
+        members.seen = &members.one;
+        size_t base = machine->bit_count;
+        if (__builtin_expect(plan->words > 1, 0))
+                members.seen = bits_push(machine, plan->words);
+        enum run more = enter(machine);
+        while (more == RUN_GOOD) {
+                enum run run = run_member(machine, &members);
+                if (__builtin_expect(run != RUN_GOOD, 0))
+                        return run;
+                if (__builtin_expect(plan->words > 1, 0))
+                        members.seen = machine->bits + base;    // it may have moved
+                more = pass_comma(machine);
+        }
+        if (more != RUN_INVALID)
+                return more;
+        enum run run = end_keys(machine, &members);
+        machine->bit_count = base;
+        if (run != RUN_GOOD)
+                return run;
+        return complete(&members) ? RUN_GOOD : RUN_INVALID;
+}
+
+static enum run choose(struct machine *machine, const struct plan_dispatch *dispatch, const struct plan_choice **ret_choice) {
+        struct bytes value;
+        *ret_choice = dispatch->other;
+        if (machine->at == machine->end || *machine->at != '"')
+                return RUN_GOOD;
+        if (read_key(machine, &value) != RUN_GOOD)
+                return RUN_SYNTAX;
+        for (uint32_t i = 0; i < dispatch->count; i++)
+                if (bytes_equal(dispatch->values[i], value))
+                        *ret_choice = dispatch->choices[i];
+        return RUN_GOOD;
+}
+
+// Looks for the member that tells the branches apart, and comes back.
+static enum run find_choice(struct machine *machine, const struct plan_dispatch *dispatch, const struct plan_choice **ret_choice) {
+        const char *start = machine->at;
+        unsigned depth = machine->depth;
+        size_t nodes = machine->nodes;
+        enum run more = enter(machine);
+        *ret_choice = dispatch->missing;
+        while (more == RUN_GOOD) {
+                struct bytes name;
+                bool found = is_key(&dispatch->key, machine->at + 1, machine->end);
+                if (found) {
+                        machine->at += dispatch->key.size + 2;
+                } else {
+                        if (read_key(machine, &name) != RUN_GOOD)
+                                return RUN_SYNTAX;
+                        found = bytes_equal(name, (struct bytes){dispatch->key.name, dispatch->key.size});
+                }
+                if (pass_colon(machine) != RUN_GOOD)
+                        return RUN_SYNTAX;
+                machine->at = scan_space(machine->at, machine->end);
+                if (found) {
+                        if (choose(machine, dispatch, ret_choice) != RUN_GOOD)
+                                return RUN_SYNTAX;
+                        more = RUN_INVALID;
+                        break;
+                }
+                enum run run = run_skip(machine);
+                if (run != RUN_GOOD)
+                        return run;
+                more = pass_comma(machine);
+        }
+        machine->again -= machine->at - start;
+        machine->at = start;
+        machine->depth = depth;
+        machine->nodes = nodes;
+        return more != RUN_INVALID ? more : machine->again < 0 ? RUN_DEFER : RUN_GOOD;
+}
+
+enum run run_object(struct machine *machine, const struct plan_choice *choice) {
+        while (choice && choice->dispatch) {
+                enum run run = find_choice(machine, choice->dispatch, &choice);
+                if (run != RUN_GOOD)
+                        return run;
+        }
+        machine->nodes -= !choice || (!choice->never && !choice->object);      // skipping counts it
+        if (!choice)
+                return run_skip(machine);
+        if (choice->never)
+                return RUN_INVALID;
+        const char *start = machine->at;
+        enum run run = choice->object ? run_members(machine, choice->object) : run_skip(machine);
+        if (run == RUN_GOOD && choice->group_count)
+                run = run_groups(machine, start, choice->groups, choice->group_count);
+        return run;
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plans of scalars and arrays, and of values that are listed (enum, const): each listed value is evaluated once, here, by everything
+// that applies, so that looking it up is all there is left to do.
+#include "schema/stream_priv.h"
+
+#include "json/number.h"
+
+static void add_value(struct plan_values *values, const struct json *value, uint8_t *types, uint8_t *dom) {
+        *types |= (uint8_t)(1u << value->kind);
+        switch (json_type(value)) {
+        case JSON_NULL:
+                values->null = true;
+                break;
+        case JSON_BOOL:
+                values->truth[json_bool(value)] = true;
+                break;
+        case JSON_NUMBER:
+                values->numbers[values->number_count++] = json_text(value);
+                break;
+        case JSON_STRING:
+                values->strings[values->string_count++] = json_text(value);
+                break;
+        case JSON_ARRAY:
+        case JSON_OBJECT:
+        default:
+                *dom |= (uint8_t)(1u << value->kind);
+                break;
+        }
+}
+
+static void index_strings(struct planner *planner, struct plan_values *values) {
+        size_t size = 16;
+        if (values->string_count <= 4)
+                return;
+        while (size < 2 * (size_t)values->string_count)
+                size *= 2;
+        values->slots = arena_alloc(planner->arena, size * sizeof *values->slots);
+        values->slot_mask = (uint32_t)(size - 1);
+        for (uint32_t i = 0; i < values->string_count; i++) {
+                uint32_t at = key_hash(values->strings[i].data, values->strings[i].size) & values->slot_mask;
+                while (values->slots[at])
+                        at = (at + 1) & values->slot_mask;
+                values->slots[at] = i + 1;
+        }
+}
+
+bool values_have_string(const struct plan_values *values, struct bytes text) {
+        if (!values->slots) {
+                for (uint32_t i = 0; i < values->string_count; i++)
+                        if (bytes_equal(values->strings[i], text))
+                                return true;
+                return false;
+        }
+        uint32_t at = key_hash(text.data, text.size) & values->slot_mask;
+        for (; values->slots[at]; at = (at + 1) & values->slot_mask)
+                if (bytes_equal(values->strings[values->slots[at] - 1], text))
+                        return true;
+        return false;
+}
+
+const struct subschema *conditions_listing(const struct conditions *conditions) {
+        for (uint32_t i = 0; i < conditions->all_count; i++)
+                if (conditions->all[i]->constant || conditions->all[i]->values)
+                        return conditions->all[i];
+        return NULL;
+}
+
+static struct plan_values *values_begin(struct planner *planner, size_t most) {
+        struct plan_values *values = arena_alloc(planner->arena, sizeof *values);
+        values->strings = arena_alloc(planner->arena, most * sizeof *values->strings + 1);
+        values->numbers = arena_alloc(planner->arena, most * sizeof *values->numbers + 1);
+        return values;
+}
+
+void plan_values_make(struct planner *planner, const struct conditions *conditions, const struct subschema *list,
+                      struct plan *plan) {
+        const struct json *first = list->constant ? list->constant : list->values + 1;
+        const struct json *end = list->constant ? json_next(first) : json_next(list->values);
+        uint8_t bit = (uint8_t)(1u << conditions->type), types = 0, dom = 0;
+        struct plan_values *values = values_begin(planner, list->constant ? 1 : json_count(list->values));
+        for (const struct json *value = first; value < end; value = json_next(value)) {
+                bool all = true, decided = true;
+                if (value->kind != conditions->type)
+                        continue;
+                if (planner->work > PLAN_WORK_MAX)
+                        decided = false;
+                for (size_t i = 0; i < plan->set.count && all && decided; i++)
+                        decided = schema_matches(planner, plan->set.items[i], value, &all);
+                if (!decided) {                                 // left to the evaluation of the instance
+                        plan->types |= bit;
+                        plan->dom |= bit;
+                        return;
+                }
+                if (all)
+                        add_value(values, value, &types, &dom);
+        }
+        index_strings(planner, values);
+        plan->listed[conditions->type] = values;
+        plan->types |= types;
+        plan->dom |= dom;
+}
+
+// ---- numbers ----
+
+static void tighten(struct plan_number *plan, struct bytes bound, bool low, bool exclusive) {
+        int64_t value;
+        if (!bound.data)
+                return;
+        if (!json_number_to_i64(bound, &value) || value > INT64_MAX / 2 || value < INT64_MIN / 2) {
+                plan->quick = false;
+                return;
+        }
+        if (low)
+                plan->low = MAX(plan->low, value + exclusive);
+        else
+                plan->high = MIN(plan->high, value - exclusive);
+}
+
+const struct plan_number *plan_number_make(struct planner *planner, const struct conditions *conditions, bool whole, bool plain) {
+        struct plan_number plan = {.whole = whole, .plain_whole = plain, .quick = true, .low = INT64_MIN, .high = INT64_MAX};
+        plan.rules = arena_alloc(planner->arena, (conditions->all_count + 1) * sizeof *plan.rules);
+        for (uint32_t i = 0; i < conditions->all_count; i++) {
+                const struct number_rules *rules = conditions->all[i]->number;
+                if (!rules)
+                        continue;
+                plan.rules[plan.rule_count++] = rules;
+                tighten(&plan, rules->minimum, true, false);
+                tighten(&plan, rules->above, true, true);
+                tighten(&plan, rules->maximum, false, false);
+                tighten(&plan, rules->below, false, true);
+                if (rules->multiple.data && (plan.divisor || !json_number_to_i64(rules->multiple, &plan.divisor)))
+                        plan.quick = false;
+        }
+        if (!whole && plan.rule_count == 0)
+                return NULL;
+        struct plan_number *made = arena_alloc(planner->arena, sizeof *made);
+        *made = plan;
+        return made;
+}
+
+const struct plan_string *plan_string_make(struct planner *planner, const struct conditions *conditions) {
+        struct plan_string plan = {.most = UINT64_MAX};
+        plan.rules = arena_alloc(planner->arena, (conditions->all_count + 1) * sizeof *plan.rules);
+        for (uint32_t i = 0; i < conditions->all_count; i++) {
+                const struct string_rules *rules = conditions->all[i]->string;
+                if (!rules)
+                        continue;
+                plan.least = MAX(plan.least, rules->least);
+                plan.most = MIN(plan.most, rules->most);
+                if (rules->pattern || rules->format || rules->base64 || rules->json)
+                        plan.rules[plan.rule_count++] = rules;
+        }
+        if (plan.least == 0 && plan.most == UINT64_MAX && plan.rule_count == 0)
+                return NULL;
+        struct plan_string *made = arena_alloc(planner->arena, sizeof *made);
+        *made = plan;
+        return made;
+}
+
+// ---- arrays ----
+
+// Of unevaluatedItems: how many elements the subschema's own keywords, $ref and allOf evaluate; false: it depends on more.
+static bool evaluated_elements(const struct subschema *subschema, size_t *count, unsigned depth) {
+        if (subschema->any.count || subschema->one.count || subschema->condition || subschema->dynamic || depth == 8 ||
+            (subschema->array && subschema->array->contains && subschema->marks_contained) ||
+            (depth && subschema->other_elements))
+                return false;
+        const struct array_rules *rules = subschema->array;
+        if (rules)
+                *count = MAX(*count, rules->rest ? SIZE_MAX : rules->prefix.count);
+        if ((subschema->reference && !evaluated_elements(subschema->reference, count, depth + 1)) ||
+            (subschema->other_reference && !evaluated_elements(subschema->other_reference, count, depth + 1)))
+                return false;
+        for (size_t i = 0; i < subschema->all.count; i++)
+                if (!evaluated_elements(subschema->all.items[i], count, depth + 1))
+                        return false;
+        return true;
+}
+
+// The plan of element number `index`; beyond all prefixes: of the rest.
+static const struct plan *element_plan(struct planner *planner, const struct conditions *conditions, size_t index,
+                                       const size_t *evaluated) {
+        const struct subschema *set[2 * PLAN_SET_MAX];
+        size_t count = 0;
+        for (uint32_t i = 0; i < conditions->all_count; i++) {
+                const struct array_rules *rules = conditions->all[i]->array;
+                if (rules)
+                        set[count++] = index < rules->prefix.count ? rules->prefix.items[index] : rules->rest;
+                if (conditions->all[i]->other_elements && index >= evaluated[i])
+                        set[count++] = conditions->all[i]->other_elements;
+        }
+        return plan_of(planner, set, count);
+}
+
+static void plan_contains(struct planner *planner, struct plan_array *plan, const struct array_rules *rules) {
+        if (!rules->contains)
+                return;
+        plan->contains[plan->contains_count++] = (struct plan_contains){
+                plan_of_one(planner, rules->contains), rules->contains_least, rules->contains_most,
+        };
+}
+
+bool plan_array_make(struct planner *planner, const struct conditions *conditions, const struct plan_array **ret_array) {
+        struct plan_array *plan = arena_alloc(planner->arena, sizeof *plan);
+        size_t evaluated[PLAN_SET_MAX] = {0}, prefix = 0;
+        bool some = false;
+        if (conditions_listing(conditions))
+                return false;
+        plan->most = UINT64_MAX;
+        plan->contains = arena_alloc(planner->arena, (conditions->all_count + 1) * sizeof *plan->contains);
+        for (uint32_t i = 0; i < conditions->all_count; i++) {
+                const struct subschema *subschema = conditions->all[i];
+                const struct array_rules *rules = subschema->array;
+                if (subschema->other_elements && !evaluated_elements(subschema, &evaluated[i], 0))
+                        return false;
+                if (subschema->other_elements && evaluated[i] != SIZE_MAX)
+                        prefix = MAX(prefix, evaluated[i]);
+                some |= rules || subschema->other_elements;
+                if (!rules)
+                        continue;
+                prefix = MAX(prefix, rules->prefix.count);
+                plan->least = MAX(plan->least, rules->least);
+                plan->most = MIN(plan->most, rules->most);
+                plan->unique |= rules->unique;
+                plan_contains(planner, plan, rules);
+        }
+        *ret_array = some ? plan : NULL;
+        if (!some)
+                return true;
+        planner->work += prefix * conditions->all_count;
+        if (planner->work > PLAN_WORK_MAX)
+                return false;
+        plan->prefix_count = (uint32_t)prefix;
+        plan->prefix = arena_alloc(planner->arena, (prefix + 1) * sizeof *plan->prefix);
+        for (size_t i = 0; i < prefix; i++)
+                plan->prefix[i] = element_plan(planner, conditions, i, evaluated);
+        plan->rest = element_plan(planner, conditions, SIZE_MAX - 1, evaluated);
+        plan->simple = !plan->unique && plan->contains_count == 0 && prefix == 0;
+        return true;
+}

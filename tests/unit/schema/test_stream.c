@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verdict from bytes is that of parsing and evaluating, and costs no allocation.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "schema/schema_priv.h"
+#include "schema/stream_priv.h"
+
+// The linker leads all calls of these here (meson.build).
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *memory, size_t size);
+static size_t allocations;
+
+void *__wrap_malloc(size_t size) {
+        allocations++;
+        return __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size) {
+        allocations++;
+        return __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *memory, size_t size) {
+        allocations++;
+        return __real_realloc(memory, size);
+}
+
+static struct schema *compile(const char *text) {
+        struct schema *schema = NULL;
+        struct error error;
+        if (!schema_compile(bytes_of(text), NULL, &schema, &error))
+                fail_msg("%s: %s", text, error.text);
+        return schema;
+}
+
+// One instance, both ways, from a copy of exactly its size. 'v', 'i', 'u' or 'e' (an error).
+static char decide(const struct schema *schema, struct bytes text, const struct json_limits *limits) {
+        struct arena arena = {0};
+        char *copy = must_malloc(text.size + !text.size);
+        if (text.size)
+                memcpy(copy, text.data, text.size);
+        struct bytes source = {copy, text.size};
+        const struct json *instance;
+        struct error parsed = {0}, scanned = {0};
+        enum schema_verdict verdict = SCHEMA_UNDECIDED, expected = SCHEMA_UNDECIDED;
+        bool is_json = json_parse(source, limits, &arena, &instance, &parsed);
+        if (is_json)
+                expected = schema_verdict(schema, instance, &arena);
+        if (schema_verdict_bytes(schema, source, limits, &arena, &verdict, &scanned) != is_json || verdict != expected ||
+            strcmp(parsed.text, scanned.text) != 0)
+                fail_msg("%.*s: parsed: %d %d %s; scanned: %d %s", BYTES_PRINT(text), is_json, expected, parsed.text, verdict,
+                         scanned.text);
+        free(copy);
+        arena_free(&arena);
+        return !is_json ? 'e' : "viu"[verdict];
+}
+
+static void scan_and_evaluation_agree(void **state) {
+        (void)state;
+        static const struct { const char *schema, *instances[10], *verdicts; } cases[] = {
+                {"{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":9},\"b\":{\"typ"
+                 "e\":\"string\"}},"
+                 "\"required\":[\"a\"],\"additionalProperties\":false}",
+                 {"{\"a\":1,\"b\":\"x\"}", "{ \"b\" : \"\\u0041\" , \"a\" : 9.0 }", "{\"a\":10}", "{\"b\":\"x\"}", "{\"a\":1,\"c\":1}",
+                  "{\"a\":1,\"\\u0061\":1}", "{\"a\":1.5}", "{\"a\":1,\"b\":\"\xff\"}", "{\"c\":\"\xff\"}", "[1]"}, "vviiieieei"},
+                {"{\"oneOf\":[{\"properties\":{\"kind\":{\"const\":\"a\"},\"x\":{\"type\":\"integer\"}},\"required\":[\"kind\"]},"
+                 "{\"properties\":{\"kind\":{\"enum\":[\"b\",\"c\"]},\"x\":{\"type\":\"string\"}},\"required\":[\"kind\"]}]}",
+                 {"{\"kind\":\"a\",\"x\":1}", "{\"x\":\"1\",\"kind\":\"c\"}", "{\"kind\":\"a\",\"x\":\"1\"}", "{\"kind\":\"d\"}", "{}",
+                  "{\"kind\":1}", "{\"x\":{\"a\":1,\"a\":2},\"kind\":\"b\"}", "1", "{\"kind\":\"\\u0061\",\"x\":2}"}, "vviiiieiv"},
+                {"{\"anyOf\":[{\"type\":\"string\",\"minLength\":2},{\"type\":\"number\",\"multipleOf\":2},{\"type\":\"numbe"
+                 "r\",\"minimum\":7}]}",
+                 {"\"\\n\"", "\"яя\"", "\"я\"", "4", "5", "7", "1e400", "true", "-4.0"}, "iviviv" "viv"},
+                {"{\"patternProperties\":{\"^n\":{\"type\":\"number\"}},\"additionalProperties\":{\"type\":\"boolean\"},"
+                 "\"propertyNames\":{\"maxLength\":3},\"minProperties\":1}",
+                 {"{\"n\":1,\"x\":true}", "{\"n\":true}", "{\"x\":1}", "{\"nnnn\":1}", "{}", "{\"x\":true,\"x\":true}"}, "viiiie"},
+                {"{\"uniqueItems\":true,\"contains\":{\"const\":3},\"prefixItems\":[{\"type\":\"integer\"}],\"maxItems\":12}",
+                 {"[3,4]", "[4,3,4]", "[4,5]", "[3,3.0]", "[3,\"\\u0061\",\"a\"]", "[3,null,true,false,\"null\",[],{},[[]]]",
+                  "[3,1,2,4,5,6,7,8,9,10,11,1]", "[3,{\"a\":1,\"b\":2},{\"b\":2,\"a\":1}]", "[3,1,2,4,5,6,7,8,9,10,11,\"1\"]",
+                  "[\"3\",3]"}, "viiiiviivi"},
+                {"{\"if\":{\"required\":[\"a\"]},\"then\":{\"required\":[\"b\"]},\"else\":{\"not\":{\"required\":[\"b\"]}},"
+                 "\"dependentRequired\":{\"c\":[\"d\"]}}",
+                 {"{\"a\":1,\"b\":2}", "{\"a\":1}", "{\"b\":2}", "{\"c\":1}", "{\"c\":1,\"d\":[1,]}", "{\"d\":1}", "3"}, "viiievv"},
+                {"{\"allOf\":[{\"properties\":{\"a\":{}}},{\"$ref\":\"#/$defs/b\"}],\"unevaluatedProperties\":false,"
+                 "\"$defs\":{\"b\":{\"properties\":{\"b\":{\"type\":\"null\"}}}}}",
+                 {"{\"a\":1,\"b\":null}", "{\"b\":1}", "{\"c\":1}", "{}"}, "viiv"},
+                {"{\"items\":{\"enum\":[1,\"a\",null,[1],{\"x\":2},true]}}",
+                 {"[1,1.0,\"a\",null,[1.0],{\"x\":2e0},true]", "[false]", "[[2]]", "[\"b\"]", "[10e-1]", "[2]"}, "viiivi"},
+                {"{\"$id\":\"http://a/tree\",\"$dynamicAnchor\":\"n\",\"properties\":{\"v\":{\"type\":\"integer\"},"
+                 "\"c\":{\"items\":{\"$dynamicRef\":\"#n\"}}},\"additionalProperties\":false}",
+                 {"{\"v\":1,\"c\":[{\"v\":2,\"c\":[]}]}", "{\"c\":[{\"v\":\"2\"}]}", "{\"c\":[{\"w\":2}]}"}, "vii"},
+                {"{\"type\":\"number\",\"exclusiveMinimum\":0.1,\"maximum\":9007199254740993}",
+                 {"0.1", "0.10000000000000000000000001", "9007199254740993", "9007199254740994", "9007199254740992.5", "-1", "01", "1.",
+                  "1e1000000001"}, "ivvivieee"},
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                struct schema *schema = compile(cases[i].schema);
+                assert_non_null(schema->stream);
+                for (size_t j = 0; j < ARRAY_SIZE(cases[i].instances) && cases[i].instances[j]; j++) {
+                        char verdict = decide(schema, bytes_of(cases[i].instances[j]), NULL);
+                        if (verdict != cases[i].verdicts[j])
+                                fail_msg("%s with %s: %c", cases[i].schema, cases[i].instances[j], verdict);
+                }
+                schema_free(schema);
+        }
+}
+
+// Every prefix of a document, and every document with one byte changed, is refused or decided alike.
+static void broken_documents_are_refused_alike(void **state) {
+        (void)state;
+        const char *text = "{\"a\" : [1, -2.5e3, true, null, \"\\ud83d\\ude00 \xD0\xAF\"], \"b\":{\"c\":{},\"d\":[]},\"e\":false}";
+        static const char bytes[] = "\"\\{}[]:, 0e-a\x01\xFF";
+        static const char *const sources[] = {
+                "true", "{\"properties\":{\"a\":{\"items\":{\"type\":[\"number\",\"string\",\"boolean\",\"null\"]}},\"b\":{\""
+                "required\":[\"c\"]}}}",
+                "{\"required\":[\"zz\"]}", "{\"properties\":{\"a\":{\"uniqueItems\":true}},\"unevaluatedProperties\":{\"anyO"
+                "f\":[{},{}]}}",
+        };
+        size_t size = strlen(text), errors = 0;
+        for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
+                struct schema *schema = compile(sources[i]);
+                char *copy = strdup(text);
+                for (size_t j = 0; j <= size; j++)
+                        errors += decide(schema, (struct bytes){text, j}, NULL) == 'e';
+                for (size_t j = 0; j < size; j++) {
+                        for (size_t k = 0; k < sizeof bytes - 1; k++) {
+                                copy[j] = bytes[k];
+                                errors += decide(schema, (struct bytes){copy, size}, NULL) == 'e';
+                        }
+                        copy[j] = text[j];
+                }
+                free(copy);
+                schema_free(schema);
+        }
+        assert_true(errors > 1000);
+}
+
+static void limits_are_those_of_the_parser(void **state) {
+        (void)state;
+        struct schema *schema = compile("{\"items\":{\"items\":{\"type\":[\"array\",\"integer\"]}}}");
+        struct json_limits limits = {.depth = 3};
+        assert_int_equal(decide(schema, BYTES("[[[1]]]"), &limits), 'v');
+        assert_int_equal(decide(schema, BYTES("[[[[1]]]]"), &limits), 'e');
+        limits = (struct json_limits){.nodes = 4};
+        assert_int_equal(decide(schema, BYTES("[[1,2]]"), &limits), 'v');
+        assert_int_equal(decide(schema, BYTES("[[1,2,3]]"), &limits), 'e');
+        assert_int_equal(decide(schema, BYTES("{\"a\":{}}"), &limits), 'v');
+        assert_int_equal(decide(schema, BYTES("{\"a\":{\"b\":1}}"), &limits), 'e');
+        limits = (struct json_limits){.bytes = 3};
+        assert_int_equal(decide(schema, BYTES("[1]"), &limits), 'v');
+        assert_int_equal(decide(schema, BYTES("[1] "), &limits), 'e');
+        limits = (struct json_limits){.keep_last = true};
+        assert_int_equal(decide(schema, BYTES("{\"a\":1,\"a\":2}"), &limits), 'v');
+        schema_free(schema);
+}
+
+// More than 64 named keys, more than 16 others, more than 64 open ones: what grows, grows right.
+static void large_objects_and_arrays_are_decided(void **state) {
+        (void)state;
+        struct buffer text = {0}, source = {0};
+        for (unsigned i = 0; i < 200; i++)
+                buffer_print(&source, "%s\"key_%u\":{\"type\":\"integer\"}", i ? "," : "{\"required\":[\"key_7\"],\"properties\":{", i);
+        buffer_append(&source, BYTES("}}"));
+        buffer_append_byte(&source, '\0');
+        struct schema *schema = compile(source.data);
+        for (unsigned i = 0; i < 400; i++)
+                buffer_print(&text, "%s\"key_%u\":%u", i ? "," : "{", i * 7 % 400, i);
+        size_t open = text.size;
+        buffer_append_byte(&text, '}');
+        assert_int_equal(decide(schema, buffer_bytes(&text), NULL), 'v');
+        static const struct { const char *rest; char verdict; } rests[] = {
+                {",\"key_150\":1}", 'e'}, {",\"key_350\":1}", 'e'}, {",\"key_400\":\"\"}", 'v'}, {",\"\\u006bey_399\":1}", 'e'},
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(rests); i++) {
+                text.size = open;
+                buffer_append(&text, bytes_of(rests[i].rest));
+                assert_int_equal(decide(schema, buffer_bytes(&text), NULL), rests[i].verdict);
+        }
+        schema_free(schema);
+        schema = compile("{\"uniqueItems\":true}");
+        buffer_clear(&text);
+        for (unsigned i = 0; i < 3000; i++)
+                buffer_print(&text, "%s\"%u\"", i ? "," : "[", i);
+        open = text.size;
+        buffer_append(&text, BYTES(",2999]"));
+        assert_int_equal(decide(schema, buffer_bytes(&text), NULL), 'v');
+        text.size = open;
+        buffer_append(&text, BYTES(",\"17\"]"));
+        assert_int_equal(decide(schema, buffer_bytes(&text), NULL), 'i');
+        schema_free(schema);
+        buffer_free(&text);
+        buffer_free(&source);
+}
+
+// Branches within branches are scanned again only so often; then the parsed document is evaluated, with a memory.
+static void nested_branches_come_to_an_end(void **state) {
+        (void)state;
+        struct schema *schema = compile("{\"anyOf\":[{\"items\":{\"$ref\":\"#\"},\"maxItems\":1,\"type\":\"array\"},"
+                                        "{\"items\":{\"$ref\":\"#\"},\"maxItems\":1,\"type\":\"array\"}]}");
+        struct buffer text = {0};
+        for (int i = 0; i < 60; i++)
+                buffer_append_byte(&text, '[');
+        buffer_append_byte(&text, '0');
+        for (int i = 0; i < 60; i++)
+                buffer_append_byte(&text, ']');
+        assert_int_equal(decide(schema, buffer_bytes(&text), NULL), 'i');
+        schema_free(schema);
+        buffer_free(&text);
+}
+
+static void nothing_is_allocated_for_an_instance(void **state) {
+        (void)state;
+        static const char source[] =
+                "{\"type\":\"object\",\"required\":[\"id\"],\"properties\":{\"id\":{\"type\":\"integer\"},\"name\":{\"type\""
+                ":\"string\","
+                "\"minLength\":1},\"tags\":{\"type\":\"array\",\"items\":{\"enum\":[\"a\",\"b\"]},\"uniqueItems\":true},"
+                "\"shape\":{\"oneOf\":[{\"properties\":{\"t\":{\"const\":\"x\"}},\"required\":[\"t\"]},"
+                "{\"properties\":{\"t\":{\"const\":\"y\"}},\"required\":[\"t\"]}]}}}";
+        static const char *const instances[] = {
+                "{\"id\":1,\"name\":\"Anna\",\"tags\":[\"a\",\"b\"],\"shape\":{\"t\":\"y\",\"u\":{\"v\":[1,2,{}]}},\"more\":n"
+                "ull,\"x\":{\"a\":1,\"b\":2}}",
+                "{\"name\":\"Anna\"}", "{\"id\":\"1\"}", "{\"id\":1,\"shape\":{\"t\":\"z\"}}",
+        };
+        struct schema *schema = compile(source);
+        struct arena scratch = {0};
+        enum schema_verdict verdict;
+        size_t before = allocations;
+        assert_true(before > 0);                                // they are counted
+        for (int round = 0; round < 100; round++)
+                for (size_t i = 0; i < ARRAY_SIZE(instances); i++) {
+                        bool decided = schema_verdict_bytes(schema, bytes_of(instances[i]), NULL, &scratch, &verdict, NULL);
+                        if (!decided || verdict != (i ? SCHEMA_INVALID : SCHEMA_VALID))
+                                fail_msg("%s: %d", instances[i], verdict);
+                }
+        assert_int_equal(allocations, before);
+        assert_null(scratch.blocks);
+        schema_free(schema);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(scan_and_evaluation_agree),
+                cmocka_unit_test(broken_documents_are_refused_alike),
+                cmocka_unit_test(limits_are_those_of_the_parser),
+                cmocka_unit_test(large_objects_and_arrays_are_decided),
+                cmocka_unit_test(nested_branches_come_to_an_end),
+                cmocka_unit_test(nothing_is_allocated_for_an_instance),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`commute schema …`: validate, check, lint, bundle; offline."""
+import json
+import os
+import pty
+import subprocess
+
+import pytest
+
+DRAFT = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+
+
+@pytest.fixture
+def schema(build, tmp_path):
+    def run(*words, text=None):
+        done = subprocess.run([build / "src/commute", "schema", *map(str, words)], input=text, capture_output=True, text=True, cwd=tmp_path)
+        assert "Sanitizer" not in done.stderr
+        return done.returncode, done.stdout, done.stderr
+    return run
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, content):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return name
+    return write
+
+
+def test_lines_are_instances_of_their_own(schema, write):
+    write("s.json", {**DRAFT, "properties": {"a": {"type": "integer"}}})
+    write("i.jsonl", '{"a":1}\n{"a":"x"}\r\n\n{oops\n[]')
+    code, out, _ = schema("validate", "s.json", "i.jsonl")
+    assert code == 65 and out.splitlines() == [
+        "i.jsonl:2:6: /a: type: is string, expected integer",
+        "i.jsonl:4: not JSON: line 1, column 2 (byte 1): expected a key in quotes, or }", "i.jsonl: 4 instances, 2 invalid"]
+    code, out, _ = schema("validate", "s.json", "-", "--lines", text='{"a":1}\n{"a":2}\n')
+    assert (code, out) == (0, "-: 2 instances, 0 invalid\n")
+
+
+def test_outputs_are_those_of_the_specification(schema, write):
+    write("s.json", {**DRAFT, "properties": {"a": {"type": "integer", "title": "A"}}})
+    write("good.json", {"a": 1})
+    write("bad.json", {"a": "secret"})
+    assert schema("validate", "s.json", "good.json", "--output", "flag") == (0, '{"file":"good.json","valid":true}\n', "")
+    code, out, _ = schema("validate", "s.json", "bad.json", "good.json", "--output=basic")
+    bad, good = map(json.loads, out.splitlines())
+    assert code == 65 and good["valid"] and not bad["valid"] and "secret" not in out
+    assert [(one["keywordLocation"], one["instanceLocation"], one["line"]) for one in bad["errors"]] == [("/properties/a/type", "/a", 1)]
+    code, out, _ = schema("validate", "s.json", "bad.json", "--output", "detailed")
+    assert code == 65 and json.loads(out)["valid"] is False
+    code, out, _ = schema("validate", "s.json", "good.json", "--output", "basic", "--annotations")
+    assert "/properties/a/title" in out
+    code, out, _ = schema("validate", "s.json", "bad.json", "good.json", "--json")
+    assert code == 65 and [one["file"] for one in json.loads(out)] == ["bad.json", "good.json"]
+    code, _, err = schema("validate", "s.json", "bad.json", "--output", "verbose")
+    assert code == 64 and "flag, basic or detailed" in err
+
+
+def test_formats_assert_when_asked_to(schema, write):
+    write("s.json", {**DRAFT, "format": "date"})
+    write("i.json", '"2021-02-29"')
+    assert schema("validate", "s.json", "i.json")[0] == 0
+    code, out, _ = schema("validate", "s.json", "i.json", "--format-assertion")
+    assert code == 65 and "format" in out
+
+
+def test_other_schemas_come_from_files_beside_it_and_from_those_given(schema, write):
+    write("s.json", {**DRAFT, "properties": {"a": {"$ref": "parts/a.json"}, "b": {"$ref": "https://example.com/b"}}})
+    write("parts/a.json", {"type": "integer"})
+    write("more/b.json", {"$id": "https://example.com/b", "type": "string"})
+    write("i.json", {"a": 1, "b": 2})
+    code, _, err = schema("validate", "s.json", "i.json")
+    assert code == 69 and "https://example.com/b" in err
+    code, out, _ = schema("validate", "s.json", "i.json", "--with", "more")
+    assert code == 65 and "/b: type" in out and "/a" not in out
+    assert schema("check", "s.json", "--with", "more/b.json")[0] == 0
+    write("out.json", {**DRAFT, "$ref": "../secret.json"})
+    assert schema("check", "out.json")[0] == 69
+
+
+def test_a_bundle_validates_the_same(schema, write):
+    for old in (False, True):
+        dialect = {"$schema": "http://json-schema.org/draft-07/schema#"} if old else DRAFT
+        write("s.json", {**dialect, "$ref": "parts/a.json#/properties/x"} if old else {**dialect, "$ref": "parts/a.json"})
+        write("parts/a.json", {"properties": {"x": {"items": {"$ref": "b.json"}, "type": "array"}}, "items": {"$ref": "b.json"}})
+        write("parts/b.json", "false" if not old else {"not": {}})
+        code, out, _ = schema("bundle", "s.json")
+        bundle = json.loads(out)
+        assert code == 0 and set(bundle["definitions" if old else "$defs"]) == {"parts/a.json", "parts/b.json"}
+        write("elsewhere/x.json", "{}")         # where none of the parts is
+        assert schema("bundle", "s.json", "-o", "elsewhere/bundle.json")[0] == 0
+        for instance, valid in ("[]", True), ("[1]", False), ("{}", not old), ("1", not old):
+            write("i.json", instance)
+            assert schema("validate", "elsewhere/bundle.json", "i.json")[0] == (0 if valid else 65), (old, instance)
+    write("alone.json", ' {"type": "integer"} ')
+    assert schema("bundle", "alone.json") == (0, ' {"type": "integer"} \n', "")
+    write("s.json", {**DRAFT, "$ref": "parts/c.json"})
+    write("parts/c.json", {"$id": "https://example.com/c"})
+    code, _, err = schema("bundle", "s.json")
+    assert code == 69 and "https://example.com/c" in err
+
+
+@pytest.mark.parametrize("rule, place, body", [
+    ("never-matches", "/minimum", {"minimum": 3, "maximum": 2.5}),
+    ("never-matches", "/exclusiveMinimum", {"exclusiveMinimum": 3, "maximum": 3.0}),
+    ("never-matches", "/enum", {"type": "string", "enum": [1]}),
+    ("never-matches", "/const", {"type": "integer", "const": 1.5}),
+    ("never-matches", "/maxProperties", {"required": ["a", "b"], "maxProperties": 1}),
+    ("never-matches", "/required/0", {"properties": {"a": False}, "required": ["a"]}),
+    ("never-matches", "/oneOf", {"oneOf": [{}, True]}),
+    ("never-matches", "/allOf/1", {"allOf": [{"type": "string"}, False]}),
+    ("unknown-keyword", "/maxLenght", {"maxLenght": 3}),
+    ("unknown-keyword", "/additionalItems", {"additionalItems": False}),
+    ("without-effect", "/minLength", {"type": "integer", "minLength": 3}),
+    ("without-effect", "/minContains", {"minContains": 3}),
+    ("without-effect", "/then", {"then": False}),
+    ("unreachable", "/else", {"if": True, "then": {"type": "string"}, "else": False}),
+    ("unreachable", "/anyOf", {"anyOf": [True, {"type": "string"}]}),
+    ("not-a-property", "/required/1", {"properties": {"a": {}}, "required": ["a", "b"], "additionalProperties": False}),
+    ("duplicate", "/enum/1", {"enum": [1, 1.0]}),
+    ("duplicate", "/oneOf/1", {"oneOf": [{"type": "string"}, {"type": "string"}]}),
+    ("wrong-value", "/default", {"type": "string", "default": 1}),
+    ("wrong-value", "/examples/1", {"minimum": 2, "examples": [3, 1]}),
+    ("wrong-value", "/enum/0", {"minLength": 2, "enum": ["a", "ab"]}),
+    ("unknown-format", "/format", {"format": "datetime"}),
+    ("unused", "/$defs/a", {"$defs": {"a": {}}}),
+])
+def test_lint_finds(schema, write, rule, place, body):
+    write("s.json", json.dumps({**DRAFT, **body}, indent=1))
+    code, out, _ = schema("lint", "s.json", "--json")
+    found = {(one["rule"], one["keywordLocation"]): one for one in json.loads(out)}
+    assert code == 65 and (rule, place) in found
+    name = place.split("/")[1]
+    lines = json.dumps({**DRAFT, **body}, indent=1).split("\n")
+    assert found[rule, place]["line"] >= next(number for number, line in enumerate(lines, 1) if name in line)
+    assert f": {rule}: " in schema("lint", "s.json")[1]
+
+
+def test_lint_says_what_ref_hides_and_finds_nothing_in_what_is_good(schema, write):
+    write("s.json", {"$schema": "http://json-schema.org/draft-07/schema#", "$ref": "#/definitions/a", "minimum": 1,
+                     "definitions": {"a": {}}})
+    code, out, _ = schema("lint", "s.json")
+    assert code == 65 and "/minimum: ignored" in out and "unused" not in out
+    write("s.json", {**DRAFT, "type": "object", "properties": {"a": {"$ref": "#/$defs/a"}, "b": {"enum": ["x", "y"], "default": "x"}},
+                     "required": ["a"], "$defs": {"a": {"type": "integer", "minimum": 1, "maximum": 1}}, "x-owner": "me"})
+    assert schema("lint", "s.json") == (0, "", "")
+    write("s.json", {"type": "nothing"})
+    assert schema("lint", "s.json")[0] == 65
+
+
+def test_contracts_have_no_mistakes(schema):
+    contracts = os.path.join(os.path.dirname(__file__), "../../contracts")
+    for name in sorted(os.listdir(contracts)):
+        assert schema("lint", os.path.join(os.path.abspath(contracts), name)) == (0, "", ""), name
+
+
+def test_benchmark_counts_what_it_measures(schema, write):
+    write("s.json", {**DRAFT, "type": "integer"})
+    write("i.jsonl", "1\n2\n\"x\"\n{\n")
+    code, out, _ = schema("validate", "s.json", "i.jsonl", "--benchmark", "--json")
+    said = json.loads(out)
+    assert code == 0 and (said["instances"], said["valid"], said["not_json"]) == (4, 2, 1) and said["ns_per_instance"] > 0
+
+
+def test_progress_is_shown_on_a_terminal_only(build, tmp_path):
+    (tmp_path / "s.json").write_text("{}")
+    (tmp_path / "i.jsonl").write_text("1\n" * 300000)
+    leader, follower = pty.openpty()
+    done = subprocess.Popen([build / "src/commute", "schema", "validate", "s.json", "i.jsonl"], stderr=follower, cwd=tmp_path,
+                            stdout=subprocess.PIPE, text=True)
+    os.close(follower)
+    said = b""
+    while True:
+        try:
+            piece = os.read(leader, 4096)
+        except OSError:         # the other end is closed
+            break
+        if not piece:
+            break
+        said += piece
+    assert done.wait() == 0 and done.stdout.read() == "i.jsonl: 300000 instances, 0 invalid\n"
+    assert b"instances" in said
