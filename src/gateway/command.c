@@ -45,6 +45,8 @@ static void fill(const struct route *route, struct gateway_command *command) {
         memcpy(command->shadow.first_difference, route->shadow.first_difference, sizeof command->shadow.first_difference);
         if (route->data)
                 data_fill(route->data, &command->state);
+        if (command->versions && route->communication->async)
+                versions_fill(route->gateway, route->communication->async->event, command->versions);
 }
 
 static bool order_switch(struct route *route, enum lane_mode mode, struct error *error) {
@@ -128,6 +130,7 @@ static void carry_out(struct loop_task *task) {
                 break;
         case GATEWAY_BACKFILL:
         case GATEWAY_RECONCILE:
+        case GATEWAY_REFRESH:
                 command->ok = route->data ? data_order(route->data, command, &command->error)
                                           : error_set(&command->error, ERROR_UNSUPPORTED, "%s captures nothing",
                                                       route->communication->name);

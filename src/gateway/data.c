@@ -137,6 +137,8 @@ bool data_new(struct route *route, struct error *error) {
         list_init(&data->given_up);
         list_init(&data->awaited);
         list_init(&data->looks);
+        list_init(&data->serving);
+        list_init(&data->posted);
         list_init(&data->walk.rows);
         data->walk.data = data;
         data->dirty_timer.fire = dirty_timer;
@@ -164,7 +166,8 @@ void data_stop(struct data *data) {
 }
 
 bool data_busy(const struct data *data) {
-        return !list_empty(&data->captures) || !list_empty(&data->looks) || !list_empty(&data->walk.rows) || data->walk.call ||
+        return !list_empty(&data->captures) || !list_empty(&data->serving) ||
+               !list_empty(&data->posted) || !list_empty(&data->looks) || !list_empty(&data->walk.rows) || data->walk.call ||
                data->walk.task_posted;
 }
 
@@ -179,6 +182,8 @@ void data_free(struct data *data) {
                 return;
         bool posted = data->walk.task_posted;
         captures_free(data);
+        serving_free(data);
+        posted_free(data);
         looks_free(data);
         rows_free(data);
         arena_free(&data->walk.page);
@@ -429,6 +434,8 @@ void data_switched(struct data *data, enum lane_mode mode) {
 }
 
 bool data_order(struct data *data, const struct gateway_command *command, struct error *error) {
+        if (command->order == GATEWAY_REFRESH)
+                return refresh_start(data, error);
         if (command->order == GATEWAY_RECONCILE)
                 return reconcile_start(data, error);
         if (command->on)
@@ -453,6 +460,8 @@ void data_fill(const struct data *data, struct gateway_state *state) {
                 pushing++;
         bool pushed = shards_in(data, LANE_PUSH) > 0;
         state->pushes_stale = pushed && state->waiting + state->parked > pushing ? state->waiting + state->parked - pushing : 0;
+        state->refreshing = data->walk.kind == WALK_REFRESH;
+        state->refreshed = data->refreshed;
         state->backfill = data->backfill;
         state->reconciliation = data->reconciliation;
 }

@@ -7,6 +7,7 @@
 //      /staff/…                        a service: everything is forwarded; its captured writes are recorded
 //      GET /receipts/{position}        what has become of an accepted message
 //      GET /modes/COMM-060             {"communication":…,"mode":"pull"}: for services that switch reads in their own code
+//      POST /events/TaskCreated        an event, in any version that the emitted one can be made of; into its reader's lane
 //
 // Threads. The handler runs on any of the data plane's loops. All shards have one owner: the first loop. Steady sync calls are
 // forwarded where they came in; everything else is posted to the owner. Commands are posted to the owner and come back to the
@@ -35,6 +36,7 @@ struct gateway_options {
         size_t loop_count;
         struct hash_key hash_key;               // of this log: identities, lanes, bodies
         const bool *recognised_before;          // by communication: an earlier configuration had `recognises`; NULL: none
+        const char *converter;                  // executable of the converter's process; NULL: this process's own
         uint32_t config_number;                 // of the CONFIG record in force; stamped on records as `mapping`
         // The log cannot say any more what became of a submission, so that nothing may go on in its lane: the process must end,
         // and reads the log at its next start. Does not return. NULL: an assert fails. On the owner's loop.
@@ -68,8 +70,11 @@ void gateway_views_moved(struct gateway *gateway, uint64_t position);
 // after the owner's loop has been told to stop.
 void gateway_log_broken(struct gateway *gateway);
 
-// The schema that events of this kind are written with from now on: id in the registry, 0: none. Any thread.
-void gateway_event_schema(struct gateway *gateway, size_t event_index, uint32_t schema_id);
+// The schema of one version of an event: id in the registry, 0: it is not registered. Any thread.
+void gateway_event_schema(struct gateway *gateway, size_t event_index, unsigned version, uint32_t schema_id);
+// The version that events are emitted in from now on, `produces` at first; producers that still send one below refused_below are
+// refused. Any thread.
+void gateway_emit(struct gateway *gateway, size_t event_index, unsigned version, unsigned refused_below);
 
 // ---- figures: any thread ----
 
@@ -101,6 +106,24 @@ struct gateway_shadow {
         char first_difference[400];                     // "" none: "body /task_id: the call has 17, the delivery would have 4"
 };
 
+// Who used which version of an event, since the process started: one row for each name and version.
+enum gateway_use { GATEWAY_PRODUCES, GATEWAY_CONSUMES };
+enum { GATEWAY_USERS_MAX = 32, GATEWAY_USER_NAME_MAX = 160 };
+struct gateway_user {
+        enum gateway_use use;
+        char name[GATEWAY_USER_NAME_MAX];       // "tasks by PUT /tasks/{task_id}", "portal by COMM-020"
+        unsigned version;
+        uint64_t count;
+        int64_t last_ms;                        // wall clock
+};
+struct gateway_versions {
+        unsigned emitted, refused_below;
+        uint64_t changed, failed;               // conversions
+        char failure[300];                      // the last that failed; ""
+        struct gateway_user users[GATEWAY_USERS_MAX];
+        size_t user_count;
+};
+
 enum gateway_order {
         GATEWAY_STATE,                  // fills state and shadow
         GATEWAY_SWITCH,                 // shard_switch of every shard to `mode`; poll STATE for the end of it
@@ -109,6 +132,7 @@ enum gateway_order {
         GATEWAY_PAUSE,                  // stops (on) or resumes deliveries of the communication
         GATEWAY_BACKFILL,               // data: starts a backfill from the beginning (on), or gives one up; poll STATE
         GATEWAY_RECONCILE,              // data: starts a reconciliation now (one under way goes on); poll STATE
+        GATEWAY_REFRESH,                // data: reads rows of the copy that are not of the emitted version again; poll STATE
 };
 
 // Data: rows of the owner on their way into the copy. Begins once writes that were forwarded plainly have ended (and `settle` has
@@ -164,6 +188,8 @@ struct gateway_state {
         uint64_t captured, rereads;             // since the process started: writes that became events; re-reads published
         uint64_t pushes, pushes_late;           // … answered by the reader before the owner's caller; went on as deliveries
         size_t pushes_stale;                    // messages that wait now in a pushed communication: the reader is stale
+        bool refreshing;                        // GATEWAY_REFRESH is under way
+        uint64_t refreshed;                     // rows that it has read again since the process started
         struct gateway_backfill backfill;
         struct gateway_reconciliation reconciliation;
 };
@@ -187,6 +213,7 @@ struct gateway_command {
         struct error error;
         struct gateway_state state;             // after the order, in every case
         struct gateway_shadow shadow;
+        struct gateway_versions *versions;      // the caller's, filled too if it is there: of the communication's event
 
         struct loop_task task;                  // the gateway's
         struct list link;                       // the gateway's

@@ -296,18 +296,27 @@ static bool fill_event(struct gateway *gateway, const struct schema *schema, str
         return true;
 }
 
-static bool check_event(struct call *call, uint32_t schema_id, struct bytes *body, struct record *record, struct error *error) {
+// Most events do not say their version, and need not be parsed for it.
+static bool says_version(const struct model_event *of, unsigned version, struct bytes body, struct arena *arena, struct error *error) {
+        static const struct bytes member = {"\"event_version\"", 15};
+        const struct json *event;
+        return !memmem(body.data, body.size, member.data, member.size) ||
+               (json_parse(body, NULL, arena, &event, error) && change_check_version(of, version, event, error));
+}
+
+static bool check_event(struct call *call, unsigned version, struct bytes *body, struct record *record, struct error *error) {
         struct gateway *gateway = call->route->gateway;
+        const struct model_event *of = call->route->communication->async->event;
         struct arena *arena = &gateway->arena;
-        const struct schema *schema = registry_schema(gateway->options.registry, schema_id);
+        const struct schema *schema = event_schema(gateway, of, version, error);
         if (!schema)
-                return error_set(error, ERROR_UNAVAILABLE, "no schema is registered for the event");
+                return false;
         if (schema_has_defaults(schema) && !fill_event(gateway, schema, body, record, error))
                 return false;
         if (!schema_validate_bytes(schema, *body, arena, error))
                 return error_wrap(error, "the event does not match its schema");
-        record->schema_id = schema_id;
-        return true;
+        record->schema_id = event_schema_id(gateway, of, version);
+        return says_version(of, version, *body, arena, error);
 }
 
 bool owner_event(struct call *call, const struct topic_partition *partition, struct record *record, struct bytes *ret_body) {
@@ -316,15 +325,15 @@ bool owner_event(struct call *call, const struct topic_partition *partition, str
         const struct model_async *async = route->communication->async;
         struct buffer now = {0};
         time_append(&now, record->time_ms);
-        struct template_inputs inputs = {
-                .body = call->body,
-                .path = call->path,
-                .path_count = call->path_count,
-                .sequence = (uint64_t)partition->next_offset * route->communication->partitions + call->owned->partition + 1,
-                .has_sequence = true,
-                .id = call->shard.identity_text,
-                .now = buffer_bytes(&now),
-        };
+        unsigned version = event_emitted(gateway, async->event);
+        struct template_inputs inputs = gateway_inputs(gateway);
+        inputs.body = call->body;
+        inputs.path = call->path;
+        inputs.path_count = call->path_count;
+        inputs.sequence = (uint64_t)partition->next_offset * route->communication->partitions + call->owned->partition + 1;
+        inputs.has_sequence = true;
+        inputs.id = call->shard.identity_text;
+        inputs.now = buffer_bytes(&now);
         struct named_value *query = NULL;
         struct bytes path, query_text;
         target_split(call->target, &path, &query_text);
@@ -332,12 +341,20 @@ bool owner_event(struct call *call, const struct topic_partition *partition, str
         buffer_clear(&gateway->event);
         bool fine = query_parse(query_text, &gateway->arena, &query, &inputs.query_count, &call->error);
         inputs.query = query;
-        fine = fine && template_render(async->wrap, &inputs, &gateway->event, &call->error);
+        const struct template *wrap = version < async->form_count ? async->forms[version].wrap : NULL;
+        if (!wrap)
+                fine = fine && error_set(&call->error, ERROR_UNAVAILABLE, "version %u of %s has no `wrap` in %s", version,
+                                         async->event->name, route->communication->name);
+        fine = fine && template_render(wrap, &inputs, &gateway->event, &call->error);
         buffer_free(&now);
         record->flags |= call->exchange->body.size ? 0 : (unsigned)RECORD_BODYLESS;
         *ret_body = buffer_bytes(&gateway->event);
-        return fine && check_event(call, (uint32_t)atomic_load(&gateway->event_schemas[async->event->index]), ret_body, record,
-                                   &call->error);
+        if (!fine || !check_event(call, version, ret_body, record, &call->error))
+                return false;
+        if (record->kind == RECORD_MESSAGE)
+                event_used(gateway, async->event, GATEWAY_PRODUCES, version, "%s by %s", route->communication->from->name,
+                           route->communication->name);
+        return true;
 }
 
 static bool op_event(void *user, struct shard_request *request, int64_t offset, struct record *record, struct bytes *ret_body) {
@@ -345,7 +362,10 @@ static bool op_event(void *user, struct shard_request *request, int64_t offset, 
         ASSERT(offset == owned->topic.next_offset);
         if (owned->route->data)
                 return data_op_event(request, record, ret_body);
-        return owner_event((struct call *)request, &owned->topic, record, ret_body);
+        struct call *call = (struct call *)request;
+        if (call->outside)
+                return outside_event(call->outside, record, ret_body, &call->error);
+        return owner_event(call, &owned->topic, record, ret_body);
 }
 
 // ---- look-ups ----

@@ -191,10 +191,11 @@ static bool check_sequence(struct step *step, struct views_lane *lane, struct er
         return fault(step, LEDGER_FAULT_SEQUENCE, text, error);
 }
 
-// Of an upsert nobody was told the identity, so nobody can repeat it.
+// Of an upsert that was not published by somebody with an identity of his, nobody knows it, so nobody can repeat it.
 static bool settle_identity(struct step *step, const struct state_message *subject, uint64_t answer, enum ledger_state outcome,
                             struct error *error) {
-        if (hash_is_zero(&subject->identity) || outcome == LEDGER_REFUSED || (subject->flags & RECORD_UPSERT))
+        bool unnamed = (subject->flags & RECORD_UPSERT) && (!(subject->flags & RECORD_OUTSIDE) || (subject->flags & RECORD_GIVEN));
+        if (hash_is_zero(&subject->identity) || outcome == LEDGER_REFUSED || unnamed)
                 return true;
         struct state_identity row = {
                 .settled_at = step->entry->position,
@@ -218,9 +219,21 @@ static bool keep_replica(struct step *step, struct error *error) {
                 .stream = step->entry->stream,
                 .offset = step->entry->offset,
                 .tombstone = (step->record.flags & RECORD_TOMBSTONE) != 0,
+                .schema_id = step->record.schema_id,
         };
-        return views_family(step->views, step->entry->stream, &row.family, error) &&
-               state_replica_put(step->views->state, &row, error);
+        struct views *views = step->views;
+        uint32_t before;
+        struct error why;
+        if (!views_family(views, step->entry->stream, &row.family, error))
+                return false;
+        if (state_replica_schema(state_own_reader(views->state), row.family, row.key, &before, &why)) {
+                if (!views_kept(views, row.family, before, -1, error))
+                        return false;
+        } else if (why.code != ERROR_NONE) {
+                return error_set(error, why.code, "%s", why.text);
+        }
+        return (row.tombstone || views_kept(views, row.family, row.schema_id, 1, error)) &&
+               state_replica_put(views->state, &row, error);
 }
 
 static struct state_message admitted_row(const struct step *step, enum ledger_state state) {
@@ -240,6 +253,7 @@ static struct state_message admitted_row(const struct step *step, enum ledger_st
                 .flags = record->flags,
                 .admitted_ms = record->time_ms,
                 .changed_ms = record->time_ms,
+                .schema_id = record->kind == RECORD_MESSAGE ? record->schema_id : 0,
         };
 }
 
@@ -260,6 +274,9 @@ static bool fold_intent(struct step *step, struct error *error) {
 static bool fold_message(struct step *step, struct error *error) {
         const struct record *record = &step->record;
         bool reread = record->flags & RECORD_REREAD, backfill = record->flags & RECORD_BACKFILL;
+        if (!(record->flags & RECORD_TOMBSTONE) &&
+            !views_written(step->views, step->entry->stream, record->schema_id, step->entry->position, record->time_ms, error))
+                return false;
         if (reread ? !fold_capture_clean(step, error) : record->reference && !fold_capture_outcome(step, error))
                 return false;
         if ((record->flags & (RECORD_KEPT | RECORD_UPSERT)) && !keep_replica(step, error))
@@ -327,13 +344,15 @@ static bool fold_outcome(struct step *step, struct error *error) {
         struct state_message *row = &message->row;
         if (!ledger_unsettled(after))
                 return settle(step, message, before, after, error);
+        bool parked = record->kind == RECORD_PARKED, says = parked && step->entry->body.size;   // commute refused it: nothing was sent
         bool unknown = record->kind == RECORD_INDETERMINATE ||
-                       (record->kind == RECORD_PARKED && before == LEDGER_TRYING && record->status / 100 != 4);
+                       (parked && !says && before == LEDGER_TRYING && record->status / 100 != 4);
         row->state = after;
         row->held = ledger_held(after);
         row->was_indeterminate = (row->was_indeterminate || unknown) && record->kind != RECORD_RETRY;
         row->attempts = record->kind == RECORD_RETRY ? 0 : MAX(row->attempts, record->attempt);
         row->status = record->status ? record->status : row->status;
+        row->said = says ? step->entry->position : parked || record->kind == RECORD_RETRY ? 0 : row->said;
         row->changed_ms = record->time_ms;
         return true;
 }
