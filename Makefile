@@ -26,7 +26,7 @@ test-long:                      ## the same with the thread sanitizer, more seed
 fuzz:                           ## each parser under libFuzzer (SECONDS=60 each)
 	@tools/fuzz $(SECONDS)
 
-bench: all                      ## measure against nginx and redis (NAMES="proxy publish memory switch", FULL=1)
+bench: all                      ## measure against nginx and redis (NAMES="proxy publish convert memory switch", FULL=1)
 	@./bootstrap --check bench || ./bootstrap bench
 	@bench/run --build $(BUILD) $(NAMES)
 

@@ -224,6 +224,9 @@ static void delivered(struct shard *shard, struct shard_message *message, const 
         if (outcome->result == CALL_DONE) {
                 succeeded(shard, lane);
                 message_move(shard, message, MESSAGE_DELIVERING);
+        } else if (outcome->why) {
+                // Commute itself can make no request of it: that is no news of the provider, and another attempt would be the same.
+                message_move(shard, message, MESSAGE_PARKING);
         } else {
                 failed(shard, lane, outcome);
                 if (shard->options.data && !shard->options.recognises && outcome->result == CALL_UNKNOWN) {
