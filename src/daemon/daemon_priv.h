@@ -14,6 +14,7 @@
 
 #include "api/api.h"
 #include "api/registry_rest.h"
+#include "base/pseudonym.h"
 #include "daemon/journal.h"
 #include "daemon/keys.h"
 #include "daemon/plane.h"
@@ -46,6 +47,9 @@ struct daemon {
         int lock;                               // of the data folder; -1: not held
         char *log_path, *state_path;
         struct keys keys;
+        struct pseudonyms *pseudonyms;
+        struct template_pseudonyms template_pseudonyms; // the same, for templates
+        char pseudonym_key[17];                 // fingerprint in the last CONFIG record; "": none
         struct log *log;
         struct registry *registry;
         struct views *views;

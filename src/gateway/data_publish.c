@@ -163,7 +163,7 @@ bool data_delivery_render(struct owned_shard *owned, const struct record *record
         bool tombstone = record->flags & RECORD_TOMBSTONE;
         if (!target->target)
                 return error_set(error, ERROR_CORRUPT, "%s delivers nothing", communication->name);
-        struct template_inputs inputs = {.id = record->identity_text};
+        struct template_inputs inputs = {.id = record->identity_text, .pseudonyms = owned->route->gateway->options.pseudonyms};
         struct bytes document = tombstone ? key_document(data->event, record->key, arena) : event;
         if (!json_parse(document, NULL, arena, &inputs.event, error))
                 return error_wrap(error, "event");

@@ -27,6 +27,10 @@ struct model_service {
         const char *url;                // http://host[:port][/base], as http_upstream_new takes it
         const char *bearer_file;        // absolute or from the working folder; NULL: commute presents nothing
         const char *bearer;             // its content, a secret: never shown, not part of the hash; NULL
+        const char *const *resolves;    // purposes whose pseudonyms it may resolve
+        size_t resolve_count;
+        const char *token_file;         // with resolves: what it presents to the control API
+        const char *token;              // its content, a secret like the bearer
 };
 
 // One version of an event: a contract's file.
