@@ -254,7 +254,8 @@ static void build_without_key(struct capture *capture) {
                 }
                 key = event.key;
         } else if (!json_parse(capture->response.body, NULL, &capture->arena, &capture->answer, &error) ||
-                   !model_event_key(data->event, capture->answer, &capture->arena, &key, &error) || key.size > RECORD_KEY_MAX) {
+                   !model_event_key(data->event, data->event->produces, &(struct template_inputs){.event = capture->answer},
+                                    &capture->arena, &key, &error) || key.size > RECORD_KEY_MAX) {
                 unknown(capture, true, "the owner's response does not have the row's key");
                 return;
         }

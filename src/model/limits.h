@@ -23,6 +23,8 @@ enum {
         MODEL_CAPTURES_MAX = 64,        // of one event
         MODEL_HEADERS_MAX = 32,         // of one communication
         MODEL_MAY_DIFFER_MAX = 64,      // of one communication
+        MODEL_PERSONAL_MAX = 256,       // pointers of one event
+        MODEL_PROGRAM_MAX = 64 << 10,   // bytes of a jq program
 };
 
 #define MODEL_SECOND UINT64_C(1000)
