@@ -39,6 +39,13 @@ struct views_message {
         bool settled;
 };
 
+// What a batch has seen of a topic's partition and schema, and how many rows of a copy it has more or fewer of a schema.
+enum { VIEWS_VERSIONS_MAX = 64 };               // of a batch; with more, the rows are written at once
+struct views_kept {
+        uint32_t family, schema_id;
+        int64_t more;
+};
+
 enum views_snapshot_stage {
         VIEWS_SNAPSHOT_NONE,
         VIEWS_SNAPSHOT_PIECES,                  // dump is open
@@ -78,6 +85,10 @@ struct views {
         struct arena arena;
         struct table lanes, messages;
         struct list lanes_touched, messages_touched;
+        struct state_written written[VIEWS_VERSIONS_MAX];
+        size_t written_count;
+        struct views_kept kept[VIEWS_VERSIONS_MAX];
+        size_t kept_count;
         bool control_seen;
         bool stale;                             // shards could not be loaded after a failure
 
@@ -110,6 +121,10 @@ MUST_USE bool views_lane(struct views *views, uint32_t shard, const struct hash1
 // NULL in *ret_message: nothing unsettled is at the position.
 MUST_USE bool views_message(struct views *views, uint64_t position, struct views_message **ret_message, struct error *error);
 void views_message_new(struct views *views, const struct state_message *row);
+// A MESSAGE of this schema is in a topic's partition; a copy has one row more (or fewer) of a schema.
+MUST_USE bool views_written(struct views *views, uint32_t stream, uint32_t schema_id, uint64_t position, int64_t time_ms,
+                            struct error *error);
+MUST_USE bool views_kept(struct views *views, uint32_t family, uint32_t schema_id, int64_t more, struct error *error);
 // Writes everything that is held into the open transaction; the batch holds no rows afterwards.
 MUST_USE bool views_flush(struct views *views, struct error *error);
 // Forgets the rows that it holds. After a failure shards and sums must be loaded again.

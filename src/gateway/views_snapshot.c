@@ -79,12 +79,13 @@ static bool restore_pieces(struct views *views, const struct head *head, struct 
 }
 
 static bool restore(struct views *views, const struct head *head, struct error *error) {
-        if (head->format != STATE_FORMAT)
+        if (head->format != STATE_FORMAT && head->format != STATE_FORMAT_BEFORE)
                 return error_set(error, ERROR_UNSUPPORTED, "it is of format %" PRIu32 ", this program knows %d", head->format,
                                  (int)STATE_FORMAT);
         if (!state_begin(views->state, error))
                 return false;
-        if (restore_pieces(views, head, error) && state_commit(views->state, head->position, error))
+        if (restore_pieces(views, head, error) &&
+            (head->format == STATE_FORMAT || state_restore_upgrade(views->state, error)) && state_commit(views->state, head->position, error))
                 return state_restored(views->state, error);
         state_rollback(views->state);
         return false;
