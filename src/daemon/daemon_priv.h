@@ -4,6 +4,7 @@
 //      recover.c       data folder, log, views, registry: what a start finds
 //      contracts.c     events' schemas in the registry, and what the gateway is told of them
 //      control.c       the control thread: the registry's REST API and the control API
+//      erasing.c       what an erasure needs of all this
 //      plane.c         the data plane's loops
 //      journal.c       appends to the stream `control`
 //      keys.c          secrets
@@ -13,6 +14,7 @@
 #pragma once
 
 #include "api/api.h"
+#include "api/privacy_rest.h"
 #include "api/registry_rest.h"
 #include "base/pseudonym.h"
 #include "daemon/journal.h"
@@ -22,6 +24,7 @@
 #include "gateway/gateway.h"
 #include "gateway/views.h"
 #include "log/log.h"
+#include "migrate/erase.h"
 #include "migrate/runtime.h"
 #include "store/state.h"
 
@@ -39,6 +42,14 @@ struct control {
         struct loop_task task;                  // the main thread's orders, one at a time
         unsigned draining;                      // servers
         bool log_was_broken, views_were_failing;
+};
+
+struct erasing {
+        struct erase *erase;
+        struct loop *loop;                      // of the erasure's thread, for its converter; NULL until it needs one
+        struct converter *converter;
+        atomic_uint **schemas;                  // by event and version; 0: not registered
+        struct privacy_rest rest;
 };
 
 struct daemon {
@@ -69,6 +80,7 @@ struct daemon {
         struct control control;
         struct migrate_runtime *migrations;
         struct api *api;
+        struct erasing erasing;
         struct loop_task stop_task;             // the gateway's end, on the owner's loop
         struct loop_timer rest_timer;
         int events;                             // eventfd: the data plane has drained, or has come to rest
@@ -95,6 +107,12 @@ MUST_USE bool contracts_register(struct daemon *daemon, struct error *error);
 // Tells the gateway the newest schema of each event.
 void contracts_tell(struct daemon *daemon);
 registry_append contracts_append;               // user: the daemon
+
+// ---- erasing.c ----
+// Finds an erasure that was under way. After the control thread's reader is open.
+MUST_USE bool erasing_open(struct daemon *daemon, struct error *error);
+void erasing_look(struct daemon *daemon);       // control thread: schemas may have been registered
+void erasing_close(struct daemon *daemon);      // while the control thread, the views and the log still run
 
 // ---- control.c ----
 MUST_USE bool daemon_control_open(struct daemon *daemon, struct error *error);

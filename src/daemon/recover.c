@@ -188,6 +188,7 @@ bool daemon_recover(struct daemon *daemon, struct error *error) {
         if (!keys_load(folder, log_exists, &daemon->keys, error))
                 return false;
         make_pseudonyms(daemon);
+        IGNORE(setenv("SQLITE_TMPDIR", folder, 0) == 0);        // where VACUUM puts its copy, which has no name: /tmp may be small
         struct log_options options = {.threaded = true};
         daemon->registry = registry_new(NULL);
         if (!log_open(daemon->log_path, &options, &daemon->log, error))

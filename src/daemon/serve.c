@@ -204,6 +204,7 @@ static bool end(struct daemon *daemon, int signals) {
 // What was opened, in the opposite order; fine with a start that failed anywhere.
 static void close_all(struct daemon *daemon) {
         daemon_stop_telling(daemon);
+        erasing_close(daemon);
         plane_stop(&daemon->plane);
         daemon_control_stop(daemon);
         if (daemon->plane.each)
