@@ -72,7 +72,7 @@ static void print_waits(const struct json *communication) {
                 printf("    %llu parked, %llu indeterminate: commute parked list %.*s\n", (unsigned long long)parked,
                        (unsigned long long)indeterminate, BYTES_PRINT(name));
         if (client_number(communication, "steps_back"))
-                puts("    the log failed under calls with records: they went on without; evidence of before is void");
+                puts("    the log failed, or did not keep up with calls with records: they went on without; evidence of before is void");
 }
 
 static void print_line(const struct json *communication, double rate, const struct figures *figures) {

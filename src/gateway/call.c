@@ -234,7 +234,9 @@ static bool find_lane(struct call *call, struct bytes query, struct error *error
 static bool prepare(struct call *call, struct bytes query, struct error *error) {
         struct http_exchange *exchange = call->exchange;
         struct json_limits limits = {.depth = PARSE_DEPTH};
-        if (!json_parse(exchange->body, &limits, exchange->arena, &call->body, error)) {
+        if (!exchange->body.size && call->route->communication->key.input == TEMPLATE_BODY)
+                return error_set(error, ERROR_REJECTED, "the lane's key %s: the call has no body", call->route->communication->key.text);
+        if (exchange->body.size && !json_parse(exchange->body, &limits, exchange->arena, &call->body, error)) {
                 call->body = NULL;
                 return error_wrap(error, "body");
         }
@@ -279,11 +281,9 @@ void call_take(struct route *route, struct http_exchange *exchange, struct bytes
         enum target_match match = target_match(route->communication->call, exchange->method, path, query, exchange->arena,
                                                call->path, NULL);
         if (match != TARGET_MATCHES) {
-                char text[300];
-                snprintf(text, sizeof text, "%s is %s; this is another request", route->communication->name,
-                         target_source(route->communication->call));
-                call_answer_error(call, match == TARGET_MALFORMED ? 400 : 404, match == TARGET_MALFORMED ? "invalid" : "not-found",
-                                  text, NULL);
+                uint64_t duration = since(call);
+                const struct model_communication *communication = route->communication;
+                route_count(route, gateway_refuse_target(exchange, communication->name, communication->call, match), duration);
                 return;
         }
         call->path_count = target_variable_count(route->communication->call);

@@ -332,10 +332,7 @@ void data_take_read(struct data *data, struct http_exchange *exchange, struct by
         if (communication->pull)
                 match = target_match(communication->pull, exchange->method, path, query, exchange->arena, values, &extra_query);
         if (match != TARGET_MATCHES) {
-                http_answer_error(exchange, match == TARGET_MALFORMED ? 400 : 404,
-                                  match == TARGET_MALFORMED ? "invalid" : "not-found",
-                                  arena_print(exchange->arena, "%s is %s; this is another request", communication->name,
-                                              communication->pull ? target_source(communication->pull) : "not read through the gateway"));
+                gateway_refuse_target(exchange, communication->name, communication->pull, match);
                 return;
         }
         atomic_fetch_add_explicit(&data->route->requests, 1, memory_order_relaxed);

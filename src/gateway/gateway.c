@@ -248,6 +248,32 @@ bool gateway_busy(const struct gateway *gateway) {
         return !list_empty(&gateway->under_way) || !list_empty(&gateway->provider_calls) || gateway->reopening;
 }
 
+static void release(struct gateway *gateway) {
+        if (--gateway->holders == 0)
+                free(gateway);
+}
+
+static void release_views(struct loop_task *task) {
+        release(CONTAINER_OF(task, struct gateway, views_task));
+}
+
+static void release_broken(struct loop_task *task) {
+        release(CONTAINER_OF(task, struct gateway, broken_task));
+}
+
+static void release_reopened(struct loop_task *task) {
+        release(CONTAINER_OF(task, struct gateway, reopened));
+}
+
+// What is posted to a loop that does not run any more is run by loop_free: it finds the gateway's memory, and frees it at last.
+static void leave_to_posted(struct gateway *gateway) {
+        gateway->holders = 1u + atomic_load(&gateway->views_posted) + atomic_load(&gateway->broken_posted) + gateway->reopening;
+        gateway->views_task.run = release_views;
+        gateway->broken_task.run = release_broken;
+        gateway->reopened.run = release_reopened;
+        release(gateway);
+}
+
 void gateway_free(struct gateway *gateway) {
         if (!gateway)
                 return;
@@ -275,7 +301,7 @@ void gateway_free(struct gateway *gateway) {
         free(gateway->upstreams);
         versions_free(gateway);
         free(gateway->routes);
-        free(gateway);
+        leave_to_posted(gateway);
 }
 
 // ---- what other threads say ----
@@ -306,6 +332,27 @@ void gateway_log_broken(struct gateway *gateway) {
 }
 
 // ---- where a request goes ----
+
+static void answer_not_allowed(struct http_exchange *exchange, const char *allowed, const char *message) {
+        struct buffer body = {0};
+        http_emit_error(&body, "method", message);
+        struct http_header headers[] = {{BYTES("Content-Type"), BYTES("application/json")}, {BYTES("Allow"), bytes_of(allowed)}};
+        http_answer(exchange, 405, headers, ARRAY_SIZE(headers), buffer_bytes(&body));
+        buffer_free(&body);
+}
+
+unsigned gateway_refuse_target(struct http_exchange *exchange, const char *name, const struct target *target,
+                               enum target_match match) {
+        const char *message = arena_print(exchange->arena, "%s is %s; this is another request", name,
+                                          target ? target_source(target) : "not read through the gateway");
+        if (target && match == TARGET_OTHER_METHOD) {
+                answer_not_allowed(exchange, target_method(target), message);
+                return 405;
+        }
+        unsigned status = match == TARGET_MALFORMED ? 400 : 404;
+        http_answer_error(exchange, status, status == 400 ? "invalid" : "not-found", message);
+        return status;
+}
 
 // Which way readers go, as all shards together say it: while they switch, or with capture on, the old way.
 static const char *mode_of(const struct route *route, uint32_t *ret_epoch) {
@@ -341,7 +388,7 @@ static void answer_mode(struct loop_task *task) {
 
 void gateway_answer_mode(struct gateway *gateway, struct http_exchange *exchange, struct bytes name) {
         struct route *route = table_find(&gateway->route_table, name_slot(name), &name, route_named);
-        if (!route || !bytes_equal(exchange->method, BYTES("GET"))) {
+        if (!route) {
                 http_answer_error(exchange, 404, "not-found", "expected GET /modes/COMMUNICATION of the configuration");
                 return;
         }
@@ -411,10 +458,7 @@ static void take_pull(struct route *route, struct http_exchange *exchange, struc
         struct named_value values[TARGET_VARIABLES_MAX];
         enum target_match match = target_match(communication->pull, exchange->method, path, query, exchange->arena, values, NULL);
         if (match != TARGET_MATCHES) {
-                http_answer_error(exchange, match == TARGET_MALFORMED ? 400 : 404,
-                                  match == TARGET_MALFORMED ? "invalid" : "not-found",
-                                  arena_print(exchange->arena, "%s is %s; this is another request", communication->name,
-                                              target_source(communication->pull)));
+                gateway_refuse_target(exchange, communication->name, communication->pull, match);
                 return;
         }
         atomic_fetch_add_explicit(&route->requests, 1, memory_order_relaxed);
@@ -459,7 +503,10 @@ void gateway_handle(void *user, struct http_exchange *exchange) {
                 return;
         else if (service)
                 take_service(gateway, service, exchange, target);
-        else if (bytes_equal(name, BYTES("receipts")) && slash && bytes_equal(exchange->method, BYTES("GET")))
+        else if (slash && (bytes_equal(name, BYTES("receipts")) || bytes_equal(name, BYTES("modes"))) &&
+                 !bytes_equal(exchange->method, BYTES("GET")))
+                answer_not_allowed(exchange, "GET", "receipts and modes are read with GET");
+        else if (bytes_equal(name, BYTES("receipts")) && slash)
                 take_receipt(gateway, exchange, (struct bytes){rest.data + 1, rest.size - 1});
         else if (bytes_equal(name, BYTES("events")) && slash)
                 publish_take(gateway, exchange, (struct bytes){rest.data + 1, rest.size - 1});

@@ -139,6 +139,7 @@ struct gateway {
         pthread_t reopener;
         bool reopener_started;
         struct loop_task reopened;
+        unsigned holders;                       // once freed: tasks of its that are posted
         atomic_bool stopping;
         atomic_size_t at_the_log;               // submissions that the log has not ended
         // views' position on its way to the owner
@@ -157,7 +158,7 @@ struct call {
         struct owned_shard *owned;
         struct http_exchange *exchange;
         struct bytes target;                    // behind the communication's name: path and query
-        const struct json *body;                // parsed; NULL: not JSON
+        const struct json *body;                // parsed; NULL: not JSON, or there is none
         struct named_value path[TARGET_VARIABLES_MAX];
         size_t path_count;
         struct loop_task task;
@@ -167,6 +168,10 @@ struct call {
 
 // ---- gateway.c ----
 struct http_upstream *gateway_upstream(struct gateway *gateway, const struct loop *loop, const struct model_service *service);
+
+// A request that is none of a communication's target: 400, 405 with Allow, or 404. The exchange's loop. Returns the status.
+unsigned gateway_refuse_target(struct http_exchange *exchange, const char *name, const struct target *target,
+                               enum target_match match);
 
 // ---- versions.c ----
 MUST_USE bool versions_new(struct gateway *gateway, struct error *error);

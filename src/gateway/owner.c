@@ -334,6 +334,7 @@ bool owner_event(struct call *call, const struct topic_partition *partition, str
                                          async->event->name, route->communication->name);
         fine = fine && template_render(wrap, &inputs, &gateway->event, &call->error);
         buffer_free(&now);
+        record->flags |= call->exchange->body.size ? 0 : (unsigned)RECORD_BODYLESS;
         *ret_body = buffer_bytes(&gateway->event);
         if (!fine || !check_event(call, version, ret_body, record, &call->error))
                 return false;

@@ -185,7 +185,7 @@ bool delivery_render(const struct gateway *gateway, const struct model_communica
         bool fine = deliver->target == communication->call || model_delivery_render(deliver, inputs.event, arena, &target, error);
         if (deliver->target == communication->call)
                 buffer_append(&target, kept.target);            // as the caller wrote it, its query included
-        fine = fine && template_render(unwrap, &inputs, &body, error);
+        fine = fine && (record->flags & RECORD_BODYLESS || template_render(unwrap, &inputs, &body, error));
         ret_delivery->method = bytes_of(target_method(deliver->target));
         ret_delivery->target = arena_copy(arena, buffer_bytes(&target));
         ret_delivery->body = arena_copy(arena, buffer_bytes(&body));

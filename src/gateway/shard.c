@@ -32,7 +32,7 @@ static const uint32_t allowed[MESSAGE_STATES_COUNT] = {
         ,
         [MESSAGE_APPENDING] = TO(WAITING) | TO(SETTLED) | TO(GONE),
         [MESSAGE_WAITING] = TO(ATTEMPTING) | TO(TRIED),
-        [MESSAGE_ATTEMPTING] = TO(TRIED),
+        [MESSAGE_ATTEMPTING] = TO(TRIED) | TO(RETURNING),
         [MESSAGE_TRIED] = TO(DELIVERING) | TO(WAITING) | TO(RETURNING) | TO(UNKNOWING) | TO(PARKING) | TO(DISCARDING),
         [MESSAGE_RETURNING] = TO(WAITING),
         [MESSAGE_DELIVERING] = TO(SETTLED),
@@ -175,6 +175,7 @@ struct shard_message *message_new(struct shard *shard, struct lane *lane, const 
         };
         list_init(&message->link);
         list_init(&message->resend);
+        list_init(&message->intent);
         table_insert(&shard->messages, hash128_slot(identity), message);
         return message;
 }
@@ -183,6 +184,7 @@ static void message_free(struct shard *shard, struct shard_message *message) {
         ASSERT(message->append.of == APPEND_IDLE && !message->request);
         list_remove(&message->link);
         list_remove(&message->resend);
+        list_remove(&message->intent);
         buffer_free(&message->answer);
         if (shard->free_count < FREE_MESSAGES_KEPT) {
                 list_append(&shard->free_messages, &message->link);
@@ -316,9 +318,7 @@ static void message_recorded(struct shard *shard, struct shard_message *message,
                 lane_call_again(shard, lane);
                 break;
         case MESSAGE_ATTEMPTING:
-                message_move(shard, message, MESSAGE_TRIED);
-                message->attempt_ns = shard_now(shard);         // the record may have taken its time
-                shard->ops->call(shard->user, message, SHARD_DELIVERY, NULL);
+                delivery_announced(shard, message);
                 return;
         case MESSAGE_RETURNING:
         case MESSAGE_UNKNOWING:
@@ -412,6 +412,7 @@ struct shard *shard_new(const struct shard_options *options, const struct shard_
         list_init(&shard->idle);
         list_init(&shard->settled);
         list_init(&shard->resend);
+        list_init(&shard->intents);
         list_init(&shard->free_messages);
         return shard;
 }
@@ -538,6 +539,13 @@ uint64_t shard_message_sequence(const struct shard_message *message) {
 
 void shard_pause(struct shard *shard, bool paused) {
         shard->paused = paused;
+        if (paused)
+                shard_record_repeats(shard, true);
+        if (paused || !shard->started)
+                return;
+        size_t at = 0;
+        for (struct lane *lane; (lane = table_next(&shard->lanes, &at));)
+                lane_call_again(shard, lane);
         shard_deliver(shard);
 }
 
@@ -561,7 +569,7 @@ void shard_state(const struct shard *shard, struct shard_state *ret) {
         *ret = shard->state;
         ret->mode = shard->mode;
         ret->epoch = shard->epoch;
-        ret->changing = shard->append.of != APPEND_IDLE;
+        ret->changing = shard->append.of != APPEND_IDLE || shard->plain_not_recorded;
         ret->provider_fails = shard->failing_lanes >= SHARD_FAILING_LANES;
         LIST_FOR_EACH(link, &shard->with_arrivals) {
                 struct lane *lane = CONTAINER_OF(link, struct lane, with_arrivals);

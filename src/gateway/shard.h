@@ -15,6 +15,10 @@
 //  6. Deliveries of a lane are made one at a time in sequence, and none while a synchronous call of the lane has no outcome.
 //     Of a data communication: none of a lane whose last delivery nobody knows the outcome of, until `settle` has passed (or at
 //     once, where the reader recognises repeats): they are upserts, and repeating them in order is all that they need.
+//     A refused message parks its lane by the count of its definite refusals (other 4xx) since it was admitted, retried by a person,
+//     or the start: at SHARD_REFUSALS_TO_PARK if something else was delivered since the first of them, or no other lane has failed
+//     since the last success; at SHARD_REFUSALS_AT_MOST in every case. One that may have been done before (an earlier attempt is
+//     indeterminate) only at the latter. What was certainly not executed (connect failure, 429, 503, 409 to a repeat) never parks.
 //  7. An outcome that must be recorded is submitted again until it is; what it concerns stays as it was meanwhile.
 //
 // One thread: the owner's. No function here calls back into itself through ops: ops must not call the shard before they return.
@@ -31,7 +35,8 @@ enum {
         SHARD_FENCES_MAX = 8,           // lanes fenced at the same time
         SHARD_SHORT_BACKLOG = 16,       // a lane with more waiting is not fenced yet
         SHARD_FAILING_LANES = 3,        // so many lanes failing without a success between: delivery pauses
-        SHARD_REFUSALS_TO_PARK = 3,     // attempts before a definite refusal parks a lane
+        SHARD_REFUSALS_TO_PARK = 3,     // definite refusals of a message that park its lane, if they are about the message (below)
+        SHARD_REFUSALS_AT_MOST = 10,    // definite refusals that park it whatever the provider does with other lanes
 };
 
 // A request of a caller. Owned by the runtime, which keeps it and what it points to until ops->answer has been called.
@@ -203,7 +208,9 @@ uint64_t shard_message_sequence(const struct shard_message *message);
 MUST_USE bool shard_switch(struct shard *shard, enum lane_mode mode, struct error *error);
 
 // A shard in RECORD goes plain in memory, because the log does not take what it would have to record (ops->stepped_back); that is
-// recorded when the log accepts again. In other modes nothing happens.
+// recorded when the log accepts again. In other modes nothing happens. The shard does so by itself when an INTENT fails, when one
+// has been under way for a second (or `deadline`, if that is longer), and when max_backlog messages wait: the call that meets it
+// is forwarded, and so are those after it.
 void shard_step_back(struct shard *shard);
 
 // The decision of a person about the message whose INTENT or MESSAGE is at `position`.
@@ -212,13 +219,14 @@ void shard_step_back(struct shard *shard);
 // until `settle` has passed since the last attempt. true: under way, ends in ops->decided.
 MUST_USE bool shard_decide(struct shard *shard, uint64_t position, enum record_kind decision, struct error *error);
 
-// Stops deliveries from starting (shutdown, or a person's pause); calls under way end as usual.
+// Stops deliveries and repeats of indeterminate calls from starting (shutdown, or a person's pause); what is at the provider ends as
+// usual. An ATTEMPT that lands meanwhile is not made: NOT_DONE follows it.
 void shard_pause(struct shard *shard, bool paused);
 
 struct shard_state {
         enum lane_mode mode;
         uint32_t epoch;
-        bool changing;                  // an EPOCH record is under way
+        bool changing;                  // an EPOCH record is under way, or owed after a step back
         uint64_t since;                 // position of the EPOCH that ended its last plain time; 0: not known, or plain yet
         uint64_t changes_failed;        // EPOCH records that did not land
         size_t lanes_left_async;        // of a switch async -> sync

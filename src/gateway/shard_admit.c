@@ -3,9 +3,35 @@
 // epoch, or an admission of the lane under way), or is taken: answered, forwarded, or the caller of a message.
 #include "gateway/shard_priv.h"
 
+// Repeats cost the log a bounded number of records, whatever callers do: one for each while there are not many, then one a
+// REPEAT_NS that stands for all since the one before (`attempt`). The ledger's account of repeats counts what they stand for.
+enum { REPEAT_BURST = 32 };
+#define REPEAT_NS 1000000000ull
+
+static void record_repeats(struct shard *shard) {
+        struct record record = shard->last_repeat;
+        record.attempt = shard->repeats_owed;
+        shard->repeats_owed = 0;
+        shard->ops->append(shard->user, NULL, &record, (struct bytes){0}, -1);
+}
+
+void shard_record_repeats(struct shard *shard, bool all) {
+        if (!shard->repeats_owed)
+                return;
+        uint64_t now = shard_now(shard), idle = now - MIN(now, REPEAT_BURST * REPEAT_NS);
+        shard->repeats_up_to_ns = MAX(shard->repeats_up_to_ns, idle);
+        if (!all && shard->repeats_up_to_ns + REPEAT_NS > now) {
+                shard->ops->wake_at(shard->user, shard->repeats_up_to_ns + REPEAT_NS);
+                return;
+        }
+        shard->repeats_up_to_ns += REPEAT_NS;
+        record_repeats(shard);
+}
+
 static void note_repeat(struct shard *shard, struct shard_request *request, uint64_t position) {
         shard->state.repeats++;
-        struct record record = {
+        shard->repeats_owed++;
+        shard->last_repeat = (struct record){
                 .kind = RECORD_REPEAT,
                 .epoch = shard->epoch,
                 .shard = shard->options.stream,
@@ -15,7 +41,7 @@ static void note_repeat(struct shard *shard, struct shard_request *request, uint
                 .identity = request->identity,
                 .body_hash = request->body_hash,
         };
-        shard->ops->append(shard->user, NULL, &record, (struct bytes){0}, -1);
+        shard_record_repeats(shard, false);
 }
 
 static void answer_repeat(struct shard *shard, struct shard_request *request, enum shard_answer answer, uint64_t position) {
@@ -115,9 +141,27 @@ static struct shard_message *admit(struct shard *shard, struct lane *lane, struc
         return message;
 }
 
+// The log does not keep up with the calls, or too many of them wait for their outcome: so does every caller then, who would not
+// without commute.
+static bool calls_pile_up(const struct shard *shard) {
+        if (shard->messages.count >= shard->options.max_backlog)
+                return true;
+        if (list_empty(&shard->intents))
+                return false;
+        const struct shard_message *oldest = LIST_FIRST(&shard->intents, struct shard_message, intent);
+        return shard_now(shard) - oldest->attempt_ns >= shard_patience_ns(shard);
+}
+
 static void admit_call(struct shard *shard, struct lane *lane, struct shard_request *request) {
+        if (calls_pile_up(shard)) {
+                shard_step_back(shard);
+                shard->ops->forward(shard->user, request);
+                return;
+        }
         struct shard_message *message = admit(shard, lane, request, false);
+        message->attempt_ns = shard_now(shard);         // when it was submitted, for now
         list_append(&lane->calls, &message->link);
+        list_append(&shard->intents, &message->intent);
         struct record record = admission_record(shard, request, RECORD_INTENT);
         if (MUTATED(NO_INTENT)) {
                 message->append.of = APPEND_IDLE;
@@ -233,6 +277,7 @@ void shard_request(struct shard *shard, struct shard_request *request) {
 void admit_durable(struct shard *shard, struct shard_message *message, uint64_t position) {
         struct lane *lane = message->lane;
         message_durable(shard, message, position);
+        list_remove(&message->intent);
         shard->state.admitted++;
         if (!message->async) {
                 message->attempt_ns = shard_now(shard);

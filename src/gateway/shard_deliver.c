@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Deliveries in lane order, what becomes of calls and deliveries (DESIGN.md §4, "Retry"), and a provider that fails for all
 // lanes: after SHARD_FAILING_LANES distinct lanes failed without a success between, one delivery at a time probes it, with
-// backoff, and definite refusals park nothing until another lane has shown that the provider works.
+// backoff. If the last of them was a refusal, the provider is there and answers: lanes that have not failed are not kept waiting
+// for the backoff then, since what it refuses may be the messages. When a refusal parks: shard.h, 6.
 #include "gateway/shard_priv.h"
-
-enum { UNSAYING_REFUSALS_TO_PARK = 10 };       // refusals of a delivery that may have been done before: they settle nothing
 
 static struct shard_message *lane_next(const struct lane *lane) {
         LIST_FOR_EACH(link, &lane->messages) {
@@ -51,18 +50,31 @@ static void start(struct shard *shard, struct lane *lane) {
         shard->ops->call(shard->user, message, SHARD_DELIVERY, NULL);
 }
 
+// Its ATTEMPT is in the log. A pause that came meanwhile holds: the attempt is recorded as not made.
+void delivery_announced(struct shard *shard, struct shard_message *message) {
+        if (shard->paused && !MUTATED(PAUSE_LEAKS)) {
+                shard->state.in_flight--;
+                message_move(shard, message, MESSAGE_RETURNING);
+                message_record(shard, message);
+                return;
+        }
+        message_move(shard, message, MESSAGE_TRIED);
+        message->attempt_ns = shard_now(shard);         // the record may have taken its time
+        shard->ops->call(shard->user, message, SHARD_DELIVERY, NULL);
+}
+
 void shard_deliver(struct shard *shard) {
         if (shard->paused || !shard->started)
                 return;
         while (!list_empty(&shard->ready)) {
                 bool failing = shard->failing_lanes >= SHARD_FAILING_LANES;
+                struct lane *lane = LIST_FIRST(&shard->ready, struct lane, ready);
                 if (shard->state.in_flight >= (failing ? 1 : shard->options.max_in_flight))
                         return;
-                if (failing && shard_now(shard) < shard->probe_ns) {
+                if (failing && shard_now(shard) < shard->probe_ns && (lane->failures || !shard->refuses)) {
                         shard->ops->wake_at(shard->user, shard->probe_ns);
                         return;
                 }
-                struct lane *lane = LIST_FIRST(&shard->ready, struct lane, ready);
                 list_remove(&lane->ready);
                 if (lane_may_deliver(shard, lane))
                         start(shard, lane);
@@ -80,7 +92,8 @@ void call_again(struct shard *shard, struct shard_message *message, struct shard
 }
 
 void lane_call_again(struct shard *shard, struct lane *lane) {
-        if (!shard->started || !shard->options.recognises || lane->wake_ns || lane_mode_of(shard, lane) != LANE_ASYNC)
+        if (!shard->started || shard->paused || !shard->options.recognises || lane->wake_ns ||
+            lane_mode_of(shard, lane) != LANE_ASYNC)
                 return;
         LIST_FOR_EACH(link, &lane->calls) {
                 struct shard_message *message = CONTAINER_OF(link, struct shard_message, link);
@@ -149,6 +162,7 @@ static void succeeded(struct shard *shard, struct lane *lane) {
 static void failed(struct shard *shard, struct lane *lane, const struct call_outcome *outcome) {
         uint64_t now = shard_now(shard);
         shard->state.last_failure = outcome->status;
+        shard->refuses = outcome->result == CALL_REFUSED;
         if (lane->failed_in_run != shard->success_run) {
                 lane->failed_in_run = shard->success_run;
                 shard->failing_lanes++;
@@ -159,11 +173,15 @@ static void failed(struct shard *shard, struct lane *lane, const struct call_out
         lane_time(shard, lane);
 }
 
-// A definite refusal parks its lane only if it is about the message: tried a few times, and not the provider refusing everybody.
-static bool refusal_is_final(const struct shard *shard, const struct shard_message *message) {
-        if (message->was_indeterminate)
-                return message->attempts >= UNSAYING_REFUSALS_TO_PARK;
-        if (message->attempts < SHARD_REFUSALS_TO_PARK)
+// Whether this refusal parks its lane: it is about the message, and not the provider refusing everybody; or it was said often
+// enough that a person should look, however many lanes that concerns.
+static bool refusal_is_final(const struct shard *shard, struct shard_message *message) {
+        if (message->refusals++ == 0)
+                message->first_refused_ns = shard_now(shard);
+        if (message->refusals >= SHARD_REFUSALS_AT_MOST && !MUTATED(POISON_STAYS))
+                return true;
+        // Refusals say nothing about an earlier attempt that may have been done.
+        if (message->was_indeterminate || message->refusals < SHARD_REFUSALS_TO_PARK)
                 return false;
         return shard->last_success_ns > message->first_refused_ns || shard->failing_lanes <= 1;
 }
@@ -173,12 +191,12 @@ static enum message_state after_failure(struct shard *shard, struct shard_messag
         enum message_state again = recognises || MUTATED(NO_ATTEMPT) ? MESSAGE_WAITING : MESSAGE_RETURNING;
         if (result == CALL_CONFLICT)
                 result = shard->options.data || (recognises && message->attempts > 1) ? CALL_NOT_DONE : CALL_REFUSED;
+        if (MUTATED(BUSY_PARKS) && result == CALL_NOT_DONE)
+                result = CALL_REFUSED;
         switch (result) {
         case CALL_NOT_DONE:
                 return again;
         case CALL_REFUSED:
-                if (!message->first_refused_ns)
-                        message->first_refused_ns = shard_now(shard);
                 if (!refusal_is_final(shard, message))
                         return again;
                 // Without a status it is commute that could not render it: nothing to be discarded for.

@@ -48,7 +48,7 @@ void decided(struct shard *shard, struct shard_message *message, enum append_res
         if (message->decision == RECORD_RETRY) {
                 message->was_indeterminate = false;
                 message->attempts = 0;
-                message->first_refused_ns = 0;
+                message->first_refused_ns = message->refusals = 0;
                 message_move(shard, message, MESSAGE_WAITING);
         } else if (message->decision == RECORD_REFUSED) {
                 message_move(shard, message, MESSAGE_GONE);

@@ -29,7 +29,10 @@
         X(BUSY_SETTLES)         /* a 503 to an indeterminate call that is sent again counts as its outcome */          \
         X(RECEIPT_FOR_CALL)     /* a repeat of an open synchronous call gets a 202 */                                  \
         X(SETTLE_EARLY)         /* a person may decide before `settle` has passed */                                   \
-        X(OTHER_BODY)           /* a repeat with another body gets the first answer */
+        X(OTHER_BODY)           /* a repeat with another body gets the first answer */                                 \
+        X(POISON_STAYS)         /* refused messages alone never park: each waits for another lane to succeed */         \
+        X(BUSY_PARKS)           /* a connect failure, 429 or 503 counts as a refusal */                                \
+        X(PAUSE_LEAKS)          /* an ATTEMPT that lands during a pause is made */
 
 #ifdef SHARD_MUTATIONS
 enum shard_mutation {
@@ -81,6 +84,7 @@ struct lane;
 struct shard_message {
         struct list link;               // in lane->calls, lane->messages or shard->settled
         struct list resend;             // in shard->resend while its record must be submitted again
+        struct list intent;             // in shard->intents while INTENDING
         struct lane *lane;
         struct shard_request *request;  // the caller that waits for it; NULL: none
         struct shard_append append;
@@ -92,6 +96,7 @@ struct shard_message {
         uint64_t attempt_ns;            // monotonic, as a wall clock may jump: when the last attempt was sent
         uint64_t doubt_ns;              // … the last one of which nobody knows; 0: none. `settle` counts from it
         uint64_t first_refused_ns;      // 0: not refused
+        uint32_t refusals;              // definite ones of its deliveries; not kept over a restart
         uint32_t attempts;
         uint16_t status;                // of the last response
         enum message_state state;
@@ -144,7 +149,7 @@ struct shard {
         struct table messages;          // by identity
         struct table lanes;             // by lane hash
         struct table by_position;       // unsettled durable messages, for people and recovery
-        struct list ready, left_async, with_arrivals, idle, settled, resend, free_messages;
+        struct list ready, left_async, with_arrivals, idle, settled, resend, intents, free_messages;
         size_t free_count;
         struct lane **timed;            // a heap
         size_t timed_count, timed_capacity;
@@ -161,7 +166,11 @@ struct shard {
         uint64_t last_success_ns;
         size_t failing_lanes;           // distinct lanes that failed since the last success
         uint64_t probe_ns;              // while the provider fails: the next attempt
+        bool refuses;                   // … and the last failure was a refusal: it is there, and answers
         uint32_t probes;
+        struct record last_repeat;      // what is recorded of the last repeat
+        uint32_t repeats_owed;          // that have no record yet
+        uint64_t repeats_up_to_ns;      // each record of repeats moves it by a second; it is never further back than the burst
         struct shard_state state;       // counters
         bool paused, started, unknown;  // unknown: the log does not know what became of its EPOCH
         bool plain_not_recorded;        // stepped back in memory; EPOCH(PLAIN) to be appended when the log takes it
@@ -196,6 +205,10 @@ static inline enum lane_mode lane_mode_of(const struct shard *shard, const struc
                 return shard->mode == LANE_PLAIN ? LANE_PLAIN : LANE_ASYNC;
         return lane->left_async ? LANE_ASYNC : shard->mode;
 }
+// So long callers wait for a record of the shard's or lane's; and so old the oldest INTENT under way may be before calls go plain.
+static inline uint64_t shard_patience_ns(const struct shard *shard) {
+        return MAX(shard->options.deadline_ns, (uint64_t)1000000000);
+}
 // Whether an attempt whose outcome nobody knows may be made again without asking a person.
 static inline bool shard_repeats(const struct shard *shard) {
         return shard->options.recognises || shard->options.data;
@@ -209,10 +222,12 @@ void lane_release_arrivals(struct shard *shard, struct lane *lane);     // takes
 void admit_durable(struct shard *shard, struct shard_message *message, uint64_t position);
 void admit_failed(struct shard *shard, struct shard_message *message);
 void admit_unknown(struct shard *shard, struct shard_message *message);
+void shard_record_repeats(struct shard *shard, bool all);       // those that have no record yet; all: now, whatever was written
 
 // ---- shard_deliver.c ----
 void lane_ready(struct shard *shard, struct lane *lane);        // looks whether its head may go, and queues it
 void shard_deliver(struct shard *shard);                        // starts what may start
+void delivery_announced(struct shard *shard, struct shard_message *message);    // its ATTEMPT is durable
 void call_again(struct shard *shard, struct shard_message *message, struct shard_request *request);
 void lane_call_again(struct shard *shard, struct lane *lane);   // in an async lane: its indeterminate calls
 

@@ -9,10 +9,9 @@
 // backlog, stays async.
 #include "gateway/shard_priv.h"
 
-#define HOLD_LEAST_NS 1000000000ull
-
 enum {
         FENCE_PAUSE_DEADLINES = 20,             // after an overrun: so many deadlines until the next try
+        PLAIN_REST_SECONDS = 5,                 // after a step back: at most so long until that is recorded, and records may begin anew
         LOOK_LANES = 256,                       // left async, that are looked at in one go
 };
 
@@ -51,7 +50,7 @@ static void fence_ends(struct shard *shard, struct lane *lane) {
 
 // So long callers wait for an EPOCH or LANE_EPOCH; then they are told that the log does not know yet, as if it had said so.
 static uint64_t hold_until(const struct shard *shard) {
-        return shard_now(shard) + MAX(shard->options.deadline_ns, HOLD_LEAST_NS);
+        return shard_now(shard) + shard_patience_ns(shard);
 }
 
 static void append_epoch(struct shard *shard, enum lane_mode mode) {
@@ -92,6 +91,10 @@ bool shard_switch(struct shard *shard, enum lane_mode mode, struct error *error)
         return true;
 }
 
+static uint64_t plain_rest_ns(const struct shard *shard) {
+        return MIN(shard->options.retry_longest_ns, PLAIN_REST_SECONDS * 1000000000ull);
+}
+
 // In memory first, recorded when the log accepts again. What the log says until then (RECORD) asks for more than is done.
 void shard_step_back(struct shard *shard) {
         if (shard->mode != LANE_RECORD)
@@ -99,7 +102,7 @@ void shard_step_back(struct shard *shard) {
         shard->mode = LANE_PLAIN;
         shard->plain_not_recorded = true;
         shard->ops->stepped_back(shard->user);
-        shard->plain_again_ns = shard_now(shard) + shard->options.retry_longest_ns;
+        shard->plain_again_ns = shard_now(shard) + plain_rest_ns(shard);
 }
 
 static void leave_lanes_behind(struct shard *shard) {
@@ -297,7 +300,7 @@ void switch_tick(struct shard *shard) {
                 if (now < shard->plain_again_ns) {
                         shard->ops->wake_at(shard->user, shard->plain_again_ns);
                 } else {
-                        shard->plain_again_ns = now + shard->options.retry_longest_ns;  // should it fail again
+                        shard->plain_again_ns = now + plain_rest_ns(shard);     // should it fail again
                         append_epoch(shard, LANE_PLAIN);
                         return;
                 }

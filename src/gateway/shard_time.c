@@ -108,6 +108,7 @@ static void lane_due(struct shard *shard, struct lane *lane, uint64_t now) {
 void shard_tick(struct shard *shard) {
         uint64_t now = shard_now(shard);
         resend(shard, now);
+        shard_record_repeats(shard, false);
         switch_tick(shard);
         while (shard->timed_count && shard->timed[0]->due_ns <= now)
                 lane_due(shard, shard->timed[0], now);

@@ -262,9 +262,9 @@ static enum target_match match_query(const struct target *target, struct bytes q
 enum target_match target_match(const struct target *target, struct bytes method, struct bytes path, struct bytes query,
                                struct arena *arena, struct named_value *values, bool *ret_extra_query) {
         bool extra = false;
-        if (!bytes_equal(method, bytes_of(target->method)))
-                return TARGET_DIFFERS;
         enum target_match match = match_path(target, path, arena, values);
+        if (!bytes_equal(method, bytes_of(target->method)))
+                return match == TARGET_MATCHES ? TARGET_OTHER_METHOD : TARGET_DIFFERS;
         if (match == TARGET_MATCHES)
                 match = match_query(target, query, arena, values, &extra);
         if (match == TARGET_MATCHES && ret_extra_query)

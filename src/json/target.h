@@ -24,7 +24,8 @@ struct bytes target_variable(const struct target *target, size_t index);        
 
 enum target_match {
         TARGET_MATCHES,
-        TARGET_DIFFERS,                 // another method, path, or query
+        TARGET_DIFFERS,                 // another path, or query
+        TARGET_OTHER_METHOD,            // its path, with another method: answer 405
         TARGET_MALFORMED,               // a broken escape, dots, NUL, no UTF-8: answer 400
 };
 

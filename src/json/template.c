@@ -197,7 +197,8 @@ static bool render_document(struct rendering *rendering, const struct reference 
         const struct json *const documents[] = {rendering->inputs->body, rendering->inputs->event, rendering->inputs->response};
         const struct json *document = documents[reference->shown.input];
         if (!document)
-                return leads_nowhere(rendering, reference, "there is no such document here");
+                return leads_nowhere(rendering, reference, reference->shown.input == TEMPLATE_BODY
+                                     ? "there is no body" : "there is no such document here");
         const struct json *node = json_pointer_resolve(&reference->pointer, document);
         if (!node)
                 return leads_nowhere(rendering, reference, "the document has no such value");

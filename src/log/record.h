@@ -53,7 +53,7 @@
         X(RETRY, 33)            /* a person: deliver again */                                                         \
         X(SETTLED, 34)          /* a person: it was done */                                                           \
         X(DISCARDED, 35)        /* a person, or `refusal: discard`: it will not be done */                            \
-        X(REPEAT, 36)           /* a repeat was answered from what is known; status: with what */                     \
+        X(REPEAT, 36)           /* repeats were answered from what is known: the last, and so many others: attempt */ \
         /* captured writes (data communications) */                                                                   \
         X(CAPTURE, 40)          /* about to forward an owner's write; key may be empty (a POST); request: it */       \
         X(CAPTURE_REFUSED, 41)  /* the owner refused: nothing changed */                                              \
@@ -91,6 +91,7 @@ enum record_flag {
         RECORD_FILLED = 128,            // MESSAGE: defaults were filled in
         RECORD_OUTSIDE = 256,           // MESSAGE: published through POST /events, not by a call
         RECORD_KEPT = 512,              // MESSAGE: kept in a replica of commute, which is its delivery: settled by this record
+        RECORD_BODYLESS = 2048,         // MESSAGE: of a call without a body; its delivery has none either
         RECORD_UPSERT = 1024,           // MESSAGE: the newest of its key is the replica's row; EPOCH: of a data communication
 };
 
@@ -101,7 +102,7 @@ struct record {
         unsigned flags;                 // of enum record_flag
         uint16_t status;                // an HTTP status, or 0
         uint32_t epoch;                 // under which it was admitted; EPOCH: the new one
-        uint32_t attempt;               // 1.. of deliveries
+        uint32_t attempt;               // 1.. of deliveries; REPEAT: how many it stands for (0, as older ones have it: 1)
         uint32_t schema_id;             // of the registry; 0: none
         uint32_t mapping;               // number of the CONFIG record in force
         uint32_t shard;                 // stream id of the shard "COMM-040/3" the record is about; 0: none (POST /events)

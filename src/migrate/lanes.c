@@ -24,8 +24,8 @@ enum migrate_verdict migrate_look_shadow(const struct migrate_view *view, struct
         figures_of_shadow(view, evidence);
         if (!shadow->on || state->record != state->shards || state->steps_back != view->steps_back_before)
                 return migrate_say(evidence, MIGRATE_VOID, view->planning ? "the shadow is not on yet"
-                                   : "the shadow is off, or calls went on without records (the log failed): what was compared is "
-                                     "void");
+                                   : "the shadow is off, or calls went on without records (the log failed or did not keep up): what "
+                                     "was compared is void");
         if (shadow->differing > 0)
                 return migrate_say(evidence, MIGRATE_FAIL, "%" PRIu64 " of %" PRIu64 " comparisons differ%s; first: %s",
                                    shadow->differing, shadow->compared, shadow->differing == 1 ? "s" : "",
@@ -118,8 +118,8 @@ static enum migrate_verdict act_async(struct migration *migration, struct migrat
         migrate_figure(evidence, "calls_open", state->calls_open);
         migrate_figure(evidence, "calls_indeterminate", state->calls_indeterminate);
         if (state->plain > 0)
-                return migrate_say(evidence, MIGRATE_VOID, "calls went on without records (the log failed): what was compared is "
-                                                           "void");
+                return migrate_say(evidence, MIGRATE_VOID, "calls went on without records (the log failed or did not keep up): what was "
+                                                           "compared is void");
         if (state->async < state->shards || state->changing) {
                 if (!state->changing)
                         migration_order(migration, GATEWAY_SWITCH, LANE_ASYNC, false);

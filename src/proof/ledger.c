@@ -147,7 +147,7 @@ bool ledger_step(enum ledger_state *state, const struct record *record, struct l
         if (row->after != LEDGER_NONE)
                 sums->count[row->after]++;
         for (size_t i = 0; i < ARRAY_SIZE(row->totals) && row->totals[i] != LEDGER_NONE; i++)
-                sums->count[row->totals[i]]++;
+                sums->count[row->totals[i]] += record->kind == RECORD_REPEAT ? MAX(record->attempt, 1u) : 1;
         *state = row->after;
         return true;
 }

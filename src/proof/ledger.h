@@ -9,7 +9,8 @@
 //      appended = waiting + trying + delivered + indeterminate + parked + settled by hand + discarded
 //      captures = capturing + captured + capture refused + capture unknown + capture clean
 //
-// Shadow messages, repeats, and what is published into a topic by no communication (record.shard 0) are accounts of their own.
+// Shadow messages, repeats (as many as their records stand for), and what is published into a topic by no communication
+// (record.shard 0) are accounts of their own.
 #pragma once
 
 #include "base/error.h"

@@ -75,7 +75,8 @@ static void op_call(void *user, struct shard_message *message, enum shard_call k
         if (!of && request)
                 of = ((struct request *)request)->message;      // called without a record: a planted error
         ASSERT(of);
-        (void)kind;
+        if (kind == SHARD_DELIVERY && world->pause_until)
+                wrong(world, 7, of, "a delivery began during a pause");
         new_call(world, of)->message = message;
 }
 
@@ -487,6 +488,7 @@ static void judge(struct world *world) {
 
 static void set_up(struct world *world) {
         world->recognises = chance(world, 50);
+        unsigned poison = chance(world, 10) ? 40 : 2;           // in some worlds hardly anything but poison
         world->lanes = 1 + (int)below(world, LANES_MAX);
         world->per_lane = 3 + (int)below(world, 20);
         for (int lane = 0; lane < world->lanes; lane++) {
@@ -496,14 +498,15 @@ static void set_up(struct world *world) {
                                 .lane = lane, .next = i < world->strides[lane] ? i : world->per_lane, .at = below(world, 5 * MS)};
                 for (int number = 0; number < world->per_lane; number++) {
                         struct message *message = &world->messages[lane * world->per_lane + number];
-                        *message = (struct message){.lane = lane, .number = number, .poison = chance(world, 2)};
+                        *message = (struct message){.lane = lane, .number = number, .poison = chance(world, poison)};
                         message->identity.bytes[0] = (uint8_t)lane, message->identity.bytes[1] = (uint8_t)number;
                         message->identity.bytes[15] = 7, message->body_hash.bytes[0] = 9;
                 }
         }
         world->options = (struct shard_options){
                 .stream = 1, .recognises = world->recognises, .deadline_ns = 25 * MS, .settle_ms = SETTLE_MS,
-                .max_backlog = 1000, .max_in_flight = 1 + below(world, 8), .retry_first_ns = MS, .retry_longest_ns = 20 * MS,
+                .max_backlog = chance(world, 10) ? 4 : 1000, .max_in_flight = 1 + below(world, 8),
+                .retry_first_ns = MS, .retry_longest_ns = 20 * MS,
         };
         list_init(&world->requests);
         world->wake_ns = UINT64_MAX;

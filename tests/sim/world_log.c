@@ -69,6 +69,9 @@ static void fold_truth(struct world *world, const struct fold *fold, const struc
         bool says_done = record->kind == RECORD_ANSWERED || record->kind == RECORD_DELIVERED || record->kind == RECORD_SETTLED;
         if (says_done && !message->done)
                 wrong(world, 1, message, "the log says done, and it was not");
+        // Where repeats are recognised, only a definite refusal of the message parks it: being busy or unreachable does not.
+        if (record->kind == RECORD_PARKED && world->recognises && !message->poison)
+                wrong(world, 6, message, "parked, and the provider never refused it");
         if (record->kind == RECORD_REFUSED && message->done && !message->bare)
                 wrong(world, 1, message, "the log says not done, and it was");
 }

@@ -219,5 +219,7 @@ class Provider(http.server.ThreadingHTTPServer):
                 return None
             return self.give(*answer)
 
+        do_DELETE = do_POST
+
         def log_message(self, *_):
             pass

@@ -72,7 +72,7 @@ def test_a_wrong_command_line_is_told(run, arguments, said):
 def test_the_hiring_platforms_configuration_has_no_mistake(run):
     code, out, err = run("check", "-c", HIRING)
     assert (code, err) == (0, "")
-    assert "4 services, 3 events, 3 communications" in out
+    assert "4 services, 4 events, 4 communications" in out
 
 
 def test_check_reads_commute_yaml_of_the_folder(run):

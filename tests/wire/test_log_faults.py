@@ -197,6 +197,32 @@ def test_a_shadow_steps_back_when_the_disk_is_full(on_disk, disk, provider):
     check_done(it, provider, callers)
 
 
+def test_a_shadow_steps_back_when_calls_pile_up(make, provider):
+    it = make(initially="sync", messages=100000)
+    it.config.write_text(it.config.read_text() + "limits: {max_backlog: 3}\n")
+    it.serve()
+    it.migrate("async")
+    it.until("gate", "producer")
+    provider.rule = lambda request: "hang" if request.json.get("number") == 1 else None
+
+    def call(task):
+        return it.call(json.dumps({"task_id": task, "number": 1}), Idempotency_Key=f"hangs-{task}")[0]
+    waiting = [threading.Thread(target=call, args=(task,), daemon=True) for task in range(8)]
+    for thread in waiting:                                  # of two shards: one of them has three of these at least
+        thread.start()
+    wait_until(lambda: it.status()["steps_back"] > 0, what="the step back")
+    for task in range(8):
+        assert it.call(json.dumps({"task_id": task}))[0] == 201, "callers do not notice"
+    provider.release()
+    for thread in waiting:
+        thread.join(20 * SLOW)
+    for task in range(8):                                   # what nobody knew is known, and waits no more
+        wait_until(lambda task=task: call(task) == 201, what="the answer to a repeat")
+    wait_until(lambda: any("did not keep up" in entry["what"] for entry in it.migration()["history"]), what="the migration to say it")
+    wait_until(lambda: it.call(b'{"task_id": 1}') and it.migration()["steps"][3]["evidence"]["figures"].get("compared", 0) > 2, 20,
+               "comparisons anew")
+
+
 def test_async_calls_get_503_on_a_full_disk_and_nothing_accepted_is_lost(on_disk, disk, provider):
     it = on_disk()
     callers = Callers(it)

@@ -121,7 +121,21 @@ def test_what_is_not_there_is_404(commute_with, provider):
     it.serve()
     assert it.call(target="/COMM-999/accruals")[0] == 404
     assert it.call(target="/COMM-040/elsewhere")[0] == 404
-    assert ask(it.gateway, "GET", "/COMM-040/accruals")[0] in (404, 405)
+    assert ask(it.gateway, "GET", "/COMM-040/elsewhere")[0] == 404
+    assert it.call(target="/receipts")[0] == 404
+    assert provider.seen == []
+
+
+@pytest.mark.parametrize("method, target, allowed", [
+    ("GET", "/COMM-040/accruals", "POST"), ("DELETE", "/COMM-040/accruals?x=1", "POST"), ("HEAD", "/COMM-040/accruals", "POST"),
+    ("POST", "/receipts/1", "GET"), ("PUT", "/modes/COMM-040", "GET"),
+])
+def test_another_method_of_a_path_is_405_with_what_is_allowed(commute_with, provider, method, target, allowed):
+    it = commute_with()
+    it.serve()
+    status, headers, body = ask(it.gateway, method, target)
+    assert (status, headers["Allow"]) == (405, allowed)
+    assert method == "HEAD" or json.loads(body)["error"] == "method"
     assert provider.seen == []
 
 

@@ -25,18 +25,42 @@ const char prepare_sql[] =
         " (SELECT manager_id, version, canonical(body) AS body FROM staff.manager_history) h ON h.manager_id=t.manager_id AND"
         " (h.body=t.body OR (h.body IS NULL AND t.verb='DELETE')) WHERE t.status BETWEEN 200 AND 299 GROUP BY 1, 2;"
         "CREATE UNIQUE INDEX temp.told_states_of ON told_states(manager_id, version);"
-        "CREATE TEMP TABLE states AS SELECT h.manager_id, h.version, canonical(h.body) AS body, h.at_us AS from_us,"
+        "CREATE TEMP TABLE states AS SELECT h.manager_id, h.version, canonical(h.body) AS body,"
+        " json_extract(h.body, '$.created_at') AS created_at, h.at_us AS from_us,"
         " min(s.told)"
         " OVER (PARTITION BY h.manager_id ORDER BY h.version ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS until_us"
         " FROM staff.manager_history h LEFT JOIN told_states s USING(manager_id, version);"
-        "CREATE INDEX temp.states_of ON states(manager_id, body);"
-        "CREATE TEMP TABLE shown AS SELECT view_id, task_id, title, manager_id, canonical(manager) AS manager,"
-        " began_us, ended_us"
-        " FROM portal.views;"
-        // Each view with the best explanation: how stale the manager shown was.
+        "CREATE INDEX temp.states_of ON states(manager_id);"
+        // Cards and views. What was erased since is taken from the copy of before, if there is one.
+        "CREATE TEMP TABLE held_cards AS SELECT task_id, version, CASE WHEN json_extract(body, '$.manager_ref') IS NOT NULL THEN 2"
+        " WHEN json_extract(body, '$.knowledge_area') IS NOT NULL THEN 1 ELSE 0 END AS form, json_extract(body, '$.task_id')"
+        " AS says_id, json_extract(body, '$.knowledge_area') AS area, json_extract(body, '$.title') AS title,"
+        " json_extract(body, '$.manager_id') AS manager_id, json_extract(body, '$.manager_ref') AS ref,"
+        " json_extract(body, '$.created_at') AS created_at FROM portal.cards;"
+        "CREATE UNIQUE INDEX temp.held_cards_of ON held_cards(task_id);"
+        "CREATE TEMP TABLE shown AS SELECT v.view_id, v.task_id, v.knowledge_area AS area, v.title, v.manager_ref AS ref,"
+        " CASE v.erased WHEN 0 THEN v.manager_id ELSE b.manager_id END AS manager_id,"
+        " canonical(CASE v.erased WHEN 0 THEN v.manager ELSE b.manager END) AS manager,"
+        " v.erased AND b.view_id IS NULL AS unknown, v.began_us, v.ended_us FROM portal.views v LEFT JOIN before_views b"
+        " ON v.erased AND b.view_id=v.view_id AND b.task_id=v.task_id AND b.title=v.title;"
+        // A reference, and whose it is by the task that carries it.
+        "CREATE TEMP TABLE refs AS SELECT DISTINCT r.ref, t.manager_id FROM (SELECT task_id, ref FROM held_cards UNION SELECT"
+        " task_id, ref FROM shown UNION SELECT task_id, json_extract(manager, '$.manager_ref') FROM shown) r JOIN tasks.tasks t"
+        " USING(task_id) WHERE r.ref IS NOT NULL;"
+        // Every title of a task as its parts, from when it may be seen, until when.
+        "CREATE TEMP TABLE titles AS SELECT task_id, version, area_of(title) AS area, name_of(title) AS name, at_us AS from_us,"
+        " lead(at_us) OVER (PARTITION BY task_id ORDER BY version) AS until_us FROM tasks.task_history;"
+        "CREATE INDEX temp.titles_of ON titles(task_id, name);"
+        "CREATE TEMP TABLE explained_titles AS SELECT v.view_id, min(CASE WHEN s.task_id IS NULL THEN NULL ELSE"
+        " max(0, v.began_us - ifnull(s.until_us, v.began_us)) END) AS stale_us FROM shown v LEFT JOIN titles s"
+        " ON s.task_id=v.task_id AND s.name=v.title AND s.area=v.area AND s.from_us<=v.ended_us GROUP BY v.view_id;"
+        // Each view with the best explanation: how stale the manager shown was. One that is shown by reference says when it was
+        // registered, and no more.
         "CREATE TEMP TABLE explained AS SELECT v.view_id, min(CASE WHEN s.manager_id IS NULL THEN NULL ELSE"
-        " max(0, v.began_us - ifnull(s.until_us, v.began_us)) END) AS stale_us FROM shown v LEFT JOIN states s"
-        " ON s.manager_id=v.manager_id AND s.body IS v.manager AND s.from_us<=v.ended_us GROUP BY v.view_id;"
+        " max(0, v.began_us - ifnull(s.until_us, v.began_us)) END) AS stale_us FROM shown v JOIN tasks.tasks t USING(task_id)"
+        " LEFT JOIN states s ON s.manager_id=t.manager_id AND s.from_us<=v.ended_us AND (s.body IS v.manager OR (s.created_at="
+        "json_extract(v.manager, '$.created_at') AND json_remove(v.manager, '$.manager_ref', '$.created_at')='{}'"
+        " AND json_extract(v.manager, '$.manager_ref') IS NOT NULL)) WHERE NOT v.unknown GROUP BY v.view_id;"
         // Each accrual with the age of the rating it used: how long ago the next version was there.
         "CREATE TEMP TABLE used AS SELECT a.accrual_id, a.task_id, a.candidate_id, a.rating, a.rating_version,"
         " a.rating_source,"
@@ -73,6 +97,9 @@ const struct check checks[] = {
           " held_ratings b USING(task_id) WHERE (SELECT keeps FROM allowed) AND b.rating_version IS NOT r.rating_version" },
         { KIND_LOST, "task", "SELECT printf('task %d: its registration was answered, tasks does not have it', t.task_id)"
           " FROM told_tasks t LEFT JOIN tasks.tasks k USING(task_id) WHERE t." TOLD " AND k.task_id IS NULL" },
+        { KIND_LOST, "task change", "SELECT printf('task %d: the title \"%s\" was answered, tasks never had it', t.task_id, t.title)"
+          " FROM told_tasks t JOIN tasks.tasks USING(task_id) LEFT JOIN tasks.task_history h ON h.task_id=t.task_id AND"
+          " h.title=t.title WHERE t." TOLD " AND h.task_id IS NULL" },
         { KIND_LOST, "card", "SELECT printf('task %d: portal has no card of it', t.task_id) FROM tasks.tasks t LEFT JOIN"
           " portal.cards c USING(task_id) WHERE c.task_id IS NULL" },
         { KIND_DOUBLED, "accrual", "SELECT printf('task %d, candidate %d: accrued %d times, %d in all, first as accrual"
@@ -128,24 +155,42 @@ const struct check checks[] = {
         { KIND_WRONG, "freshness", "SELECT printf('task %d, candidate %d: version %d of the rating was %.1f ms old', task_id,"
           " candidate_id, rating_version, stale_us/1000.0) FROM used WHERE rating_source='table' AND stale_us>"
           " (SELECT rating_freshness_us FROM allowed)" },
-        { KIND_WRONG, "card", "SELECT printf('task %d: the card says \"%s\", manager %d; the task is \"%s\", manager"
-          " %d', c.task_id,"
-          " c.title, c.manager_id, t.title, t.manager_id) FROM portal.cards c LEFT JOIN tasks.tasks t USING(task_id)"
-          " WHERE t.title IS"
-          " NOT c.title OR t.manager_id IS NOT c.manager_id OR t.created_at IS NOT c.created_at" },
-        { KIND_WRONG, "view", "SELECT printf('view %d of task %d: showed \"%s\", manager %d', v.view_id, v.task_id, v.title,"
-          " v.manager_id) FROM shown v LEFT JOIN tasks.tasks t USING(task_id) WHERE t.title IS NOT v.title OR"
-          " t.manager_id IS NOT"
-          " v.manager_id" },
-        { KIND_WRONG, "manager shown", "SELECT printf('view %d of task %d: showed manager %d as %s, %s', v.view_id,"
+        { KIND_WRONG, "card", "SELECT printf('task %d: the card (version %d, held as %d) says \"%s\", \"%s\", manager %s; the task"
+          " is \"%s\", manager %d', c.task_id, c.form, c.version, ifnull(c.area, ''), c.title, ifnull(c.manager_id, c.ref), t.title,"
+          " t.manager_id) FROM held_cards c LEFT JOIN tasks.tasks t USING(task_id) WHERE t.task_id IS NULL OR c.form<>c.version OR"
+          " c.says_id IS NOT c.task_id OR c.created_at IS NOT t.created_at OR CASE c.form WHEN 0 THEN c.area IS NOT NULL OR"
+          " c.title IS NOT t.title ELSE c.area IS NOT area_of(t.title) OR c.title IS NOT name_of(t.title) END OR"
+          " CASE c.form WHEN 2 THEN c.manager_id IS NOT NULL ELSE c.manager_id IS NOT t.manager_id END" },
+        { KIND_WRONG, "view", "SELECT printf('view %d of task %d: showed \"%s\", \"%s\", manager %d, which was not the task until"
+          " then', v.view_id, v.task_id, v.area, v.title, v.manager_id) FROM shown v LEFT JOIN tasks.tasks t USING(task_id) LEFT"
+          " JOIN explained_titles e USING(view_id) WHERE e.stale_us IS NULL OR (v.manager_id IS NOT t.manager_id AND"
+          " v.ref IS NULL AND NOT v.unknown)" },
+        { KIND_WRONG, "reference", "SELECT printf('the reference %s is of the managers %s', ref, group_concat(manager_id)) FROM refs"
+          " GROUP BY ref HAVING count(*)>1" },
+        { KIND_WRONG, "reference", "SELECT printf('manager %d has the references %s', manager_id, group_concat(ref)) FROM refs"
+          " GROUP BY manager_id HAVING count(*)>1" },
+        { KIND_WRONG, "reference", "SELECT printf('manager %d has his id as reference', manager_id) FROM refs WHERE"
+          " ref=CAST(manager_id AS TEXT)" },
+        { KIND_WRONG, "reference", "SELECT printf('view %d of task %d: the card says %s, the manager shown %s', view_id, task_id,"
+          " ref, json_extract(manager, '$.manager_ref')) FROM shown WHERE ref<>json_extract(manager, '$.manager_ref')" },
+        { KIND_WRONG, "manager shown", "SELECT printf('view %d of task %d: showed manager %s as %s, %s', v.view_id,"
           " v.task_id,"
-          " v.manager_id, ifnull(v.manager, 'gone'), CASE WHEN e.stale_us IS NULL THEN 'which it was not until then'"
+          " ifnull(v.manager_id, v.ref), ifnull(v.manager, 'gone'), CASE WHEN e.stale_us IS NULL THEN 'which it was not until then'"
           " ELSE printf("
           "'%.1f ms after another state had been answered', e.stale_us/1000.0) END) FROM shown v JOIN explained e"
           " USING(view_id)"
           " WHERE e.stale_us IS NULL OR e.stale_us>(SELECT manager_staleness_us FROM allowed)" },
 };
 const size_t check_count = sizeof(checks) / sizeof(checks[0]);
+
+const struct check reference_checks[] = {
+        { KIND_WRONG, "personal", "SELECT printf('task %d: the card holds manager %d', task_id, manager_id) FROM held_cards WHERE"
+          " manager_id IS NOT NULL" },
+        { KIND_WRONG, "personal", "SELECT printf('view %d: it holds manager %s', view_id, ifnull(manager_id, json_extract(manager,"
+          " '$.manager_id'))) FROM portal.views WHERE manager_id IS NOT NULL OR EXISTS (SELECT 1 FROM json_each(manager) WHERE"
+          " key NOT IN ('manager_ref', 'created_at'))" },
+};
+const size_t reference_check_count = sizeof(reference_checks) / sizeof(reference_checks[0]);
 
 const struct figure figures[] = {
         { "completions accepted", "SELECT count(*) FROM tasks.completions WHERE state='accepted'" },
@@ -158,6 +203,10 @@ const struct figure figures[] = {
         { "rating changes accepted", "SELECT count(*) FROM tasks.rating_history" },
         { "rating changes told accepted", "SELECT count(*) FROM told_ratings WHERE " TOLD },
         { "tasks registered", "SELECT count(*) FROM tasks.tasks" },
+        { "task changes accepted", "SELECT count(*) FROM tasks.task_history WHERE version>1" },
+        { "cards of version 0", "SELECT count(*) FROM held_cards WHERE form=0" },
+        { "cards of version 1", "SELECT count(*) FROM held_cards WHERE form=1" },
+        { "cards of version 2", "SELECT count(*) FROM held_cards WHERE form=2" },
         { "cards viewed", "SELECT count(*) FROM shown" },
         { "calls that reached bonuses", "SELECT count(*) FROM bonuses.calls" },
         { "calls refused by bonuses", "SELECT count(*) FROM bonuses.calls WHERE became='refused'" },
@@ -166,6 +215,8 @@ const struct figure figures[] = {
         { "stalest of them, ms", "SELECT ifnull(max(stale_us), 0)/1000.0 FROM used WHERE rating_source='table'" },
         { "ratings read by a call", "SELECT count(*) FROM used WHERE rating_source='call'" },
         { "stalest of those, ms", "SELECT ifnull(max(stale_us), 0)/1000.0 FROM used WHERE rating_source='call'" },
+        { "stalest title shown, ms", "SELECT ifnull(max(stale_us), 0)/1000.0 FROM explained_titles" },
+        { "managers shown, erased since", "SELECT count(*) FROM shown WHERE unknown" },
         { "stalest manager shown, ms", "SELECT ifnull(max(stale_us), 0)/1000.0 FROM explained" },
 };
 const size_t figure_count = sizeof(figures) / sizeof(figures[0]);

@@ -15,7 +15,8 @@
 #define SHOWN_LIMIT 20               // findings of one check that are printed
 
 struct options {
-        const char *staff, *tasks, *bonuses, *portal, *log;
+        const char *staff, *tasks, *bonuses, *portal, *portal_before, *log;
+        const char *no_personal[TEXTS_LIMIT + 1];
         int64_t rating_freshness_ms, manager_staleness_ms;
         bool json;
 };
@@ -83,17 +84,31 @@ static void note_ratings(sqlite3 *connection, const struct options *options)
         run(connection, sql);
 }
 
+// Views whose manager was erased since, as they were: from the copy that was taken before.
+static void note_views(sqlite3 *connection, const struct options *options)
+{
+        if (options->portal_before)
+                attach(connection, "portal_before", options->portal_before);
+        FREED char *sql = must_print("CREATE TEMP TABLE before_views AS SELECT view_id, task_id, title, manager_id, manager FROM"
+                                     " %s.views WHERE NOT erased AND %d; CREATE UNIQUE INDEX temp.before_views_of ON"
+                                     " before_views(view_id);", options->portal_before ? "portal_before" : "portal",
+                                     options->portal_before != NULL);
+        run(connection, sql);
+}
+
 static sqlite3 *open_all(const struct options *options)
 {
         sqlite3 *connection = NULL;
         if (sqlite3_open_v2(":memory:", &connection, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
                 die("out of memory");
         sqlite3_create_function(connection, "canonical", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, canonical, NULL, NULL);
+        titles_functions(connection);
         attach(connection, "staff", options->staff);
         attach(connection, "tasks", options->tasks);
         attach(connection, "bonuses", options->bonuses);
         attach(connection, "portal", options->portal);
         run(connection, "PRAGMA temp_store=MEMORY");
+        note_views(connection, options);
         run(connection, told_schema);
         run(connection, "BEGIN");
         told_load(connection, options->log);
@@ -142,21 +157,35 @@ static double run_figure(sqlite3 *connection, const struct figure *figure, json_
         return value;
 }
 
-static int64_t audit(sqlite3 *connection, bool json)
+// Places in files where a manager's data are, and rows of portal that hold some. -1: it was not asked for.
+static int64_t audit_personal(sqlite3 *connection, const struct options *options, json_t *findings, int64_t *counts)
 {
+        if (!options->no_personal[0])
+                return -1;
+        for (size_t i = 0; i < reference_check_count; i++)
+                counts[KIND_WRONG] += run_check(connection, &reference_checks[i], findings);
+        int64_t places = personal_search(connection, options->no_personal, options->portal, findings);
+        counts[KIND_WRONG] += places;
+        return places;
+}
+
+static int64_t audit(sqlite3 *connection, const struct options *options)
+{
+        bool json = options->json;
         int64_t counts[4] = { 0 }, accepted = 0, recognised = 0;
         json_t *numbers = json ? json_object() : NULL, *findings = json ? json_array() : NULL;
         for (size_t i = 0; i < figure_count; i++) {
                 int64_t value = (int64_t)run_figure(connection, &figures[i], numbers);
                 const char *name = figures[i].name;
                 if (strcmp(name, "completions accepted") == 0 || strcmp(name, "manager writes accepted") == 0 ||
-                    strcmp(name, "rating changes accepted") == 0)
+                    strcmp(name, "rating changes accepted") == 0 || strcmp(name, "task changes accepted") == 0)
                         accepted += value;
                 else if (strcmp(name, "repeats recognised") == 0)
                         recognised = value;
         }
         for (size_t i = 0; i < check_count; i++)
                 counts[checks[i].kind] += run_check(connection, &checks[i], findings);
+        int64_t personal = audit_personal(connection, options, findings, counts);
         int64_t all = counts[KIND_LOST] + counts[KIND_DOUBLED] + counts[KIND_REORDERED] + counts[KIND_WRONG];
         FREED char *verdict = must_print("verdict: %" PRId64 " accepted, %" PRId64 " lost, %" PRId64 " doubled, %" PRId64
                                          " reordered, %" PRId64 " repeats recognised by the provider",
@@ -167,11 +196,15 @@ static int64_t audit(sqlite3 *connection, bool json)
                                            "reordered", (json_int_t)counts[KIND_REORDERED],
                                            "wrong", (json_int_t)counts[KIND_WRONG],
                                            "verdict", verdict);
+                if (personal >= 0)
+                        json_object_set_new(result, "personal_values_found", json_integer(personal));
                 FREED char *text = json_dumps(result, JSON_INDENT(2));
                 puts(text);
                 json_decref(result);
         } else {
                 printf("%-32s %" PRId64 "\n", "other findings", counts[KIND_WRONG]);
+                if (personal >= 0)
+                        printf("personal values found: %" PRId64 "\n", personal);
                 puts(verdict);
         }
         return all;
@@ -185,6 +218,8 @@ int main(int argc, char **argv)
                 NEEDED_OPTION("tasks", &options.tasks, "the database of tasks"),
                 NEEDED_OPTION("bonuses", &options.bonuses, "the database of bonuses"),
                 NEEDED_OPTION("portal", &options.portal, "the database of portal"),
+                TEXT_OPTION("portal-before", &options.portal_before, "portal's database before managers' data were erased from it"),
+                TEXTS_OPTION("no-personal", options.no_personal, "a folder that holds, as portal does, nothing of any manager"),
                 NEEDED_OPTION("log", &options.log, "the load's log of what it was told"),
                 INTEGER_OPTION("rating-freshness-ms", &options.rating_freshness_ms, -1, 86400000,
                                "how old a rating from bonuses' table may be; -1: any age"),
@@ -195,7 +230,7 @@ int main(int argc, char **argv)
         };
         arguments_parse(argc, argv, "checks the hiring platform's databases against what callers were told", arguments);
         sqlite3 *connection = open_all(&options);
-        int64_t found = audit(connection, options.json);
+        int64_t found = audit(connection, &options);
         sqlite3_close(connection);
         return found ? 1 : 0;
 }

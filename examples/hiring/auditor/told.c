@@ -12,7 +12,7 @@
 const char told_schema[] =
         "CREATE TEMP TABLE told_completions(task_id, candidate_id, status, sent, answered);"
         "CREATE TEMP TABLE told_ratings(task_id, rating, rating_version, status, sent, answered);"
-        "CREATE TEMP TABLE told_tasks(task_id, title, manager_id, status, sent, answered);"
+        "CREATE TEMP TABLE told_tasks(task_id, title, status, sent, answered);"
         "CREATE TEMP TABLE told_managers(verb, manager_id, body, status, sent, answered);"
         "CREATE TEMP TABLE told_views(task_id, status, sent, answered);";
 
@@ -24,7 +24,7 @@ struct loader {
 static struct loader loaders[] = {
         { "completion", "INSERT INTO told_completions VALUES(?, ?, ?, ?, ?)", { "task_id", "candidate_id" }, NULL },
         { "rating", "INSERT INTO told_ratings VALUES(?, ?, ?, ?, ?, ?)", { "task_id", "rating", "rating_version" }, NULL },
-        { "task", "INSERT INTO told_tasks VALUES(?, ?, ?, ?, ?, ?)", { "task_id", "title", "manager_id" }, NULL },
+        { "task", "INSERT INTO told_tasks VALUES(?, ?, ?, ?, ?)", { "task_id", "title" }, NULL },
         { "manager", "INSERT INTO told_managers VALUES(?, ?, ?, ?, ?, ?)", { "verb", "manager_id", "told" }, NULL },
         { "view", "INSERT INTO told_views VALUES(?, ?, ?, ?)", { "task_id" }, NULL },
 };

@@ -36,6 +36,16 @@ static void set_integer(const struct argument *argument, const char *value)
         *(int64_t *)argument->where = number;
 }
 
+static void add_text(const struct argument *argument, const char *value)
+{
+        const char **texts = argument->where;
+        size_t count = 0;
+        while (texts[count])
+                if (++count == TEXTS_LIMIT)
+                        die("--%s: more than %d of them", argument->name, TEXTS_LIMIT);
+        texts[count] = value;
+}
+
 static const struct argument *find(const struct argument *table, const char *name, size_t size)
 {
         for (const struct argument *a = table; a->name; a++)
@@ -68,6 +78,8 @@ void arguments_parse(int count, char **values, const char *purpose, const struct
                         die("--%s needs a value", argument->name);
                 if (argument->kind == ARGUMENT_INTEGER)
                         set_integer(argument, value);
+                else if (argument->kind == ARGUMENT_TEXTS)
+                        add_text(argument, value);
                 else
                         *(const char **)argument->where = value;
         }

@@ -158,6 +158,15 @@ void database_rollback(struct database *database)
         pthread_mutex_unlock(&database->lock);
 }
 
+void database_make_anew(struct database *database)
+{
+        for (int i = 0; i < database->count; i++)
+                sqlite3_reset(database->statements[i]);
+        database_run(database, "PRAGMA secure_delete=ON; VACUUM");
+        int code = sqlite3_wal_checkpoint_v2(database->connection, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+        check(database->connection, code, "wal_checkpoint(TRUNCATE)");
+}
+
 void database_run(struct database *database, const char *sql)
 {
         check(database->connection, sqlite3_exec(database->connection, sql, NULL, NULL, NULL), sql);

@@ -21,6 +21,10 @@ void database_unlock(struct database *database);
 void database_begin(struct database *database);       // locks, BEGIN IMMEDIATE
 void database_commit(struct database *database);      // COMMIT, unlocks
 void database_rollback(struct database *database);    // ROLLBACK, unlocks
+// Erases what deleted and changed rows left in the file: from now on SQLite overwrites it (secure_delete), the file is made anew
+// without free pages (VACUUM) and the WAL cut to nothing. Under the lock, in no transaction.
+void database_make_anew(struct database *database);
+
 void database_run(struct database *database, const char *sql);   // under the lock; ends the process on errors
 
 // Resets, binds and steps. types: 'i' int64_t, 't' const char * (NULL is SQL's), in order of the parameters. True: there is a

@@ -30,8 +30,9 @@ static char *read_field(const struct field *field, json_t *value)
         if (!json_is_string(value))
                 return must_print("field '%s' must be a string", field->name);
         size_t size = json_string_length(value);
-        if (size == 0 || size > TEXT_LIMIT_BYTES)
-                return must_print("field '%s' must have from 1 to %d bytes, not %zu", field->name, TEXT_LIMIT_BYTES, size);
+        size_t least = field->kind == FIELD_TEXT;
+        if (size < least || size > TEXT_LIMIT_BYTES)
+                return must_print("field '%s' must have from %zu to %d bytes, not %zu", field->name, least, TEXT_LIMIT_BYTES, size);
         *(const char **)field->where = json_string_value(value);
         return NULL;
 }

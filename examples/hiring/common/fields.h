@@ -9,7 +9,7 @@
 
 #define TEXT_LIMIT_BYTES 200
 
-enum field_kind { FIELD_INTEGER, FIELD_TEXT };
+enum field_kind { FIELD_INTEGER, FIELD_TEXT, FIELD_TEXT_OR_EMPTY };
 
 struct field {
         const char *name;            // NULL ends the table

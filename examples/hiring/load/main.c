@@ -25,7 +25,7 @@ struct pace {
 // Of 100 requests; what is not listed is a view.
 static const struct { enum act act; unsigned percent; } mixture[] = {
         { ACT_COMPLETE, 64 }, { ACT_RATE, 12 }, { ACT_CHANGE_MANAGER, 6 }, { ACT_REGISTER_MANAGER, 2 },
-        { ACT_DELETE_MANAGER, 1 }, { ACT_REGISTER_TASK, 1 },
+        { ACT_DELETE_MANAGER, 1 }, { ACT_REGISTER_TASK, 1 }, { ACT_CHANGE_TASK, 2 },
 };
 
 static uint64_t dice_of(int64_t seed, int64_t number)

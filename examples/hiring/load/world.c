@@ -18,7 +18,7 @@
 
 struct task {
         int64_t id;
-        bool completing, rating;             // busy
+        bool completing, rating, changing;   // busy
         int64_t candidate;                   // asked for, without a yes; 0: none
 };
 
@@ -35,7 +35,11 @@ struct world {
         atomic_llong candidates, names;
 };
 
-static const char *const areas[] = { "Go", "C", "SQL", "Networks", "Algorithms", "Testing", "Linux", "Security" };
+// What stands before "Exercise n" in a title. The last is allowed by tasks, and has no area that could be told from its title.
+static const char *const areas[] = {
+        "[Go] ", "[C [11]] ", "[SQL] ", "[\xD0\xA1\xD0\xB5\xD1\x82\xD0\xB8] ", "[\xE7\xAE\x97\xE6\xB3\x95] ", "[Testing] [Draft] ",
+        "[ Linux ]  ", "[Security [old] ",
+};
 
 struct world *world_open(void)
 {
@@ -139,24 +143,49 @@ static bool register_manager(struct load *load, bool fixed)
         return id;
 }
 
+static void print_title(char title[64], uint64_t dice)
+{
+        snprintf(title, 64, "%sExercise %llu", areas[dice % 8], (unsigned long long)(dice / 8 % 100000));
+}
+
+static void told_task(struct load *load, int64_t sent, const struct reply *reply, int64_t id, const char *title)
+{
+        log_told(load->log, "task", sent, reply, "\"task_id\":%lld,\"title\":\"%s\"", (long long)id, title);
+}
+
 static bool register_task(struct load *load, int64_t manager_id, uint64_t dice)
 {
         struct world *world = load->world;
         char title[64], body[128];
-        snprintf(title, sizeof(title), "[%s] Exercise %llu", areas[dice % 8], (unsigned long long)(dice / 8 % 100000));
+        print_title(title, dice);
         snprintf(body, sizeof(body), "{\"title\":\"%s\",\"manager_id\":%lld}", title, (long long)manager_id);
         struct reply reply;
         int64_t sent;
         bool good = ask(load, ACT_REGISTER_TASK, "POST", load->options.tasks_writes_url, "/tasks", body, &reply, &sent);
         int64_t id = good ? integer_of(&reply, "task_id") : 0;
-        log_told(load->log, "task", sent, &reply, "\"task_id\":%lld,\"title\":\"%s\",\"manager_id\":%lld", (long long)id, title,
-                 (long long)manager_id);
+        told_task(load, sent, &reply, id, title);
         reply_free(&reply);
         pthread_mutex_lock(&world->lock);
         if (id && world->task_count < ROWS_LIMIT)
                 world->tasks[world->task_count++] = (struct task){ .id = id };
         pthread_mutex_unlock(&world->lock);
         return id;
+}
+
+static void change_task(struct load *load, struct task *task, uint64_t dice)
+{
+        char path[64], title[64], body[128];
+        print_title(title, dice);
+        snprintf(path, sizeof(path), "/tasks/%lld", (long long)task->id);
+        snprintf(body, sizeof(body), "{\"title\":\"%s\"}", title);
+        struct reply reply;
+        int64_t sent;
+        ask(load, ACT_CHANGE_TASK, "PUT", load->options.tasks_writes_url, path, body, &reply, &sent);
+        told_task(load, sent, &reply, task->id, title);
+        reply_free(&reply);
+        pthread_mutex_lock(&load->world->lock);
+        task->changing = false;
+        pthread_mutex_unlock(&load->world->lock);
 }
 
 static void view(struct load *load, int64_t task_id)
@@ -184,7 +213,7 @@ static struct task *draw_task(struct world *world, enum act act, uint64_t dice)
         pthread_mutex_lock(&world->lock);
         for (int i = 0; i < DRAWS && !drawn; i++) {
                 struct task *task = &world->tasks[mix(dice + (uint64_t)i) % world->task_count];
-                bool *busy = act == ACT_COMPLETE ? &task->completing : &task->rating;
+                bool *busy = act == ACT_COMPLETE ? &task->completing : act == ACT_RATE ? &task->rating : &task->changing;
                 if (act != ACT_VIEW && *busy)
                         continue;
                 if (act != ACT_VIEW)
@@ -242,6 +271,8 @@ void world_act(struct load *load, enum act act, uint64_t dice)
                 complete(load, task);
         else if (act == ACT_RATE)
                 rate(load, task, mix(dice));
+        else if (act == ACT_CHANGE_TASK)
+                change_task(load, task, mix(dice));
         else
                 view(load, task->id);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tasks and their ratings. A task does not change after its registration; its rating does, and every rating that it ever had
-// is kept in rating_history for the auditor. Invariant: ratings holds the last row of rating_history of each rated task,
-// versions count from 1 without gaps; a task without a row was never rated: its rating
-// is 404, and counts as rating 0, version 0.
+// Tasks and their ratings. A task's title may change, its manager does not; every title that it ever had is kept in task_history,
+// and every rating in rating_history, for the auditor. Invariant: tasks and ratings hold the last row of each in the histories,
+// versions count from 1 without gaps; a task without a row in ratings was never rated: its rating is 404, and counts as rating
+// 0, version 0.
 #include "tasks/tasks.h"
 
 #include <string.h>
@@ -16,13 +16,15 @@
 static const char schema[] =
         "CREATE TABLE IF NOT EXISTS tasks(task_id INTEGER PRIMARY KEY AUTOINCREMENT, title TEXT NOT NULL,"
         " manager_id INTEGER NOT NULL, created_at TEXT NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS task_history(task_id INTEGER, version INTEGER, title TEXT NOT NULL, at_us INTEGER NOT NULL,"
+        " PRIMARY KEY(task_id, version)) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS ratings(task_id INTEGER PRIMARY KEY, rating INTEGER NOT NULL,"
         " rating_version INTEGER NOT NULL);"
         "CREATE TABLE IF NOT EXISTS rating_history(task_id INTEGER, rating_version INTEGER, rating INTEGER NOT NULL,"
         " at_us INTEGER NOT NULL, PRIMARY KEY(task_id, rating_version)) WITHOUT ROWID;";
 
 struct catalogue {
-        sqlite3_stmt *insert, *get, *list, *rate, *rating, *remember, *list_ratings;
+        sqlite3_stmt *insert, *rename, *remember_title, *get, *list, *rate, *rating, *remember, *list_ratings;
 };
 
 struct catalogue *catalogue_open(struct tasks *tasks)
@@ -31,6 +33,10 @@ struct catalogue *catalogue_open(struct tasks *tasks)
         struct catalogue *catalogue = must_allocate(sizeof(*catalogue));
         database_run(database, schema);
         catalogue->insert = database_prepare(database, "INSERT INTO tasks(title, manager_id, created_at) VALUES(?, ?, ?)");
+        catalogue->rename = database_prepare(database, "UPDATE tasks SET title=? WHERE task_id=?");
+        catalogue->remember_title = database_prepare(database, "INSERT INTO task_history SELECT t.task_id, 1 + (SELECT"
+                                                     " ifnull(max(h.version), 0) FROM task_history h WHERE h.task_id=t.task_id),"
+                                                     " t.title, ? FROM tasks t WHERE t.task_id=?");
         catalogue->get = database_prepare(database, "SELECT task_id, title, manager_id, created_at FROM tasks WHERE task_id=?");
         catalogue->list = database_prepare(database, "SELECT task_id, title, manager_id, created_at FROM tasks"
                                            " WHERE task_id>? ORDER BY task_id LIMIT ?");
@@ -104,11 +110,43 @@ void post_task(void *service, struct request *request, struct answer *answer)
         database_begin(tasks->database);
         query(tasks->catalogue->insert, "tit", title, manager_id, (const char *)created_at);
         int64_t id = inserted_id(tasks->catalogue->insert);
+        query(tasks->catalogue->remember_title, "ii", now_us(), id);
         answer->status = 201;
         answer->body = catalogue_task(tasks, id);
         pushes_add(tasks, false, id);
         database_commit(tasks->database);
         pushes_wake(tasks);
+        json_decref(body);
+}
+
+// Another title; without one, the task as it is: a write that changes nothing, for those who want it published again.
+void put_task(void *service, struct request *request, struct answer *answer)
+{
+        struct tasks *tasks = service;
+        const char *title = NULL;
+        const struct field fields[] = { { "title", FIELD_TEXT, &title, 0, 0, true }, { 0 } };
+        json_t *body = request_fields(request, fields, answer);
+        if (!body)
+                return;
+        int64_t manager_id;
+        database_begin(tasks->database);
+        if (title && !good_title(title)) {
+                answer_error(answer, 422, "field 'title' must read '[Knowledge Area] Title'");
+                database_rollback(tasks->database);
+        } else if (!catalogue_manager(tasks, request->id, &manager_id)) {
+                answer_error(answer, 404, "task %lld does not exist", (long long)request->id);
+                database_rollback(tasks->database);
+        } else {
+                if (title) {
+                        query(tasks->catalogue->rename, "ti", title, request->id);
+                        query(tasks->catalogue->remember_title, "ii", now_us(), request->id);
+                }
+                answer->status = 200;
+                answer->body = catalogue_task(tasks, request->id);
+                pushes_add(tasks, false, request->id);
+                database_commit(tasks->database);
+                pushes_wake(tasks);
+        }
         json_decref(body);
 }
 

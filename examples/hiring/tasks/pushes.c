@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pushes of ratings (to bonuses) and cards (to portal) when no one captures them: an outbox. A row is written with the change,
 // a thread pushes the task's current state and deletes the row unless it was written again meanwhile (`mark`). What was not
-// answered 2xx is pushed again; the readers refuse an older rating, and a card does not change. Nothing is lost by a crash.
+// answered 2xx is pushed again; pushes are made one after another, and bonuses refuses an older rating. Nothing is lost by a crash.
 #include "tasks/tasks.h"
 
 #include <pthread.h>

@@ -10,6 +10,7 @@
 static const struct route routes[] = {
         { "POST", "/tasks", post_task, false },
         { "GET", "/tasks", list_tasks, false },
+        { "PUT", "/tasks/{id}", put_task, false },
         { "GET", "/tasks/{id}", get_task, false },
         { "PUT", "/tasks/{id}/rating", put_task_rating, false },
         { "GET", "/tasks/{id}/rating", get_task_rating, false },

@@ -22,6 +22,7 @@ bool catalogue_manager(struct tasks *tasks, int64_t task_id, int64_t *ret_manage
 json_t *catalogue_task(struct tasks *tasks, int64_t task_id);       // NULL: no such task; under the database's lock
 json_t *catalogue_rating(struct tasks *tasks, int64_t task_id);     // likewise; never rated: rating 0, version 0
 void post_task(void *service, struct request *request, struct answer *answer);
+void put_task(void *service, struct request *request, struct answer *answer);
 void get_task(void *service, struct request *request, struct answer *answer);
 void list_tasks(void *service, struct request *request, struct answer *answer);
 void put_task_rating(void *service, struct request *request, struct answer *answer);

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-enum { APPENDS_MAX = 64, REQUESTS_MAX = 16, NONE = -1, SETTLE_MS = 1000 };
+enum { APPENDS_MAX = 64, REQUESTS_MAX = 16, NONE = -1, SETTLE_MS = 1000, BACKLOG = 8 };
 
 struct appended {
         struct shard_append *append;
@@ -24,9 +24,11 @@ static struct runtime {
         struct appended appends[APPENDS_MAX];
         size_t first, count;
         unsigned event_flags;           // that op_event sets
-        struct shard_message *called;
+        struct shard_message *called;   // the last; all of them, as in a ring:
+        struct shard_message *sent[APPENDS_MAX];
+        unsigned sent_first;            // that next_sent has not given yet
         enum shard_call call;
-        unsigned calls, forwards, steps_back, decisions;
+        unsigned calls, forwards, steps_back, decisions, repeat_records, repeats;
         int answer;                     // of the last request; NONE: none yet
         enum shard_look look;
         struct shard_settled settled;
@@ -43,6 +45,8 @@ static void op_append(void *user, struct shard_append *append, const struct reco
         struct runtime *runtime = user;
         (void)body;
         runtime->next_offset += offset >= 0;
+        runtime->repeat_records += record->kind == RECORD_REPEAT;
+        runtime->repeats += record->kind == RECORD_REPEAT ? record->attempt : 0;
         if (append)                     // nobody waits for a REPEAT
                 runtime->appends[runtime->count++] = (struct appended){append, *record};
 }
@@ -55,6 +59,7 @@ static bool op_event(void *user, struct shard_request *request, int64_t offset, 
 static void op_call(void *user, struct shard_message *message, enum shard_call call, struct shard_request *request) {
         struct runtime *runtime = user;
         (void)request;
+        runtime->sent[runtime->calls % APPENDS_MAX] = message;
         runtime->called = message, runtime->call = call, runtime->calls++;
 }
 static void op_forward(void *user, struct shard_request *request) {
@@ -96,8 +101,8 @@ static const struct shard_ops ops = {
 static void begin_of(bool data, enum lane_mode mode, bool recognises) {
         rt = (struct runtime){.now_ns = 1000000000, .wall_ms = 1795484760123, .answer = NONE};
         struct shard_options options = {
-                .data = data, .stream = 1, .recognises = recognises, .deadline_ns = 25000000, .settle_ms = SETTLE_MS, .max_backlog = 3,
-                .max_in_flight = 8, .retry_first_ns = 1000000, .retry_longest_ns = 20000000,
+                .data = data, .stream = 1, .recognises = recognises, .deadline_ns = 25000000, .settle_ms = SETTLE_MS,
+                .max_backlog = BACKLOG, .max_in_flight = 8, .retry_first_ns = 1000000, .retry_longest_ns = 20000000,
         };
         rt.shard = shard_new(&options, &ops, &rt);
         shard_restore(rt.shard, mode, 1);
@@ -143,6 +148,14 @@ static void pass(uint64_t milliseconds) {
         rt.now_ns += milliseconds * 1000000;
         shard_tick(rt.shard);
         shard_check(rt.shard);
+}
+
+// One more request as the first.
+static void repeat_first(void) {
+        list_init(&rt.requests[0]->link);
+        rt.answer = NONE;
+        shard_request(rt.shard, rt.requests[0]);
+        assert_int_equal(rt.answer, SHARD_ACCEPTED);
 }
 
 static void end(void) {
@@ -330,21 +343,194 @@ static void a_refusal_parks_after_three_attempts_and_holds_its_lane(void **unuse
         end();
 }
 
+static void an_attempt_whose_record_lands_during_a_pause_is_not_made(void **unused) {
+        (void)unused;
+        begin(LANE_ASYNC, false);
+        request(1, 1, 1);
+        record(RECORD_MESSAGE, APPEND_DURABLE);
+        shard_pause(rt.shard, true);
+        record(RECORD_ATTEMPT, APPEND_DURABLE);
+        assert_int_equal(rt.calls, 0);
+        assert_int_equal(record(RECORD_NOT_DONE, APPEND_DURABLE).attempt, 1);
+        pass(1000);
+        assert_int_equal(rt.calls, 0);
+        no_record();
+        shard_pause(rt.shard, false);
+        assert_int_equal(record(RECORD_ATTEMPT, APPEND_DURABLE).attempt, 2);
+        assert_int_equal(rt.calls, 1);
+        provider(CALL_DONE, 200);
+        record(RECORD_DELIVERED, APPEND_DURABLE);
+        end();
+}
+
+static void an_indeterminate_call_is_not_sent_again_during_a_pause(void **unused) {
+        (void)unused;
+        begin(LANE_RECORD, true);
+        request(1, 1, 1);
+        record(RECORD_INTENT, APPEND_DURABLE);
+        provider(CALL_UNKNOWN, 0);
+        record(RECORD_INDETERMINATE, APPEND_DURABLE);
+        shard_pause(rt.shard, true);
+        struct error error;
+        assert_true(shard_switch(rt.shard, LANE_ASYNC, &error));
+        record(RECORD_EPOCH, APPEND_DURABLE);
+        assert_int_equal(rt.calls, 1);
+        shard_pause(rt.shard, false);
+        assert_int_equal(rt.calls, 2);
+        assert_int_equal(rt.call, SHARD_CALL_AGAIN);
+        end();
+}
+
+// The next message that is sent to the provider, oldest first; time passes until there is one.
+static struct shard_message *next_sent(void) {
+        for (int i = 0; i < 100 && rt.sent_first == rt.calls; i++)
+                pass(1);
+        assert_true(rt.sent_first < rt.calls);
+        return rt.sent[rt.sent_first++ % APPENDS_MAX];
+}
+
+static void refuse(struct shard_message *message, enum call_result result) {
+        rt.called = message;
+        provider(result, result == CALL_REFUSED ? 422 : 503);
+}
+
+static void two_lanes_of_poison_and_nothing_else_park_after_ten_refusals(void **unused) {
+        (void)unused;
+        begin(LANE_ASYNC, true);
+        for (uint8_t lane = 1; lane <= 2; lane++) {
+                request(lane, 1, lane);
+                record(RECORD_MESSAGE, APPEND_DURABLE);
+        }
+        unsigned refusals[3] = {0}, parked = 0;
+        while (parked < 2) {
+                struct shard_message *message = next_sent();
+                unsigned refused = ++refusals[shard_message_position(message)];
+                assert_true(refused <= SHARD_REFUSALS_AT_MOST);
+                refuse(message, CALL_REFUSED);
+                if (rt.first == rt.count)
+                        continue;
+                record(RECORD_PARKED, APPEND_DURABLE);
+                parked++;
+                assert_int_equal(refused, SHARD_REFUSALS_AT_MOST);
+        }
+        end();
+}
+
+static void what_was_not_executed_parks_nothing(void **unused) {
+        (void)unused;
+        begin(LANE_ASYNC, true);
+        request(1, 1, 1);
+        record(RECORD_MESSAGE, APPEND_DURABLE);
+        for (int attempt = 0; attempt < 3 * SHARD_REFUSALS_AT_MOST; attempt++)
+                refuse(next_sent(), attempt % 2 ? CALL_CONFLICT : CALL_NOT_DONE);       // (a 409 to what was sent before)
+        for (int refusal = 1; refusal < SHARD_REFUSALS_TO_PARK; refusal++)              // … and does not count among refusals
+                refuse(next_sent(), CALL_REFUSED);
+        no_record();
+        refuse(next_sent(), CALL_REFUSED);
+        record(RECORD_PARKED, APPEND_DURABLE);
+        end();
+}
+
+static bool goes_at_once_after(enum call_result failures) {
+        begin(LANE_ASYNC, true);
+        for (uint8_t lane = 1; lane <= SHARD_FAILING_LANES; lane++) {
+                request(lane, 1, lane);
+                record(RECORD_MESSAGE, APPEND_DURABLE);
+        }
+        for (int lane = 1; lane <= SHARD_FAILING_LANES; lane++)
+                refuse(next_sent(), failures);
+        struct shard_state state;
+        shard_state(rt.shard, &state);
+        assert_true(state.provider_fails);
+        unsigned before = rt.calls;
+        request(100, 1, 100);
+        record(RECORD_MESSAGE, APPEND_DURABLE);
+        bool at_once = rt.calls > before;
+        end();
+        return at_once;
+}
+
+// A provider that refuses answers, and may be refusing the messages: another lane finds out at once.
+static void lanes_of_poison_do_not_keep_others_waiting_but_a_provider_that_is_away_does(void **unused) {
+        (void)unused;
+        assert_true(goes_at_once_after(CALL_REFUSED));
+        assert_false(goes_at_once_after(CALL_NOT_DONE));
+}
+
 static void max_backlog_counts_what_the_views_have_not_passed(void **unused) {
         (void)unused;
         begin(LANE_ASYNC, true);
-        for (uint8_t i = 1; i <= 3; i++) {
+        for (uint8_t i = 1; i <= BACKLOG; i++) {
                 request(i, 1, i);
                 record(RECORD_MESSAGE, APPEND_DURABLE);
                 provider(CALL_DONE, 200);
                 record(RECORD_DELIVERED, APPEND_DURABLE);
         }
-        request(4, 1, 4);
+        request(BACKLOG + 1, 1, BACKLOG + 1);
         assert_int_equal(rt.answer, SHARD_BACKLOG_FULL);
         shard_views_passed(rt.shard, rt.position);
-        request(4, 1, 4);
+        request(BACKLOG + 1, 1, BACKLOG + 1);
         record(RECORD_MESSAGE, APPEND_DURABLE);
         assert_int_equal(rt.answer, SHARD_ACCEPTED);
+        end();
+}
+
+static void repeats_cost_the_log_a_record_a_second(void **unused) {
+        (void)unused;
+        begin(LANE_ASYNC, true);
+        rt.now_ns *= 1000;
+        request(1, 1, 1);
+        record(RECORD_MESSAGE, APPEND_DURABLE);
+        unsigned sent = 0;
+        for (int i = 0; i < 3; i++, sent++)
+                repeat_first();
+        assert_int_equal(rt.repeat_records, 3);         // few of them have a record each
+        for (int second = 0; second < 10; second++, pass(1000))
+                for (int i = 0; i < 1000; i++, sent++)
+                        repeat_first();
+        assert_in_range(rt.repeat_records, 10, 32 + 10);
+        assert_int_equal(rt.repeats, sent);             // each is counted
+        for (int i = 0; i < 100; i++, sent++)
+                repeat_first();
+        assert_true(rt.repeats < sent);
+        shard_pause(rt.shard, true);                    // as commute ends
+        assert_int_equal(rt.repeats, sent);
+        end();
+}
+
+static void recorded_calls_that_pile_up_go_plain(void **unused) {
+        (void)unused;
+        begin(LANE_RECORD, true);
+        for (uint8_t i = 1; i <= BACKLOG; i++) {
+                request(i, 1, i);
+                record(RECORD_INTENT, APPEND_DURABLE);  // the provider answers none of them
+        }
+        assert_int_equal(rt.forwards + rt.steps_back, 0);
+        request(BACKLOG + 1, 1, 1);
+        assert_int_equal(rt.forwards, 1);
+        assert_int_equal(rt.steps_back, 1);
+        assert_int_equal(shard_mode(rt.shard), LANE_PLAIN);
+        for (unsigned i = 0; i < BACKLOG; i++)          // what has a record is ended with one
+                refuse(next_sent(), CALL_DONE), record(RECORD_ANSWERED, APPEND_DURABLE);
+        pass(20);
+        record(RECORD_EPOCH, APPEND_DURABLE);
+        end();
+}
+
+static void calls_do_not_wait_for_a_slow_log_for_longer_than_a_second(void **unused) {
+        (void)unused;
+        begin(LANE_RECORD, true);
+        request(1, 1, 1);
+        pass(999);
+        request(2, 1, 2);
+        assert_int_equal(rt.forwards, 0);
+        pass(1);
+        request(3, 1, 3);
+        assert_int_equal(rt.forwards, 1);
+        assert_int_equal(rt.steps_back, 1);
+        record(RECORD_INTENT, APPEND_DURABLE);          // those before it are made once theirs is durable
+        record(RECORD_INTENT, APPEND_DURABLE);
+        assert_int_equal(rt.calls, 2);
         end();
 }
 
@@ -524,7 +710,7 @@ static void a_kept_event_is_settled_by_its_own_record(void **unused) {
         (void)unused;
         begin_of(true, LANE_ASYNC, false);
         rt.event_flags = RECORD_UPSERT | RECORD_KEPT;
-        for (uint8_t i = 1; i <= 3; i++) {
+        for (uint8_t i = 1; i <= BACKLOG; i++) {
                 request(i, 1, 1);
                 assert_int_equal(record(RECORD_MESSAGE, APPEND_DURABLE).sequence, i);
                 assert_int_equal(rt.answer, SHARD_ACCEPTED);
@@ -576,7 +762,7 @@ static void what_a_predecessor_was_delivering_cannot_overtake(void **unused) {
         (void)unused;
         rt = (struct runtime){.now_ns = 1000000000, .wall_ms = 1795484760123, .answer = NONE};
         struct shard_options options = {
-                .data = true, .stream = 1, .deadline_ns = 25000000, .settle_ms = SETTLE_MS, .max_backlog = 3, .max_in_flight = 8,
+                .data = true, .stream = 1, .deadline_ns = 25000000, .settle_ms = SETTLE_MS, .max_backlog = BACKLOG, .max_in_flight = 8,
                 .retry_first_ns = 1000000, .retry_longest_ns = 20000000,
         };
         rt.shard = shard_new(&options, &ops, &rt);
@@ -605,7 +791,15 @@ int main(void) {
                 cmocka_unit_test(an_unknown_append_holds_its_lane_until_it_is_read_back),
                 cmocka_unit_test(without_recognition_an_attempt_is_recorded_first_and_a_timeout_parks),
                 cmocka_unit_test(a_refusal_parks_after_three_attempts_and_holds_its_lane),
+                cmocka_unit_test(an_attempt_whose_record_lands_during_a_pause_is_not_made),
+                cmocka_unit_test(an_indeterminate_call_is_not_sent_again_during_a_pause),
+                cmocka_unit_test(two_lanes_of_poison_and_nothing_else_park_after_ten_refusals),
+                cmocka_unit_test(what_was_not_executed_parks_nothing),
+                cmocka_unit_test(lanes_of_poison_do_not_keep_others_waiting_but_a_provider_that_is_away_does),
                 cmocka_unit_test(max_backlog_counts_what_the_views_have_not_passed),
+                cmocka_unit_test(repeats_cost_the_log_a_record_a_second),
+                cmocka_unit_test(recorded_calls_that_pile_up_go_plain),
+                cmocka_unit_test(calls_do_not_wait_for_a_slow_log_for_longer_than_a_second),
                 cmocka_unit_test(nothing_is_admitted_while_the_views_cannot_be_read),
                 cmocka_unit_test(a_switch_holds_its_lanes_until_its_record_is_durable),
                 cmocka_unit_test(a_lane_with_a_backlog_stays_async_until_it_is_drained),

@@ -74,6 +74,19 @@ static void what_follows_what(void **unused) {
         assert_int_equal(seen, ARRAY_SIZE(legal));
 }
 
+static void repeats_count_what_their_records_stand_for(void **unused) {
+        (void)unused;
+        struct ledger_sums sums = {0};
+        static const uint32_t stand_for[] = {0, 1, 1000};       // 0: written before records stood for more than one
+        for (size_t i = 0; i < ARRAY_SIZE(stand_for); i++) {
+                enum ledger_state state = LEDGER_NONE;
+                struct error error;
+                struct record record = {.kind = RECORD_REPEAT, .shard = 1, .attempt = stand_for[i]};
+                assert_true(ledger_step(&state, &record, &sums, &error));
+        }
+        assert_int_equal(sums.count[LEDGER_REPEATS], 1002);
+}
+
 static void flags_decide(void **unused) {
         (void)unused;
         assert_int_equal(after(LEDGER_NONE, RECORD_MESSAGE, RECORD_KEPT), LEDGER_DELIVERED);
@@ -150,6 +163,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_follows_what),
                 cmocka_unit_test(flags_decide),
+                cmocka_unit_test(repeats_count_what_their_records_stand_for),
                 cmocka_unit_test(impossible_steps_name_both_sides),
                 cmocka_unit_test(what_no_communication_published_is_an_account_of_its_own),
                 cmocka_unit_test(sums_that_do_not_add_up_are_told_apart),
