@@ -70,7 +70,7 @@ const struct cli_command cli_commands[] = {
          "Looks for the values, given as arguments or one a line in a file, in every live file of the data folder (bytes, in several\n"
          "encodings), in every record, row and snapshot (decoded), and prints each place; with --tag also for whatever the contracts\n"
          "tag as personal in the topics. A value is named by its number, never shown. Exit status 0: nothing was found, 1: something\n"
-         "was. Reads the data folder itself: run it where commute runs.", CLIENT | TAKES(VALUES) | TAKES(TAG), 0, CLI_ARGUMENTS_MAX,
+         "was. Reads the data folder itself: run it where commute runs.", CLIENT | TAKES(VALUES_FILE) | TAKES(TAG), 0, CLI_ARGUMENTS_MAX,
          cli_privacy_scan},
         {"privacy status", "", "show the last erasure", "Its phase, how far it is, what it counted, why it waits or has failed.", CLIENT,
          0, 0, cli_privacy_status},
