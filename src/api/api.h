@@ -8,6 +8,7 @@
 // Everything runs on the control thread, but for api_ready_set.
 #pragma once
 
+#include "base/hash.h"
 #include "http/server.h"
 #include "json/writer.h"
 
@@ -20,6 +21,7 @@ struct log_reader;
 struct model;
 struct model_communication;
 struct named_value;
+struct pseudonyms;
 struct registry;
 struct state_reader;
 struct views;
@@ -69,6 +71,8 @@ struct api_options {
         struct log_reader *log_reader;                  // the control thread's, as is
         struct state_reader *reader;                    // that of state.db
         const struct registry *registry;
+        struct pseudonyms *pseudonyms;                  // NULL: there are none
+        struct hash_key hash_key;                       // of the log: what is told of personal values
         struct bytes token;
         struct bytes private_pem;                       // that signs certificates
         // Sums up the data plane's servers for /metrics. Any thread.

@@ -88,12 +88,15 @@ bool daemon_control_open(struct daemon *daemon, struct error *error) {
         struct api_options options = {
                 .loop = control->loop, .model = daemon->model, .gateway = daemon->gateway, .log = daemon->log,
                 .views = daemon->views, .log_reader = control->log_reader, .reader = control->reader, .registry = daemon->registry,
+                .pseudonyms = daemon->pseudonyms, .hash_key = daemon->keys.hash,
                 .token = bytes_of(daemon->keys.token), .private_pem = buffer_bytes(&daemon->keys.private_pem),
                 .server_stats = sum_servers, .user = daemon,
         };
         daemon->api = api_new(&options);
-        if (!open_migrations(daemon, error))
+        if (!open_migrations(daemon, error) || !erasing_open(daemon, error))
                 return false;
+        daemon->erasing.rest = (struct privacy_rest){daemon->erasing.erase, daemon->erasing.scan};
+        privacy_rest_add(daemon->api, &daemon->erasing.rest);
         return listen_on(daemon, "registry", settings->registry, REGISTRY_REST_BODY_MAX, registry_rest_http, &control->rest,
                          &control->registry, control->registry_address, error) &&
                listen_on(daemon, "control", settings->control, API_BODY_MAX, api_http, daemon->api, &control->api_server,
@@ -111,7 +114,7 @@ static void *run(void *user) {
 bool daemon_control_start(struct daemon *daemon, struct error *error) {
         journal_start(daemon->journal, daemon->control.loop);
         daemon->control.started = thread_start("control", run, daemon, &daemon->control.thread, error);
-        return daemon->control.started;
+        return daemon->control.started && erase_start(daemon->erasing.erase, error);
 }
 
 // ---- ending ----

@@ -6,6 +6,7 @@
 //      recover.c       data folder, log, views, registry: what a start finds
 //      contracts.c     events' schemas in the registry, and what the gateway is told of them
 //      control.c       the control thread: the registry's REST API and the control API
+//      erasing.c       what an erasure needs of all this
 //      plane.c         the data plane's loops
 //      journal.c       appends to the stream `control`
 //      keys.c          secrets
@@ -15,7 +16,9 @@
 #pragma once
 
 #include "api/api.h"
+#include "api/privacy_rest.h"
 #include "api/registry_rest.h"
+#include "base/pseudonym.h"
 #include "daemon/journal.h"
 #include "daemon/keys.h"
 #include "daemon/listeners.h"
@@ -24,7 +27,9 @@
 #include "gateway/gateway.h"
 #include "gateway/views.h"
 #include "log/log.h"
+#include "migrate/erase.h"
 #include "migrate/runtime.h"
+#include "migrate/scan.h"
 #include "store/state.h"
 
 struct control {
@@ -43,6 +48,14 @@ struct control {
         bool log_was_broken, views_were_failing;
 };
 
+struct erasing {
+        struct erase *erase;
+        struct scan *scan;
+        struct loop *loop;                      // of the erasure's thread, for its converter; NULL until it needs one
+        struct converter *converter;
+        struct privacy_rest rest;
+};
+
 // A configuration that is to follow this one.
 struct successor {
         const struct model *model;
@@ -56,6 +69,9 @@ struct daemon {
         int lock;                               // of the data folder; -1: not held
         char *log_path, *state_path;
         struct keys keys;
+        struct pseudonyms *pseudonyms;
+        struct template_pseudonyms template_pseudonyms; // the same, for templates
+        char pseudonym_key[17];                 // fingerprint in the last CONFIG record; "": none
         struct log *log;
         struct registry *registry;
         struct views *views;
@@ -75,6 +91,7 @@ struct daemon {
         struct control control;
         struct migrate_runtime *migrations;
         struct api *api;
+        struct erasing erasing;
         struct loop_task stop_task;             // the gateway's end, on the owner's loop
         struct loop_timer rest_timer;
         int events;                             // eventfd: the data plane has drained, or has come to rest
@@ -109,6 +126,10 @@ MUST_USE bool contracts_allow(struct daemon *daemon, const struct model *next, s
 void contracts_tell(struct daemon *daemon);
 registry_append contracts_append;               // user: the daemon
 
+// ---- erasing.c ----
+// Finds an erasure that was under way. After the control thread's reader is open.
+MUST_USE bool erasing_open(struct daemon *daemon, struct error *error);
+void erasing_close(struct daemon *daemon);      // while the control thread, the views and the log still run
 // ---- reload.c ----
 // Reads the configuration and says what is wrong with it, or that nothing has changed. True: it may follow, the control thread drains,
 // and `ret_next` has the listeners of the next process. False: nothing has changed.

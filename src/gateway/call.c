@@ -231,9 +231,8 @@ static bool find_lane(struct call *call, struct bytes query, struct error *error
         request.query = values;
         if (!model_reference_value(&communication->key, &request, exchange->arena, &call->shard.key, error))
                 return error_wrap(error, "the lane's key %s", communication->key.text);
-        if (call->shard.key.size > RECORD_KEY_MAX)
-                return error_set(error, ERROR_LIMIT, "the lane's key has %zu bytes, at most %d are allowed", call->shard.key.size,
-                                 RECORD_KEY_MAX);
+        if (!key_check(call->route->gateway, key_event(call->route), call->shard.key, error))
+                return false;
         struct bytes parts[] = {bytes_of(communication->name), call->shard.key};
         call->shard.lane = hash128_of(&call->route->gateway->options.hash_key, HASH_LANE, parts, ARRAY_SIZE(parts));
         unsigned partition = (unsigned)(hash128_slot(&call->shard.lane) % communication->partitions);

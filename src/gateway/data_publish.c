@@ -3,6 +3,7 @@
 // upsert, and remembered in the overlay before anybody hears of it. Also the records of captures, which concern no lane, and the
 // request that delivers an event into a reader's own table.
 #include "gateway/data_priv.h"
+#include "gateway/mask.h"
 
 #include <stdio.h>
 
@@ -11,6 +12,16 @@
 #include "schema/schema.h"
 
 enum { PARSE_DEPTH = 64 };
+
+static bool other_key(const struct gateway *gateway, const struct model_event *event, struct bytes key, struct bytes expected,
+                      struct error *error) {
+        struct buffer CLEANUP(buffer_free) text = {0};
+        buffer_append(&text, BYTES("the event has the key "));
+        mask_key(&gateway->options.hash_key, event, key, &text);
+        buffer_append(&text, BYTES(", the write "));
+        mask_key(&gateway->options.hash_key, event, expected, &text);
+        return error_set(error, ERROR_REJECTED, "%.*s", BYTES_PRINT(buffer_bytes(&text)));
+}
 
 bool data_event_of(const struct data *data, struct bytes source, struct bytes expected_key, struct arena *arena,
                    struct data_event *ret_event, struct error *error) {
@@ -38,12 +49,10 @@ bool data_event_of(const struct data *data, struct bytes source, struct bytes ex
                 return false;
         if (!model_event_key(of, of->produces, &inputs, arena, &event.key, error))
                 return error_wrap(error, "the event's key");
-        if (event.key.size > RECORD_KEY_MAX)
-                return error_set(error, ERROR_LIMIT, "the event's key has %zu bytes, at most %d are allowed", event.key.size,
-                                 RECORD_KEY_MAX);
+        if (!key_check(gateway, of, event.key, error))
+                return error_wrap(error, "the event's key");
         if (expected_key.size && !bytes_equal(expected_key, event.key))
-                return error_set(error, ERROR_REJECTED, "the event has the key %.*s, the write %.*s", BYTES_PRINT(event.key),
-                                 BYTES_PRINT(expected_key));
+                return other_key(gateway, of, event.key, expected_key, error);
         *ret_event = event;
         return true;
 }
@@ -264,7 +273,10 @@ bool data_delivery_render(struct owned_shard *owned, const struct record *record
         const struct template *unwrap = tombstone ? NULL : unwrap_of(communication->async, version);
         struct template_inputs inputs = gateway_inputs(owned->gateway);
         inputs.id = record->identity_text;
-        struct bytes document = tombstone ? key_document(data->event, record->key, arena) : event;
+        struct bytes key = {0};
+        if (tombstone && !key_clear(owned->gateway, data->event, record->key, arena, &key, error))
+                return false;
+        struct bytes document = tombstone ? key_document(data->event, key, arena) : event;
         if (!json_parse(document, NULL, arena, &inputs.event, error))
                 return error_wrap(error, "event");
         CLEANUP(buffer_free) struct buffer text = {0};

@@ -28,6 +28,7 @@ struct random_source;
 
 struct gateway_options {
         const struct model *model;              // referenced
+        const struct template_pseudonyms *pseudonyms;   // of templates; NULL: there are none
         struct log *log;
         struct registry *registry;              // schemas by id
         struct views *views;                    // woken when the log has grown; NULL: nobody
@@ -72,6 +73,9 @@ void gateway_log_broken(struct gateway *gateway);
 
 // The schema of one version of an event: id in the registry, 0: it is not registered. Any thread.
 void gateway_event_schema(struct gateway *gateway, size_t event_index, unsigned version, uint32_t schema_id);
+// What is emitted, and the schema's id of a version, as was said last. Any thread.
+unsigned gateway_emitted(const struct gateway *gateway, size_t event_index);
+uint32_t gateway_schema_of(const struct gateway *gateway, size_t event_index, unsigned version);
 // The version that events are emitted in from now on, `produces` at first; producers that still send one below refused_below are
 // refused. Any thread.
 void gateway_emit(struct gateway *gateway, size_t event_index, unsigned version, unsigned refused_below);

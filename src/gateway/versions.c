@@ -59,6 +59,14 @@ void gateway_emit(struct gateway *gateway, size_t event_index, unsigned version,
         atomic_store(&state->emitted, version);
 }
 
+unsigned gateway_emitted(const struct gateway *gateway, size_t event_index) {
+        return atomic_load(&gateway->events[event_index].emitted);
+}
+
+uint32_t gateway_schema_of(const struct gateway *gateway, size_t event_index, unsigned version) {
+        return event_schema_id(gateway, gateway->events[event_index].event, version);
+}
+
 // ---- schemas ----
 
 struct event_state *event_state(const struct gateway *gateway, const struct model_event *event) {
@@ -113,8 +121,7 @@ bool event_version_of(const struct gateway *gateway, const struct model_event *e
 // ---- changes ----
 
 struct template_inputs gateway_inputs(const struct gateway *gateway) {
-        (void)gateway;                                  // what templates may use of commute itself goes in here
-        return (struct template_inputs){0};
+        return (struct template_inputs){.pseudonyms = gateway->options.pseudonyms};
 }
 
 bool change_prepare(struct change *change, const struct gateway *gateway, const struct model_event *event, unsigned from, unsigned to,

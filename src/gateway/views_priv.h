@@ -3,6 +3,7 @@
 //      views.c         opening, one batch, the thread
 //      views_fold.c    what each kind of record does
 //      views_snapshot.c  snapshots in the log, restoring, trimming
+//      views_erase.c   orders that erase
 //      views_batch.c   rows that a batch touches, held in memory until its end
 //
 // A batch is one transaction. Lanes, messages and sums that it touches are read once and written once, at its end: most messages
@@ -103,6 +104,7 @@ struct views {
         pthread_mutex_t mutex;                  // of what follows
         pthread_cond_t wake;
         bool stopping;
+        struct list orders;                     // struct views_order
         struct error error;                     // what `failing` is about
 };
 
@@ -132,7 +134,15 @@ void views_batch_clear(struct views *views);
 MUST_USE bool views_shards_load(struct views *views, struct error *error);
 void views_shards_free(struct views *views);
 
+// --- views_erase.c ---
+// Goes on with the first order, if there is one; *ret_more: there is more to do now. False: it failed, and has been told so.
+void views_orders_step(struct views *views, bool *ret_more);
+void views_orders_end(struct views *views);
+bool views_orders_snapshot(struct views *views);                // the first order is VIEWS_SNAPSHOT
+
 // --- views_snapshot.c ---
+// Replaces a piece of a snapshot that no head speaks of by nothing. *ret_gone: there was none of this number.
+MUST_USE bool views_snapshot_blank(struct views *views, char letter, uint32_t number, bool *ret_gone, struct error *error);
 // After state_open: fills the tables from the snapshot if they need it.
 MUST_USE bool views_restore(struct views *views, struct error *error);
 bool views_snapshot_due(const struct views *views);

@@ -288,6 +288,22 @@ bool views_snapshot_step(struct views *views, bool *ret_more, struct error *erro
         return error_wrap(error, "snapshot of the views");
 }
 
+bool views_snapshot_blank(struct views *views, char letter, uint32_t number, bool *ret_gone, struct error *error) {
+        struct views_snapshot *snapshot = &views->snapshot;
+        ASSERT(snapshot->stage == VIEWS_SNAPSHOT_NONE && !atomic_load(&snapshot->waits));
+        struct error why = {0};
+        uint64_t position;
+        buffer_clear(&snapshot->body);
+        struct bytes name = piece_name(snapshot->name, letter, number);
+        bool there = log_snapshot_read(views->log_reader, name, &position, &snapshot->body, &why);
+        bool filled = snapshot->body.size > 0;
+        buffer_clear(&snapshot->body);
+        if (!there && why.code != ERROR_NOT_FOUND && why.code != ERROR_CORRUPT)
+                return error_set(error, why.code, "%s", why.text);
+        *ret_gone = !there && why.code == ERROR_NOT_FOUND;
+        return *ret_gone || (there && !filled) || submit(views, name, error);
+}
+
 bool views_snapshot_now(struct views *views, struct error *error) {
         ASSERT(!views->threaded);
         for (bool more = true; more;) {

@@ -103,6 +103,14 @@ static void write_services(struct json_writer *writer, const struct model *model
                         json_member_text(writer, "bearer_file", service->bearer_file);
                         json_end_object(writer);
                 }
+                if (service->resolve_count) {
+                        json_key(writer, "resolves");
+                        json_begin_array(writer);
+                        for (size_t purpose = 0; purpose < service->resolve_count; purpose++)
+                                json_string_text(writer, service->resolves[purpose]);
+                        json_end_array(writer);
+                        json_member_text(writer, "token_file", service->token_file);
+                }
                 json_end_object(writer);
         }
         json_end_object(writer);

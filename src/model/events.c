@@ -181,7 +181,7 @@ static bool finish(struct reader *reader, const struct yaml_node *node, struct e
         event->produces = (unsigned)draft->produces;
         if (!contract_read_all(reader, schemas, event->schemas, event, &versions))
                 return false;
-        good &= versions_read(reader, draft->versions, event, versions);
+        good &= versions_read(reader, draft->versions, event, versions) && personal_read(reader, node, event, versions);
         if (event->version_count && contract_lacks(event->versions[0].source, &event->key))
                 good = problem_add(reader->problems, yaml_get(node, "key"), "%s has no %s", event->versions[0].path,
                                    event->key_text);

@@ -27,6 +27,10 @@ struct model_service {
         const char *url;                // http://host[:port][/base], as http_upstream_new takes it
         const char *bearer_file;        // absolute or from the working folder; NULL: commute presents nothing
         const char *bearer;             // its content, a secret: never shown, not part of the hash; NULL
+        const char *const *resolves;    // purposes whose pseudonyms it may resolve
+        size_t resolve_count;
+        const char *token_file;         // with resolves: what it presents to the control API
+        const char *token;              // its content, a secret like the bearer
 };
 
 // One step between neighbouring versions of an event: a template over $event (exact, runs where it is), or a jq program
@@ -47,6 +51,8 @@ struct model_version {
         struct json_pointer key;        // where it has the event's key
         const char *key_text;
         const struct template *key_template;    // what gives the same key where no value is it; NULL: the pointer
+        const struct json_pointer *personal;    // values of a person that it can have: tagged, or named by the configuration; the
+        size_t personal_count;                  // token "-" is each element of an array
 };
 
 // How all rows of the owner are read, page by page: `call` has the variable {cursor}, at first `start`.
@@ -72,6 +78,8 @@ struct model_event {
         unsigned produces;              // the version of what the owner's bodies give, and of the first emitted events
         const struct json_pointer *personal;                    // values of a person, besides those that the schemas tag
         size_t personal_count;
+        bool is_personal;               // a version has personal values: none of its values are shown
+        bool key_is_personal;           // the key is one of them: records have its pseudonym
         const struct target *const *captures;                   // writes that go through http://gateway/<from>
         size_t capture_count;
         const struct model_backfill *backfill;                  // NULL: none
@@ -232,6 +240,10 @@ MUST_USE bool model_reference_value(const struct model_reference *reference, con
 // The key of an event of one version, inputs->event; the other inputs are what a key's template may use. As above.
 MUST_USE bool model_event_key(const struct model_event *event, unsigned version, const struct template_inputs *inputs,
                               struct arena *arena, struct bytes *ret_key, struct error *error);
+
+// The personal values that an event of this version has, with their pointers. Return false to stop.
+typedef bool model_personal_visit(void *context, const struct json *value, struct bytes pointer);
+bool model_personal_each(const struct model_version *version, const struct json *event, model_personal_visit *visit, void *context);
 
 // Whether the reader understands a version, and the nearest one that it does (the newer of two that are as near).
 bool model_reads(const struct model_async *async, unsigned version);

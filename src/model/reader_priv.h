@@ -99,6 +99,9 @@ reader_value read_tuning_shadow, read_tuning_retry;
         {"in_flight", OPTIONAL, read_number, READER_TUNING(base, in_flight), 1, 10000}
 
 // Versions (versions.c). What the key `versions` of an event says, a node or NULL, goes into the versions that contracts have.
+// What is personal in each version; after versions_read.
+MUST_USE bool personal_read(struct reader *reader, const struct yaml_node *node, struct model_event *event,
+                            struct model_version *versions);
 MUST_USE bool versions_read(struct reader *reader, const struct yaml_node *node, struct model_event *event,
                             struct model_version *versions);
 // A member of a mapping by versions, as "1": false with a problem if it is none from `least` that the event has.

@@ -158,6 +158,22 @@ MUST_USE bool state_identity_insert(struct state *state, const struct state_iden
 // and never shortens, the window of what comes behind). Its own transaction: none is open.
 MUST_USE bool state_expire(struct state *state, int64_t before_ms, size_t max_rows, size_t *ret_removed, struct error *error);
 
+// --- erasure ----------------------------------------------------------------------------------------------------------------
+
+// What a record says now that has been rewritten in the log (log_rewrite), in the open transaction: of the copy's row (family, key,
+// position) body and schema_id, if that record's event is the row still; of the unsettled message its identity's text.
+struct state_replica;
+MUST_USE bool state_rewrite_replica(struct state *state, const struct state_replica *row, struct error *error);
+MUST_USE bool state_rewrite_message(struct state *state, uint64_t position, struct bytes identity_text, struct error *error);
+// All MESSAGEs of the stream that were written with one schema are of another one now.
+MUST_USE bool state_written_merge(struct state *state, uint32_t stream, uint32_t from_schema, uint32_t to_schema,
+                                  struct error *error);
+// Every text and blob of every table, by a connection of its own; row: its place in the table, from 1. Return false to stop.
+typedef bool state_value_visit(void *context, const char *table, int64_t row, const char *column, struct bytes value);
+MUST_USE bool state_values_each(const char *path, state_value_visit *visit, void *context, struct error *error);
+// Leaves in the files nothing but what the tables hold. No transaction is open. ERROR_UNAVAILABLE: a reader was in the way.
+MUST_USE bool state_sweep(struct state *state, struct error *error);
+
 // --- replicas and dirty keys ------------------------------------------------------------------------------------------------
 
 struct state_replica {

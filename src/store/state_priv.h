@@ -124,6 +124,14 @@
         X(REPLICAS, "SELECT " REPLICA_COLUMNS " FROM replica WHERE family = ?1 AND key > ?2 AND NOT tombstone"        \
                     " ORDER BY key LIMIT ?3")                                                                         \
         X(REPLICA_PUT, "INSERT OR REPLACE INTO replica(" REPLICA_COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)") \
+        X(REPLICA_AT, "SELECT schema FROM replica WHERE family = ?1 AND key = ?2 AND position = ?3 AND NOT tombstone") \
+        X(REPLICA_REWRITE, "UPDATE replica SET body = ?4, schema = ?5 WHERE family = ?1 AND key = ?2 AND position = ?3") \
+        X(MESSAGE_REWRITE, "UPDATE message SET identity_text = ?2 WHERE position = ?1 AND identity_text <> ?2")       \
+        X(WRITTEN_MERGE, "INSERT INTO written SELECT stream, ?3, count, first, last, last_ms FROM written"            \
+                         " WHERE stream = ?1 AND schema = ?2 ON CONFLICT(stream, schema) DO UPDATE SET"               \
+                         " count = count + excluded.count, first = min(first, excluded.first),"                       \
+                         " last = max(last, excluded.last), last_ms = max(last_ms, excluded.last_ms)")                \
+        X(WRITTEN_DROP, "DELETE FROM written WHERE stream = ?1 AND schema = ?2")                                      \
         X(DIRTY_FIND, "SELECT EXISTS(SELECT 1 FROM dirty WHERE family = ?1 AND key = ?2),"                            \
                       " EXISTS(SELECT 1 FROM dirty WHERE family = ?1 AND key = '')")                                  \
         X(DIRTY_ALL, "SELECT " DIRTY_COLUMNS " FROM dirty WHERE family = ?1 ORDER BY position")                       \
