@@ -147,9 +147,13 @@ bool format_iri_reference(struct bytes text, struct arena *scratch) {
 
 static bool scan_varchars(struct scan *scan) {
         const char *start = scan->at;
-        while (is_letter(scan_peek(scan)) || is_digit(scan_peek(scan)) || scan_peek(scan) == '_' || scan_percent(scan))
-                if (*scan->at != '%' && scan->at < scan->end && (is_letter(*scan->at) || is_digit(*scan->at) || *scan->at == '_'))
+        while (true) {
+                char c = scan_peek(scan);
+                if (is_letter(c) || is_digit(c) || c == '_')
                         scan->at++;
+                else if (!scan_percent(scan))
+                        break;
+        }
         return scan->at > start;
 }
 

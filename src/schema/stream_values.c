@@ -77,6 +77,14 @@ void plan_values_make(struct planner *planner, const struct conditions *conditio
         const struct json *first = list->constant ? list->constant : list->values + 1;
         const struct json *end = list->constant ? json_next(first) : json_next(list->values);
         uint8_t bit = (uint8_t)(1u << conditions->type), types = 0, dom = 0;
+        // In draft 4 how a number is written decides whether it is an integer: equal numbers may have two verdicts.
+        for (uint32_t i = 0; i < conditions->all_count && conditions->type == JSON_NUMBER; i++) {
+                if (conditions->all[i]->plain_integers) {
+                        plan->types |= bit;
+                        plan->dom |= bit;
+                        return;
+                }
+        }
         struct plan_values *values = values_begin(planner, list->constant ? 1 : json_count(list->values));
         for (const struct json *value = first; value < end; value = json_next(value)) {
                 bool all = true, decided = true;

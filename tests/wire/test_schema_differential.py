@@ -165,3 +165,9 @@ def test_verdicts_are_those_of_another_implementation(build, seed):
             different.append((json.dumps(schema), answer, theirs, json.dumps(wrong)))
     assert not different, different[0]
     assert decided > 500
+
+
+def test_in_draft_4_how_a_number_is_written_decides_whether_it_is_an_integer(build):
+    schema = {"$schema": "http://json-schema.org/draft-04/schema#", "type": "integer", "enum": [2, 3]}
+    done = subprocess.run([build / "tests/probe"], input=json.dumps(["schema", schema, 2, 2.0, 4]) + "\n", capture_output=True, text=True)
+    assert done.stdout == "100\n"
