@@ -17,6 +17,7 @@ struct api *api_new(const struct api_options *options) {
         api_add_parked(api);
         api_add_proof(api);
         api_add_metrics(api);
+        api_add_pseudonyms(api);
         return api;
 }
 
@@ -180,20 +181,30 @@ const struct model_communication *api_communication(struct api_request *request,
 
 // ---- routing ----
 
-// Takes as long wherever they differ.
-static bool same_token(struct bytes a, struct bytes b) {
+bool api_same_token(struct bytes a, struct bytes b) {
         unsigned differ = a.size != b.size;
         for (size_t i = 0; i < b.size; i++)
                 differ |= (unsigned char)b.data[i] ^ (i < a.size ? (unsigned char)a.data[i] : 0u);
         return differ == 0;
 }
 
-static bool authorized(const struct api *api, const struct http_exchange *exchange) {
+bool api_bearer(const struct http_exchange *exchange, struct bytes *ret_token) {
         struct bytes value, scheme = BYTES("Bearer ");
         if (!http_header_find(exchange->headers, exchange->header_count, BYTES("Authorization"), &value) || value.size < scheme.size ||
             !bytes_equal_ignore_case((struct bytes){value.data, scheme.size}, scheme))
                 return false;
-        return same_token((struct bytes){value.data + scheme.size, value.size - scheme.size}, api->options.token);
+        *ret_token = (struct bytes){value.data + scheme.size, value.size - scheme.size};
+        return true;
+}
+
+static bool authorized(const struct api *api, const struct http_exchange *exchange) {
+        struct bytes token;
+        return api_bearer(exchange, &token) && api_same_token(token, api->options.token);
+}
+
+void api_refuse_token(struct http_exchange *exchange, unsigned status, const char *message) {
+        struct http_header challenge = {BYTES("WWW-Authenticate"), BYTES("Bearer")};
+        refuse(exchange, status, status == 401 ? "unauthorized" : "forbidden", message, status == 401 ? &challenge : NULL);
 }
 
 // The route of a request; NULL: *ret_allowed has the methods of its path, empty if there is no such path.

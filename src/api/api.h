@@ -20,6 +20,7 @@ struct log_reader;
 struct model;
 struct model_communication;
 struct named_value;
+struct pseudonyms;
 struct registry;
 struct state_reader;
 struct views;
@@ -69,6 +70,7 @@ struct api_options {
         struct log_reader *log_reader;                  // the control thread's, as is
         struct state_reader *reader;                    // that of state.db
         const struct registry *registry;
+        struct pseudonyms *pseudonyms;                  // NULL: there are none
         struct bytes token;
         struct bytes private_pem;                       // that signs certificates
         // Sums up the data plane's servers for /metrics. Any thread.

@@ -5,6 +5,7 @@
 //      parked.c        /parked
 //      certify.c       /proof
 //      metrics.c       /metrics
+//      pseudonyms.c    /pseudonyms
 #pragma once
 
 #include <stdatomic.h>
@@ -37,6 +38,14 @@ void api_add_status(struct api *api);
 void api_add_parked(struct api *api);
 void api_add_proof(struct api *api);
 void api_add_metrics(struct api *api);
+void api_add_pseudonyms(struct api *api);
+
+// The bearer token of a request; false: there is none.
+bool api_bearer(const struct http_exchange *exchange, struct bytes *ret_token);
+// Takes as long wherever they differ.
+bool api_same_token(struct bytes a, struct bytes b);
+// Answers 401 with the challenge, or 403.
+void api_refuse_token(struct http_exchange *exchange, unsigned status, const char *message);
 
 // ---- asking the gateway about all communications, or one ----
 

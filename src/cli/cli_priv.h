@@ -58,6 +58,8 @@ int cli_parked_show(const struct cli_options *options);
 int cli_parked_retry(const struct cli_options *options);
 int cli_parked_settle(const struct cli_options *options);
 int cli_parked_discard(const struct cli_options *options);
+int cli_privacy_erase(const struct cli_options *options);
+int cli_privacy_status(const struct cli_options *options);
 int cli_proof(const struct cli_options *options);
 
 int cli_verify(const struct cli_options *options);

@@ -55,6 +55,14 @@ const struct cli_command cli_commands[] = {
          CLIENT | TAKES(DONE), 1, 1, cli_parked_settle},
         {"parked discard", "POSITION", "give it up",
          "It will not be delivered, and its account says so. What waits behind it in its lane goes on.", CLIENT, 1, 1, cli_parked_discard},
+        {"privacy erase", "EVENT…", "erase an event's personal values from topics, copies, calls and snapshots, live",
+         "Rewrites what the log holds of the events below the version that is emitted, which must have no personal values: bodies are\n"
+         "converted up, requests and answers of settled calls go, copies and snapshots are made anew, and both databases are swept.\n"
+         "Positions and offsets stay. Without --json the command follows the job to its end (exit status 0: done, 75: it failed);\n"
+         "kill commute or this command anywhere, and it goes on. docs/privacy.md says what is promised.", CLIENT, 1, CLI_ARGUMENTS_MAX,
+         cli_privacy_erase},
+        {"privacy status", "", "show the last erasure", "Its phase, how far it is, what it counted, why it waits or has failed.", CLIENT,
+         0, 0, cli_privacy_status},
         {"proof", "COMMUNICATION [-o FILE]", "write a signed certificate of a communication's accounts",
          "The ledger's sums and equations at one position, what they assume, and the configuration's hash, signed with Ed25519.",
          CLIENT | TAKES(OUTPUT), 1, 1, cli_proof},

@@ -75,6 +75,10 @@ static bool open_migrations(struct daemon *daemon, struct error *error) {
         return migrate_runtime_restore(daemon->migrations, daemon->control.reader, error);
 }
 
+static void look_at_schemas(void *user) {
+        erasing_look(user);
+}
+
 bool daemon_control_open(struct daemon *daemon, struct error *error) {
         struct control *control = &daemon->control;
         const struct model_settings *settings = &daemon->model->settings;
@@ -87,12 +91,14 @@ bool daemon_control_open(struct daemon *daemon, struct error *error) {
         struct api_options options = {
                 .loop = control->loop, .model = daemon->model, .gateway = daemon->gateway, .log = daemon->log,
                 .views = daemon->views, .log_reader = control->log_reader, .reader = control->reader, .registry = daemon->registry,
-                .token = bytes_of(daemon->keys.token), .private_pem = buffer_bytes(&daemon->keys.private_pem),
+                .pseudonyms = daemon->pseudonyms, .token = bytes_of(daemon->keys.token), .private_pem = buffer_bytes(&daemon->keys.private_pem),
                 .server_stats = sum_servers, .user = daemon,
         };
         daemon->api = api_new(&options);
-        if (!open_migrations(daemon, error))
+        if (!open_migrations(daemon, error) || !erasing_open(daemon, error))
                 return false;
+        daemon->erasing.rest = (struct privacy_rest){daemon->erasing.erase, look_at_schemas, daemon};
+        privacy_rest_add(daemon->api, &daemon->erasing.rest);
         return listen_on(daemon, "registry", settings->registry, REGISTRY_REST_BODY_MAX, registry_rest_http, &control->rest,
                          &control->registry, control->registry_address, error) &&
                listen_on(daemon, "control", settings->control, API_BODY_MAX, api_http, daemon->api, &control->api_server,
@@ -110,7 +116,7 @@ static void *run(void *user) {
 bool daemon_control_start(struct daemon *daemon, struct error *error) {
         journal_start(daemon->journal, daemon->control.loop);
         daemon->control.started = thread_start("control", run, daemon, &daemon->control.thread, error);
-        return daemon->control.started;
+        return daemon->control.started && erase_start(daemon->erasing.erase, error);
 }
 
 // ---- ending ----

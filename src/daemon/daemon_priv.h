@@ -4,6 +4,7 @@
 //      recover.c       data folder, log, views, registry: what a start finds
 //      contracts.c     events' schemas in the registry, and what the gateway is told of them
 //      control.c       the control thread: the registry's REST API and the control API
+//      erasing.c       what an erasure needs of all this
 //      plane.c         the data plane's loops
 //      journal.c       appends to the stream `control`
 //      keys.c          secrets
@@ -13,7 +14,9 @@
 #pragma once
 
 #include "api/api.h"
+#include "api/privacy_rest.h"
 #include "api/registry_rest.h"
+#include "base/pseudonym.h"
 #include "daemon/journal.h"
 #include "daemon/keys.h"
 #include "daemon/plane.h"
@@ -21,6 +24,7 @@
 #include "gateway/gateway.h"
 #include "gateway/views.h"
 #include "log/log.h"
+#include "migrate/erase.h"
 #include "migrate/runtime.h"
 #include "store/state.h"
 
@@ -40,12 +44,23 @@ struct control {
         bool log_was_broken, views_were_failing;
 };
 
+struct erasing {
+        struct erase *erase;
+        struct loop *loop;                      // of the erasure's thread, for its converter; NULL until it needs one
+        struct converter *converter;
+        atomic_uint **schemas;                  // by event and version; 0: not registered
+        struct privacy_rest rest;
+};
+
 struct daemon {
         struct say say;
         const struct model *model;
         int lock;                               // of the data folder; -1: not held
         char *log_path, *state_path;
         struct keys keys;
+        struct pseudonyms *pseudonyms;
+        struct template_pseudonyms template_pseudonyms; // the same, for templates
+        char pseudonym_key[17];                 // fingerprint in the last CONFIG record; "": none
         struct log *log;
         struct registry *registry;
         struct views *views;
@@ -65,6 +80,7 @@ struct daemon {
         struct control control;
         struct migrate_runtime *migrations;
         struct api *api;
+        struct erasing erasing;
         struct loop_task stop_task;             // the gateway's end, on the owner's loop
         struct loop_timer rest_timer;
         int events;                             // eventfd: the data plane has drained, or has come to rest
@@ -91,6 +107,12 @@ MUST_USE bool contracts_register(struct daemon *daemon, struct error *error);
 // Tells the gateway the newest schema of each event.
 void contracts_tell(struct daemon *daemon);
 registry_append contracts_append;               // user: the daemon
+
+// ---- erasing.c ----
+// Finds an erasure that was under way. After the control thread's reader is open.
+MUST_USE bool erasing_open(struct daemon *daemon, struct error *error);
+void erasing_look(struct daemon *daemon);       // control thread: schemas may have been registered
+void erasing_close(struct daemon *daemon);      // while the control thread, the views and the log still run
 
 // ---- control.c ----
 MUST_USE bool daemon_control_open(struct daemon *daemon, struct error *error);

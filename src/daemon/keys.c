@@ -115,18 +115,24 @@ static bool secret(const char *path, void (*make)(struct buffer *content), struc
         return write_once(path, 0600, buffer_bytes(content), error);
 }
 
-static bool load_hash_key(const char *path, bool log_exists, struct hash_key *ret_key, struct error *error) {
+static bool load_key(const char *path, struct hash_key *ret_key, struct error *error) {
         struct buffer CLEANUP(buffer_free) content = {0};
+        if (!secret(path, make_key, &content, error))
+                return false;
+        bool fits = content.size == sizeof *ret_key;
+        if (fits)
+                memcpy(ret_key->bytes, content.data, sizeof ret_key->bytes);
+        size_t size = content.size;
+        explicit_bzero(content.data, content.capacity);
+        return fits || error_set(error, ERROR_CORRUPT, "%s: %zu bytes, and a key has %zu: restore the file from a backup", path, size,
+                                 sizeof *ret_key);
+}
+
+static bool load_hash_key(const char *path, bool log_exists, struct hash_key *ret_key, struct error *error) {
         if (log_exists && access(path, F_OK) < 0 && errno == ENOENT)
                 return error_set(error, ERROR_NOT_FOUND, "%s: the log is there and its key is not. Without it no identity of before is "
                                  "recognised: restore the file from a backup", path);
-        if (!secret(path, make_key, &content, error))
-                return false;
-        if (content.size != sizeof *ret_key)
-                return error_set(error, ERROR_CORRUPT, "%s: %zu bytes, and a key has %zu: restore the file from a backup", path,
-                                 content.size, sizeof *ret_key);
-        memcpy(ret_key->bytes, content.data, sizeof ret_key->bytes);
-        return true;
+        return load_key(path, ret_key, error);
 }
 
 static bool load_token(const char *path, char ret_token[static KEYS_TOKEN_SIZE + 1], struct error *error) {
@@ -160,6 +166,7 @@ bool keys_load(const char *folder, bool log_exists, struct keys *ret_keys, struc
         struct arena CLEANUP(arena_free) arena = {0};
         struct keys keys = {0};
         if (!load_hash_key(arena_print(&arena, "%s/key", folder), log_exists, &keys.hash, error) ||
+            !load_key(arena_print(&arena, "%s/pseudonym.key", folder), &keys.pseudonym, error) ||
             !load_token(arena_print(&arena, "%s/token", folder), keys.token, error) ||
             !load_pair(arena_print(&arena, "%s/certificate.key", folder), arena_print(&arena, "%s/certificate.pub", folder), &keys,
                        error)) {
@@ -172,6 +179,7 @@ bool keys_load(const char *folder, bool log_exists, struct keys *ret_keys, struc
 
 void keys_free(struct keys *keys) {
         explicit_bzero(&keys->hash, sizeof keys->hash);
+        explicit_bzero(&keys->pseudonym, sizeof keys->pseudonym);
         explicit_bzero(keys->token, sizeof keys->token);
         if (keys->private_pem.data)
                 explicit_bzero(keys->private_pem.data, keys->private_pem.capacity);

@@ -2,10 +2,12 @@
 // The secrets of a data folder, each made once and then only read:
 //
 //      key                     32 bytes: what identities, lanes and bodies of this log are hashed with
+//      pseudonym.key           32 bytes: what pseudonyms are made with (base/pseudonym.h)
 //      token                   the control API's bearer token, one line
 //      certificate.key         Ed25519, PEM: what certificates are signed with
 //      certificate.pub         its public half: what `commute verify` wants
 //
+// A pseudonym.key that is lost or exchanged is found out by the fingerprint in the configuration's record (daemon/recover.c).
 // Files are 0600 (certificate.pub: 0644) and durable before they are used. A log without its key is refused: under another key
 // no identity of before would be recognised, and what was done could be done again. So is a secret that others can read.
 // Main thread; whoever calls holds the folder's lock.
@@ -19,6 +21,7 @@ enum { KEYS_TOKEN_SIZE = 43 };          // 32 random bytes in base64url
 
 struct keys {
         struct hash_key hash;
+        struct hash_key pseudonym;
         char token[KEYS_TOKEN_SIZE + 1];
         struct buffer private_pem, public_pem;
 };

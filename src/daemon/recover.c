@@ -17,7 +17,8 @@ static char *path_in(const char *folder, const char *name) {
         return buffer_take_text(&text);
 }
 
-// {"format":1,"hash":"…","configuration":{…}}
+// {"format":1,"hash":"…","pseudonym_key":"…","configuration":{…}}; pseudonym_key is the fingerprint of the key in force, which
+// must not change: nobody could resolve the pseudonyms of before.
 static bool fold_config(struct daemon *daemon, const struct record *record, struct bytes body, struct error *error) {
         struct arena CLEANUP(arena_free) arena = {0};
         const struct json *root;
@@ -27,6 +28,9 @@ static bool fold_config(struct daemon *daemon, const struct record *record, stru
         if (!json_is(hash, JSON_STRING) || json_text(hash).size >= sizeof daemon->config_hash)
                 return error_set(error, ERROR_CORRUPT, "it has no hash");
         snprintf(daemon->config_hash, sizeof daemon->config_hash, "%.*s", BYTES_PRINT(json_text(hash)));
+        const struct json *key = json_get_text(root, "pseudonym_key");
+        if (json_is(key, JSON_STRING))
+                snprintf(daemon->pseudonym_key, sizeof daemon->pseudonym_key, "%.*s", BYTES_PRINT(json_text(key)));
         daemon->config_number = record->mapping;
         configured_fold(daemon, root, body);
         return true;
@@ -127,13 +131,19 @@ static bool append(struct daemon *daemon, enum record_kind kind, struct bytes bo
 }
 
 static bool append_config(struct daemon *daemon, struct error *error) {
-        if (strcmp(daemon->config_hash, daemon->model->hash_text) == 0)
+        char pseudonym_key[17];
+        pseudonyms_fingerprint(daemon->pseudonyms, pseudonym_key);
+        if (daemon->pseudonym_key[0] && strcmp(daemon->pseudonym_key, pseudonym_key) != 0)
+                return error_set(error, ERROR_CORRUPT, "%s/pseudonym.key: not the key that pseudonyms of this log were made with. Without "
+                                 "it nobody can resolve them: restore the file from a backup", daemon->model->settings.data);
+        if (daemon->pseudonym_key[0] && strcmp(daemon->config_hash, daemon->model->hash_text) == 0)
                 return true;
         struct buffer CLEANUP(buffer_free) body = {0};
         struct json_writer writer = {.buffer = &body};
         json_begin_object(&writer);
         json_member_u64(&writer, "format", 1);
         json_member_text(&writer, "hash", daemon->model->hash_text);
+        json_member_text(&writer, "pseudonym_key", pseudonym_key);
         json_key(&writer, "configuration");
         json_raw(&writer, daemon->model->canonical);
         json_end_object(&writer);
@@ -144,6 +154,19 @@ static bool append_config(struct daemon *daemon, struct error *error) {
         daemon->config_number++;
         SAY(&daemon->say, INFO, "configuration", {"number", SAY_NUMBER(daemon->config_number)}, {"hash", daemon->model->hash_text});
         return true;
+}
+
+static bool pseudonym(void *user, struct bytes purpose, struct bytes value, struct buffer *out, struct error *error) {
+        return pseudonym_make(user, purpose, value, out, error);
+}
+
+static bool resolve(void *user, struct bytes purpose, struct bytes text, struct buffer *out, struct error *error) {
+        return pseudonym_resolve(user, purpose, text, out, error);
+}
+
+static void make_pseudonyms(struct daemon *daemon) {
+        daemon->pseudonyms = pseudonyms_new(daemon->keys.pseudonym.bytes);
+        daemon->template_pseudonyms = (struct template_pseudonyms){pseudonym, resolve, daemon->pseudonyms};
 }
 
 static bool append_start(struct daemon *daemon, struct error *error) {
@@ -164,6 +187,8 @@ bool daemon_recover(struct daemon *daemon, struct error *error) {
         bool log_exists = access(daemon->log_path, F_OK) == 0;
         if (!keys_load(folder, log_exists, &daemon->keys, error))
                 return false;
+        make_pseudonyms(daemon);
+        IGNORE(setenv("SQLITE_TMPDIR", folder, 0) == 0);        // where VACUUM puts its copy, which has no name: /tmp may be small
         struct log_options options = {.threaded = true};
         daemon->registry = registry_new(NULL);
         if (!log_open(daemon->log_path, &options, &daemon->log, error))
@@ -182,6 +207,7 @@ void daemon_recover_undo(struct daemon *daemon) {
         log_close(daemon->log);
         journal_free(daemon->journal);
         registry_free(daemon->registry);
+        pseudonyms_free(TAKE(daemon->pseudonyms));
         keys_free(&daemon->keys);
         disk_unlock(daemon->lock);
         free(daemon->log_path);

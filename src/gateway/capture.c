@@ -211,7 +211,8 @@ static void read_row(struct capture *capture) {
 static bool render(struct capture *capture, struct data_event *ret_event, struct error *error) {
         struct data *data = capture->claim.data;
         const struct template *template = data->event->body;
-        struct template_inputs inputs = {.path = capture->path, .path_count = capture->path_count};
+        struct template_inputs inputs = {.path = capture->path, .path_count = capture->path_count,
+                                         .pseudonyms = data->route->gateway->options.pseudonyms};
         unsigned needs = template_references(template);
         if ((needs & 1u << TEMPLATE_BODY) && !json_parse(capture->exchange->body, NULL, &capture->arena, &inputs.body, error))
                 return error_wrap(error, "body");
@@ -253,7 +254,8 @@ static void build_without_key(struct capture *capture) {
                 }
                 key = event.key;
         } else if (!json_parse(capture->response.body, NULL, &capture->arena, &capture->answer, &error) ||
-                   !model_event_key(data->event, capture->answer, &capture->arena, &key, &error) || key.size > RECORD_KEY_MAX) {
+                   !model_event_key(data->event, data->event->produces, &(struct template_inputs){.event = capture->answer},
+                                    &capture->arena, &key, &error) || key.size > RECORD_KEY_MAX) {
                 unknown(capture, true, "the owner's response does not have the row's key");
                 return;
         }

@@ -32,7 +32,7 @@ bool data_event_of(const struct data *data, struct bytes source, struct bytes ex
         }
         if (!schema_validate(schema, event.body, event.json, arena, error))
                 return error_wrap(error, "the event does not match its schema");
-        if (!model_event_key(data->event, event.json, arena, &event.key, error))
+        if (!model_event_key(data->event, 0, &(struct template_inputs){.event = event.json}, arena, &event.key, error))
                 return error_wrap(error, "the event's key");
         if (event.key.size > RECORD_KEY_MAX)
                 return error_set(error, ERROR_LIMIT, "the event's key has %zu bytes, at most %d are allowed", event.key.size,
@@ -163,7 +163,7 @@ bool data_delivery_render(struct owned_shard *owned, const struct record *record
         bool tombstone = record->flags & RECORD_TOMBSTONE;
         if (!target->target)
                 return error_set(error, ERROR_CORRUPT, "%s delivers nothing", communication->name);
-        struct template_inputs inputs = {.id = record->identity_text};
+        struct template_inputs inputs = {.id = record->identity_text, .pseudonyms = owned->route->gateway->options.pseudonyms};
         struct bytes document = tombstone ? key_document(data->event, record->key, arena) : event;
         if (!json_parse(document, NULL, arena, &inputs.event, error))
                 return error_wrap(error, "event");

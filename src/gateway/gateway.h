@@ -27,6 +27,7 @@ struct random_source;
 
 struct gateway_options {
         const struct model *model;              // referenced
+        const struct template_pseudonyms *pseudonyms;   // of templates; NULL: there are none
         struct log *log;
         struct registry *registry;              // schemas by id
         struct views *views;                    // woken when the log has grown; NULL: nobody

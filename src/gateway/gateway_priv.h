@@ -191,7 +191,7 @@ struct delivery {
         struct http_header headers[REQUEST_HEADERS_MAX + 4];
         size_t header_count;
 };
-bool delivery_render(const struct model_communication *communication, const struct record *record, struct bytes event,
+bool delivery_render(const struct route *route, const struct record *record, struct bytes event,
                      struct arena *arena, struct delivery *ret_delivery, struct error *error);
 
 // ---- shadow.c ----

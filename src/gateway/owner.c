@@ -319,6 +319,7 @@ bool owner_event(struct call *call, const struct topic_partition *partition, str
                 .has_sequence = true,
                 .id = call->shard.identity_text,
                 .now = buffer_bytes(&now),
+                .pseudonyms = gateway->options.pseudonyms,
         };
         struct named_value *query = NULL;
         struct bytes path, query_text;

@@ -120,8 +120,9 @@ static size_t with_bearer(const struct model_service *service, struct arena *are
         return count + 1;
 }
 
-bool delivery_render(const struct model_communication *communication, const struct record *record, struct bytes event,
+bool delivery_render(const struct route *route, const struct record *record, struct bytes event,
                      struct arena *arena, struct delivery *ret_delivery, struct error *error) {
+        const struct model_communication *communication = route->communication;
         struct kept_request kept;
         if (!request_decode(record->request, &kept, error))
                 return false;
@@ -132,7 +133,8 @@ bool delivery_render(const struct model_communication *communication, const stru
                 return error_set(error, ERROR_REJECTED, "the message was made for %.*s %.*s, which is not %s", BYTES_PRINT(kept.method),
                                  BYTES_PRINT(kept.target), target_source(communication->call));
         size_t count = target_variable_count(communication->call);
-        struct template_inputs inputs = {.path = values, .path_count = count, .id = record->identity_text};
+        struct template_inputs inputs = {.path = values, .path_count = count, .id = record->identity_text,
+                                         .pseudonyms = route->gateway->options.pseudonyms};
         if (!json_parse(event, NULL, arena, &inputs.event, error))
                 return error_wrap(error, "event");
         struct buffer target = {0}, body = {0};
@@ -191,7 +193,7 @@ static bool send_recorded(struct provider_call *call, struct error *error) {
         if (call->kind == SHARD_DELIVERY) {
                 struct delivery delivery;
                 if (owned->route->data ? !data_delivery_render(owned, &record, body, &arena, &delivery, error)
-                                       : !delivery_render(communication, &record, body, &arena, &delivery, error))
+                                       : !delivery_render(owned->route, &record, body, &arena, &delivery, error))
                         return false;
                 size_t count = with_identity(communication, record.identity_text, delivery.headers, delivery.header_count);
                 count = with_bearer(communication->to, &arena, delivery.headers, count);

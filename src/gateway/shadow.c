@@ -176,7 +176,7 @@ void shadow_call(struct call *call) {
         CLEANUP(arena_free) struct arena arena = {0};
         struct delivery delivery;
         struct error error;
-        if (!delivery_render(route->communication, &record, event, &arena, &delivery, &error)) {
+        if (!delivery_render(route, &record, event, &arena, &delivery, &error)) {
                 shadow_difference(route, "%s", error.text);
                 return;
         }

@@ -72,6 +72,7 @@ bool views_open(const struct views_options *options, struct views **ret_views, s
         pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
         pthread_cond_init(&views->wake, &monotonic);
         pthread_condattr_destroy(&monotonic);
+        list_init(&views->orders);
         views_batch_clear(views);
         if (!open_parts(views, error))
                 return false;
@@ -89,6 +90,7 @@ void views_close(struct views *views) {
                 pthread_mutex_unlock(&views->mutex);
                 thread_join(views->thread);
         }
+        views_orders_end(views);
         views_snapshot_close(views);
         views_batch_clear(views);
         views_shards_free(views);
@@ -232,6 +234,8 @@ static void gather(const struct views *views) {
 
 static bool tend_snapshot(struct views *views, struct error *error) {
         int64_t now_ms = clock_wall_ms(views->options.clock);
+        if (views_orders_snapshot(views))       // it counts the pieces of each: nobody else may make one meanwhile
+                return true;
         if (now_ms < views->snapshot_after_ms || (views->snapshot.stage == VIEWS_SNAPSHOT_NONE && !views_snapshot_due(views)))
                 return true;
         bool more = true;
@@ -266,6 +270,11 @@ static void *run(void *context) {
                 }
                 done = done && tend_snapshot(views, &error);
                 report(views, done, &error);
+                bool more = false;
+                if (done)
+                        views_orders_step(views, &more);
+                if (more)
+                        views_wake(views);
         }
         return NULL;
 }

@@ -29,6 +29,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/list.h"
 #include "log/record.h"
 
 struct clock;
@@ -88,6 +89,29 @@ MUST_USE bool views_start(struct views *views, struct error *error);
 // Stops the thread at a batch's end and closes. NULL is allowed. The log is closed after it; readers before or after.
 void views_close(struct views *views);
 void views_closep(struct views **views);
+
+// ---- erasure (views_erase.c): orders to the views' thread, carried out between two batches, each in the order given ----
+
+struct log_record;
+enum views_order_kind {
+        VIEWS_REWRITE,                          // rows say what `records` say now: records of the log as they are after log_rewrite
+        VIEWS_WRITTEN,                          // MESSAGEs of `stream` that were of from_schema are of to_schema
+        VIEWS_SWEEP,                            // state.db holds nothing but what its tables hold (state_sweep)
+        VIEWS_SNAPSHOT,                         // nothing of older snapshots is left: two new ones, and no piece beyond theirs
+};
+struct views_order {
+        enum views_order_kind kind;
+        const struct log_record *records;       // up to the views' position; later ones are folded as they are
+        size_t count;
+        uint32_t stream, from_schema, to_schema;
+        void (*done)(struct views_order *order, const struct error *error);    // on the views' thread; NULL: done
+        void *user;
+        struct list link;                       // the views'
+        unsigned stage;                         // the views'
+        uint32_t pieces[2];                     // the views'
+};
+// The order is the views' until done is called; views_close ends it with ERROR_UNAVAILABLE. Any thread.
+void views_give(struct views *views, struct views_order *order);
 
 void views_wake(struct views *views);                   // the log has grown; from any thread, cheap, never blocks
 uint64_t views_position(const struct views *views);     // up to where readers see the log folded

@@ -182,6 +182,55 @@ static bool message_flush(struct views *views, const struct views_message *messa
                                : state_message_insert(views->state, &message->row, error);
 }
 
+// --- versions ---------------------------------------------------------------------------------------------------------------
+
+static bool versions_flush(struct views *views, struct error *error) {
+        for (size_t i = 0; i < views->written_count; i++)
+                if (!state_written_add(views->state, &views->written[i], error))
+                        return false;
+        for (size_t i = 0; i < views->kept_count; i++) {
+                const struct views_kept *kept = &views->kept[i];
+                if (kept->more && !state_kept_add(views->state, kept->family, kept->schema_id, kept->more, error))
+                        return false;
+        }
+        views->written_count = views->kept_count = 0;
+        return true;
+}
+
+bool views_written(struct views *views, uint32_t stream, uint32_t schema_id, uint64_t position, int64_t time_ms,
+                   struct error *error) {
+        size_t i = 0;
+        while (i < views->written_count && (views->written[i].stream != stream || views->written[i].schema_id != schema_id))
+                i++;
+        if (i == VIEWS_VERSIONS_MAX) {
+                if (!versions_flush(views, error))
+                        return false;
+                i = 0;
+        }
+        if (i == views->written_count)
+                views->written[views->written_count++] =
+                        (struct state_written){.stream = stream, .schema_id = schema_id, .first = position};
+        views->written[i].count++;
+        views->written[i].last = position;
+        views->written[i].last_ms = time_ms;
+        return true;
+}
+
+bool views_kept(struct views *views, uint32_t family, uint32_t schema_id, int64_t more, struct error *error) {
+        size_t i = 0;
+        while (i < views->kept_count && (views->kept[i].family != family || views->kept[i].schema_id != schema_id))
+                i++;
+        if (i == VIEWS_VERSIONS_MAX) {
+                if (!versions_flush(views, error))
+                        return false;
+                i = 0;
+        }
+        if (i == views->kept_count)
+                views->kept[views->kept_count++] = (struct views_kept){.family = family, .schema_id = schema_id};
+        views->kept[i].more += more;
+        return true;
+}
+
 // --- the whole --------------------------------------------------------------------------------------------------------------
 
 void views_batch_clear(struct views *views) {
@@ -190,6 +239,7 @@ void views_batch_clear(struct views *views) {
         views->lanes = views->messages = (struct table){0};
         list_init(&views->lanes_touched);
         list_init(&views->messages_touched);
+        views->written_count = views->kept_count = 0;
 }
 
 bool views_flush(struct views *views, struct error *error) {
@@ -205,6 +255,8 @@ bool views_flush(struct views *views, struct error *error) {
         for (struct views_shard *shard; (shard = table_next(&views->shards, &at)); )
                 if (!shard_flush(views, shard, error))
                         return false;
+        if (!versions_flush(views, error))
+                return false;
         views_batch_clear(views);
         return true;
 }

@@ -218,9 +218,21 @@ static bool keep_replica(struct step *step, struct error *error) {
                 .stream = step->entry->stream,
                 .offset = step->entry->offset,
                 .tombstone = (step->record.flags & RECORD_TOMBSTONE) != 0,
+                .schema_id = step->record.schema_id,
         };
-        return views_family(step->views, step->entry->stream, &row.family, error) &&
-               state_replica_put(step->views->state, &row, error);
+        struct views *views = step->views;
+        uint32_t before;
+        struct error why;
+        if (!views_family(views, step->entry->stream, &row.family, error))
+                return false;
+        if (state_replica_schema(state_own_reader(views->state), row.family, row.key, &before, &why)) {
+                if (!views_kept(views, row.family, before, -1, error))
+                        return false;
+        } else if (why.code != ERROR_NONE) {
+                return error_set(error, why.code, "%s", why.text);
+        }
+        return (row.tombstone || views_kept(views, row.family, row.schema_id, 1, error)) &&
+               state_replica_put(views->state, &row, error);
 }
 
 static struct state_message admitted_row(const struct step *step, enum ledger_state state) {
@@ -240,6 +252,7 @@ static struct state_message admitted_row(const struct step *step, enum ledger_st
                 .flags = record->flags,
                 .admitted_ms = record->time_ms,
                 .changed_ms = record->time_ms,
+                .schema_id = record->kind == RECORD_MESSAGE ? record->schema_id : 0,
         };
 }
 
@@ -260,6 +273,9 @@ static bool fold_intent(struct step *step, struct error *error) {
 static bool fold_message(struct step *step, struct error *error) {
         const struct record *record = &step->record;
         bool reread = record->flags & RECORD_REREAD, backfill = record->flags & RECORD_BACKFILL;
+        if (!(record->flags & RECORD_TOMBSTONE) &&
+            !views_written(step->views, step->entry->stream, record->schema_id, step->entry->position, record->time_ms, error))
+                return false;
         if (reread ? !fold_capture_clean(step, error) : record->reference && !fold_capture_outcome(step, error))
                 return false;
         if ((record->flags & (RECORD_KEPT | RECORD_UPSERT)) && !keep_replica(step, error))

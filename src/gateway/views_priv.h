@@ -3,6 +3,7 @@
 //      views.c         opening, one batch, the thread
 //      views_fold.c    what each kind of record does
 //      views_snapshot.c  snapshots in the log, restoring, trimming
+//      views_erase.c   orders that erase
 //      views_batch.c   rows that a batch touches, held in memory until its end
 //
 // A batch is one transaction. Lanes, messages and sums that it touches are read once and written once, at its end: most messages
@@ -37,6 +38,13 @@ struct views_message {
         struct state_message row;
         bool stored;                            // the table has a row of it
         bool settled;
+};
+
+// What a batch has seen of a topic's partition and schema, and how many rows of a copy it has more or fewer of a schema.
+enum { VIEWS_VERSIONS_MAX = 64 };               // of a batch; with more, the rows are written at once
+struct views_kept {
+        uint32_t family, schema_id;
+        int64_t more;
 };
 
 enum views_snapshot_stage {
@@ -78,6 +86,10 @@ struct views {
         struct arena arena;
         struct table lanes, messages;
         struct list lanes_touched, messages_touched;
+        struct state_written written[VIEWS_VERSIONS_MAX];
+        size_t written_count;
+        struct views_kept kept[VIEWS_VERSIONS_MAX];
+        size_t kept_count;
         bool control_seen;
         bool stale;                             // shards could not be loaded after a failure
 
@@ -92,6 +104,7 @@ struct views {
         pthread_mutex_t mutex;                  // of what follows
         pthread_cond_t wake;
         bool stopping;
+        struct list orders;                     // struct views_order
         struct error error;                     // what `failing` is about
 };
 
@@ -110,6 +123,10 @@ MUST_USE bool views_lane(struct views *views, uint32_t shard, const struct hash1
 // NULL in *ret_message: nothing unsettled is at the position.
 MUST_USE bool views_message(struct views *views, uint64_t position, struct views_message **ret_message, struct error *error);
 void views_message_new(struct views *views, const struct state_message *row);
+// A MESSAGE of this schema is in a topic's partition; a copy has one row more (or fewer) of a schema.
+MUST_USE bool views_written(struct views *views, uint32_t stream, uint32_t schema_id, uint64_t position, int64_t time_ms,
+                            struct error *error);
+MUST_USE bool views_kept(struct views *views, uint32_t family, uint32_t schema_id, int64_t more, struct error *error);
 // Writes everything that is held into the open transaction; the batch holds no rows afterwards.
 MUST_USE bool views_flush(struct views *views, struct error *error);
 // Forgets the rows that it holds. After a failure shards and sums must be loaded again.
@@ -117,7 +134,15 @@ void views_batch_clear(struct views *views);
 MUST_USE bool views_shards_load(struct views *views, struct error *error);
 void views_shards_free(struct views *views);
 
+// --- views_erase.c ---
+// Goes on with the first order, if there is one; *ret_more: there is more to do now. False: it failed, and has been told so.
+void views_orders_step(struct views *views, bool *ret_more);
+void views_orders_end(struct views *views);
+bool views_orders_snapshot(struct views *views);                // the first order is VIEWS_SNAPSHOT
+
 // --- views_snapshot.c ---
+// Replaces a piece of a snapshot that no head speaks of by nothing. *ret_gone: there was none of this number.
+MUST_USE bool views_snapshot_blank(struct views *views, char letter, uint32_t number, bool *ret_gone, struct error *error);
 // After state_open: fills the tables from the snapshot if they need it.
 MUST_USE bool views_restore(struct views *views, struct error *error);
 bool views_snapshot_due(const struct views *views);

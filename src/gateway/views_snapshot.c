@@ -79,12 +79,13 @@ static bool restore_pieces(struct views *views, const struct head *head, struct 
 }
 
 static bool restore(struct views *views, const struct head *head, struct error *error) {
-        if (head->format != STATE_FORMAT)
+        if (head->format != STATE_FORMAT && head->format != STATE_FORMAT_BEFORE)
                 return error_set(error, ERROR_UNSUPPORTED, "it is of format %" PRIu32 ", this program knows %d", head->format,
                                  (int)STATE_FORMAT);
         if (!state_begin(views->state, error))
                 return false;
-        if (restore_pieces(views, head, error) && state_commit(views->state, head->position, error))
+        if (restore_pieces(views, head, error) &&
+            (head->format == STATE_FORMAT || state_restore_upgrade(views->state, error)) && state_commit(views->state, head->position, error))
                 return state_restored(views->state, error);
         state_rollback(views->state);
         return false;
@@ -284,6 +285,22 @@ bool views_snapshot_step(struct views *views, bool *ret_more, struct error *erro
         snapshot->error.code = ERROR_NONE;
         end(views);
         return error_wrap(error, "snapshot of the views");
+}
+
+bool views_snapshot_blank(struct views *views, char letter, uint32_t number, bool *ret_gone, struct error *error) {
+        struct views_snapshot *snapshot = &views->snapshot;
+        ASSERT(snapshot->stage == VIEWS_SNAPSHOT_NONE && !atomic_load(&snapshot->waits));
+        struct error why = {0};
+        uint64_t position;
+        buffer_clear(&snapshot->body);
+        struct bytes name = piece_name(snapshot->name, letter, number);
+        bool there = log_snapshot_read(views->log_reader, name, &position, &snapshot->body, &why);
+        bool filled = snapshot->body.size > 0;
+        buffer_clear(&snapshot->body);
+        if (!there && why.code != ERROR_NOT_FOUND && why.code != ERROR_CORRUPT)
+                return error_set(error, why.code, "%s", why.text);
+        *ret_gone = !there && why.code == ERROR_NOT_FOUND;
+        return *ret_gone || (there && !filled) || submit(views, name, error);
 }
 
 bool views_snapshot_now(struct views *views, struct error *error) {

@@ -32,6 +32,59 @@ static bool is_reference(const struct json *node) {
         return is_dollar(node) && !(node->count > 1 && node->text[1] == '$');
 }
 
+// ---- pseudonyms ----
+
+static const char *const operation_names[] = {"$pseudonym", "$resolve"};
+
+bool template_is_purpose(struct bytes name) {
+        bool good = name.size > 0 && name.size <= TEMPLATE_PURPOSE_MAX;
+        for (size_t i = 0; i < name.size && good; i++)
+                good = name.data[i] && strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-", name.data[i]);
+        return good;
+}
+
+// The place of the operation among the names if the object has one as a member; else ARRAY_SIZE(operation_names).
+static size_t operation_of(const struct json *object) {
+        size_t i = 0;
+        while (i < ARRAY_SIZE(operation_names) && !json_get_text(object, operation_names[i]))
+                i++;
+        return i;
+}
+
+static const struct json *operation_value(const struct json *object) {
+        size_t i = operation_of(object);
+        return i < ARRAY_SIZE(operation_names) ? json_get_text(object, operation_names[i]) : NULL;
+}
+
+static bool compile_reference(struct template *template, const struct json *node, struct error *error);
+
+static bool misplaced(const struct template *template, const struct json *node, const char *what, struct error *error) {
+        CLEANUP(buffer_free) struct buffer place = {0};
+        json_pointer_of(&place, template->root, node);
+        return error_set(error, ERROR_INVALID, "template, at \"%.*s\": %s", BYTES_PRINT(buffer_bytes(&place)), what);
+}
+
+static bool compile_operation(struct template *template, const struct json *object, struct error *error) {
+        size_t operation = operation_of(object);
+        const struct json *value = operation_value(object), *purpose = json_get_text(value, "purpose"), *of = json_get_text(value, "of");
+        if (json_count(object) != 1)
+                return misplaced(template, object, "$pseudonym and $resolve stand alone in their object", error);
+        if (!json_is(value, JSON_OBJECT) || json_count(value) != 2 || !purpose || !of)
+                return misplaced(template, value, "expected {purpose: NAME, of: REFERENCE}", error);
+        if (!json_is(purpose, JSON_STRING) || !template_is_purpose(json_text(purpose)))
+                return misplaced(template, purpose, "expected a purpose: 1 to 64 letters, digits, . _ and -", error);
+        if (!is_reference(of))
+                return misplaced(template, of, "expected a reference, as $body/manager_id", error);
+        if (!compile_reference(template, of, error))
+                return false;
+        struct template_reference *shown = &template->references[template->count - 1].shown;
+        shown->purpose = arena_text(&template->arena, json_text(purpose));
+        shown->resolve = operation == 1;
+        return true;
+}
+
+// ---- compile ----
+
 static bool check_steps(const struct reference *reference, const char *place, struct error *error) {
         enum template_input input = reference->shown.input;
         size_t steps = reference->pointer.count;
@@ -94,7 +147,9 @@ static bool compile(struct template *template, const struct json *source, struct
 
 // References are looked for in values only: keys are literal.
 static bool compile_value(struct template *template, const struct json *node, struct error *error) {
-        if (json_is(node, JSON_OBJECT)) {
+        if (json_is(node, JSON_OBJECT) && operation_value(node)) {
+                return compile_operation(template, node, error);
+        } else if (json_is(node, JSON_OBJECT)) {
                 JSON_FOR_EACH_MEMBER(key, value, node)
                         if (!compile_value(template, value, error))
                                 return false;
@@ -197,8 +252,43 @@ static bool render_reference(struct rendering *rendering, const struct reference
         }
 }
 
+// The pseudonym of the reference's value, or the value of its pseudonym. What is wrong is told without the value.
+static bool render_operation(struct rendering *rendering, const struct reference *reference) {
+        const struct template_pseudonyms *pseudonyms = rendering->inputs->pseudonyms;
+        const char *name = operation_names[reference->shown.resolve];
+        if (!pseudonyms)
+                return error_set(rendering->error, ERROR_UNSUPPORTED, "template, at \"%s\": there are no pseudonyms here",
+                                 reference->shown.place);
+        CLEANUP(buffer_free) struct buffer text = {0};
+        CLEANUP(buffer_free) struct buffer out = {0};
+        CLEANUP(arena_free) struct arena arena = {0};
+        struct rendering inner = {.template = rendering->template, .inputs = rendering->inputs, .writer = {.buffer = &text},
+                                  .error = rendering->error};
+        const struct json *value;
+        if (!render_reference(&inner, reference) ||
+            !json_parse(buffer_bytes(&text), &(struct json_limits){.depth = JSON_DEPTH_MAX}, &arena, &value, rendering->error))
+                return false;
+        struct bytes purpose = bytes_of(reference->shown.purpose);
+        CLEANUP(buffer_free) struct buffer canonical = {0};
+        json_canonical(&canonical, value);
+        if (reference->shown.resolve && !json_is(value, JSON_STRING))
+                return leads_nowhere(rendering, reference, "it is no pseudonym: a pseudonym is a string");
+        if (!(reference->shown.resolve ? pseudonyms->resolve(pseudonyms->user, purpose, json_text(value), &out, rendering->error)
+                                       : pseudonyms->pseudonym(pseudonyms->user, purpose, buffer_bytes(&canonical), &out,
+                                                               rendering->error)))
+                return error_wrap(rendering->error, "template, at \"%s\": %s", reference->shown.place, name);
+        if (reference->shown.resolve)
+                json_raw(&rendering->writer, buffer_bytes(&out));
+        else
+                json_string(&rendering->writer, buffer_bytes(&out));
+        return true;
+}
+
 static bool render(struct rendering *rendering, const struct json *node) {
-        if (json_is(node, JSON_OBJECT)) {
+        if (json_is(node, JSON_OBJECT) && operation_value(node)) {
+                ASSERT(rendering->next < rendering->template->count);
+                return render_operation(rendering, &rendering->template->references[rendering->next++]);
+        } else if (json_is(node, JSON_OBJECT)) {
                 json_begin_object(&rendering->writer);
                 JSON_FOR_EACH_MEMBER(key, value, node) {
                         json_key_bytes(&rendering->writer, json_text(key));

@@ -11,6 +11,13 @@
 //      $id $now                        JSON strings: the message's identity; a time, RFC 3339
 //      $$text                          the literal string `$text`
 //
+// An object with one of these as its only member is a value that a pseudonym stands for, or stood for:
+//
+//      {$pseudonym: {purpose: NAME, of: REFERENCE}}    a JSON string: the pseudonym, for this purpose, of the value
+//      {$resolve: {purpose: NAME, of: REFERENCE}}      the value of a pseudonym, of the type that it had
+//
+// How that is done whoever renders gives (template_pseudonyms); a template by itself is pure.
+//
 // Compile once, render from any thread. Rendering the same inputs gives the same bytes. A reference that leads nowhere is an
 // error that names it; nothing is rendered half.
 #pragma once
@@ -29,6 +36,14 @@ struct named_value {
         struct bytes name, value;       // decoded
 };
 
+// Appends to `out`: `pseudonym` the text for a value that is given as canonical JSON; `resolve` the canonical JSON for a text. Any
+// thread. Errors do not name the value. ERROR_REJECTED: no pseudonym of this purpose; ERROR_LIMIT: too long.
+struct template_pseudonyms {
+        bool (*pseudonym)(void *user, struct bytes purpose, struct bytes value, struct buffer *out, struct error *error);
+        bool (*resolve)(void *user, struct bytes purpose, struct bytes text, struct buffer *out, struct error *error);
+        void *user;
+};
+
 // What a rendering may use. Absent: NULL nodes, {NULL, 0} bytes, no values, has_sequence false. All borrowed for the call.
 struct template_inputs {
         const struct json *body, *event, *response;
@@ -37,9 +52,13 @@ struct template_inputs {
         uint64_t sequence;
         bool has_sequence;
         struct bytes id, now;
+        const struct template_pseudonyms *pseudonyms;           // NULL: there are none, and asking for one is ERROR_UNSUPPORTED
 };
 
-enum { TEMPLATE_REFERENCES_MAX = 1000 };
+enum { TEMPLATE_REFERENCES_MAX = 1000, TEMPLATE_PURPOSE_MAX = 64 };
+
+// A purpose of pseudonyms: 1 to TEMPLATE_PURPOSE_MAX letters, digits, . _ and -.
+bool template_is_purpose(struct bytes name);
 
 // Copies what it needs of `source`. Errors (ERROR_INVALID) give the place in the template as a JSON pointer.
 // A configuration in YAML becomes a source by writing it with json/writer.h and parsing that.
@@ -60,6 +79,8 @@ struct template_reference {
         const char *text;               // as written, "$path/manager_id"
         const char *place;              // JSON pointer inside the template
         struct bytes name;              // of $path and $query: the NAME
+        const char *purpose;            // it is the `of` of a pseudonym for this purpose; NULL: it is not
+        bool resolve;                   // … of $resolve
 };
 size_t template_reference_count(const struct template *template);
 struct template_reference template_reference_at(const struct template *template, size_t index);

@@ -195,7 +195,7 @@ static bool wait_until_idle(struct embedded *e) {
         pthread_mutex_lock(&e->mutex);
         bool broken = e->state == EMBEDDED_BROKEN;
         while (broken && e->threaded && (e->writer_busy || e->checkpoint_busy || !list_empty(&e->queue) ||
-                                         !list_empty(&e->trims) || !list_empty(&e->snapshots)))
+                                         embedded_has_work(e)))
                 pthread_cond_wait(&e->idle, &e->mutex);
         pthread_mutex_unlock(&e->mutex);
         return broken;
@@ -306,7 +306,7 @@ static const struct log_backend embedded_backend = {
         .close = close_log, .id = get_id, .stream = embedded_stream_get, .stream_count = embedded_stream_count,
         .stream_info = embedded_stream_info, .append = embedded_append, .append_wait = embedded_append_wait,
         .step = embedded_step, .broken = is_broken, .reopen = embedded_reopen, .resolve = resolve, .trim = embedded_trim,
-        .snapshot_write = embedded_snapshot_write, .stats = get_stats, .last_position = last_position,
+        .rewrite = embedded_rewrite, .sweep = embedded_sweep, .snapshot_write = embedded_snapshot_write, .stats = get_stats, .last_position = last_position,
         .reader_open = embedded_reader_open, .reader_close = embedded_reader_close, .read = embedded_read,
         .first_position = embedded_first_position, .snapshot_read = embedded_snapshot_read,
 };
@@ -326,8 +326,8 @@ static struct embedded *make(const char *path, const struct log_options *options
         e->next_position = 1;
         e->streams = must_calloc(LOG_STREAMS_MAX + 1, sizeof *e->streams);
         list_init(&e->queue);
-        list_init(&e->trims);
-        list_init(&e->snapshots);
+        for (size_t kind = 0; kind < EMBEDDED_KINDS; kind++)
+                list_init(&e->works[kind]);
         pthread_mutex_init(&e->mutex, NULL);
         pthread_mutex_init(&e->reopening, NULL);
         pthread_condattr_t monotonic;

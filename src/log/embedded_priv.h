@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The embedded backend: one SQLite file in WAL mode, synchronous=FULL. This header is its design; embedded_open.c opens, recovers
-// and reopens, embedded_append.c queues, embedded_writer.c commits, embedded_work.c trims and stores snapshots, embedded_read.c
-// reads, embedded_stream.c knows the streams, sql.c wraps SQLite.
+// and reopens, embedded_append.c queues, embedded_writer.c commits, embedded_work.c trims and stores snapshots, embedded_rewrite.c
+// replaces records and sweeps, embedded_read.c reads, embedded_stream.c knows the streams, sql.c wraps SQLite.
 //
 // Format 1 (application_id "cmlg", user_version 1), page size 4 KiB (a commit rewrites the last page of each tree: with 16 KiB one
 // caller paid 209 us of CPU an append in place of 131 ... 183, 64 callers 30 in place of 27 ... 31):
@@ -58,6 +58,9 @@ enum {
         EMBEDDED_TAIL_BYTES = 64 << 20,
 };
 
+// What the writer does between groups, by kind; whose turn it is goes round.
+enum embedded_kind { EMBEDDED_TRIM, EMBEDDED_SNAPSHOT, EMBEDDED_REWRITE, EMBEDDED_SWEEP, EMBEDDED_KINDS };
+
 enum embedded_state { EMBEDDED_OPEN, EMBEDDED_BROKEN };
 
 struct embedded_stream {
@@ -95,7 +98,7 @@ struct embedded {
         struct error reason;                    // why it is BROKEN
         bool stopping, writer_busy, checkpoint_busy, checkpoint_wanted;
         struct list queue;                      // struct log_batch
-        struct list trims, snapshots;
+        struct list works[EMBEDDED_KINDS];      // struct log_trim, log_snapshot, log_rewrite, log_sweep
         struct table streams_by_name;
         struct embedded_stream **streams;       // [stream], 1 … stream_count; entries never change
         uint32_t stream_count;
@@ -110,7 +113,7 @@ struct embedded {
         uint32_t stored_streams;                // 1 … this are on disk; a group adds the rows up to the highest that it uses
         uint32_t staged_streams;                // and those that the current group has added
         struct embedded_gap doubt;              // the group that ended UNKNOWN
-        bool work_turn;                         // whose turn it is: trim or snapshot
+        enum embedded_kind work_turn;           // whose turn it was
         uint64_t worked_at;                     // µs
 
         atomic_uint_fast64_t read;              // stats.read
@@ -158,6 +161,17 @@ bool embedded_trim(struct log *log, struct log_trim *trim, struct error *error);
 bool embedded_snapshot_write(struct log *log, struct log_snapshot *snapshot, struct error *error);
 bool embedded_work(struct embedded *e);         // a piece of it; false: there is none
 void embedded_fail_work(struct embedded *e);
+bool embedded_has_work(const struct embedded *e);                       // mutex held
+MUST_USE bool embedded_submit_work(struct embedded *e, enum embedded_kind kind, struct list *job, struct error *error);
+void embedded_remove_work(struct embedded *e, struct list *job);
+// Ends the open transaction one way or the other. A failure of the device breaks the log.
+MUST_USE bool embedded_end_piece(struct embedded *e, bool good, struct error *error);
+
+// embedded_rewrite.c
+bool embedded_rewrite(struct log *log, struct log_rewrite *rewrite, struct error *error);
+bool embedded_sweep(struct log *log, struct log_sweep *sweep, struct error *error);
+void embedded_rewrite_piece(struct embedded *e, struct log_rewrite *rewrite);
+void embedded_sweep_piece(struct embedded *e, struct log_sweep *sweep);
 
 // embedded_read.c
 bool embedded_reader_open(struct log *log, struct log_reader **ret_reader, struct error *error);

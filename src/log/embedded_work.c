@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the writer does between groups: trims and snapshots, a bounded piece at a time, each piece a transaction. A piece that
+// What the writer does between groups: trims, snapshots, rewrites and sweeps, a bounded piece at a time, each piece a transaction (a
+// sweep is one VACUUM, which is not bounded). A piece that
 // fails ends the whole job with its error; nothing is lost by submitting it again, since trimming goes on where records are left
-// and an incomplete snapshot is not seen by anybody (its pieces are collected by the next one). Which job is whose turn: trims
-// and snapshots alternate, each kind in the order of submission.
+// and an incomplete snapshot is not seen by anybody (its pieces are collected by the next one). Which job is whose turn: the
+// kinds go round, each in the order of submission.
 #include "log/embedded_priv.h"
 
 #include <stdlib.h>
 #include <xxhash.h>
 
-static bool submit(struct embedded *e, struct list *jobs, struct list *job, struct error *error) {
+bool embedded_has_work(const struct embedded *e) {
+        for (size_t kind = 0; kind < EMBEDDED_KINDS; kind++)
+                if (!list_empty(&e->works[kind]))
+                        return true;
+        return false;
+}
+
+bool embedded_submit_work(struct embedded *e, enum embedded_kind kind, struct list *job, struct error *error) {
         pthread_mutex_lock(&e->mutex);
         bool admitted = e->state == EMBEDDED_OPEN && !e->stopping;
         if (admitted) {
-                list_append(jobs, job);
+                list_append(&e->works[kind], job);
                 pthread_cond_signal(&e->wake);
         } else
                 error_set(error, ERROR_UNAVAILABLE, "the log is %s%s", e->stopping ? "closing" : "broken: ",
@@ -21,16 +29,22 @@ static bool submit(struct embedded *e, struct list *jobs, struct list *job, stru
         return admitted;
 }
 
+void embedded_remove_work(struct embedded *e, struct list *job) {
+        pthread_mutex_lock(&e->mutex);
+        list_remove(job);
+        pthread_mutex_unlock(&e->mutex);
+}
+
 bool embedded_trim(struct log *log, struct log_trim *trim, struct error *error) {
         trim->removed = 0;
         trim->next = 0;
-        return submit(embedded_of(log), &embedded_of(log)->trims, &trim->list, error);
+        return embedded_submit_work(embedded_of(log), EMBEDDED_TRIM, &trim->list, error);
 }
 
 bool embedded_snapshot_write(struct log *log, struct log_snapshot *snapshot, struct error *error) {
         snapshot->generation = 0;
         snapshot->written = 0;
-        return submit(embedded_of(log), &embedded_of(log)->snapshots, &snapshot->list, error);
+        return embedded_submit_work(embedded_of(log), EMBEDDED_SNAPSHOT, &snapshot->list, error);
 }
 
 static int compare_positions(const void *a, const void *b) {
@@ -115,8 +129,7 @@ static bool trim_rows(struct embedded *e, struct log_trim *trim, size_t *ret_see
         return true;
 }
 
-// Ends the open transaction one way or the other. A failure of the device breaks the log.
-static bool end_piece(struct embedded *e, bool good, struct error *error) {
+bool embedded_end_piece(struct embedded *e, bool good, struct error *error) {
         good = good && sql_execute(&e->writer.commit, error);
         if (good)
                 return true;
@@ -133,7 +146,7 @@ static void trim_piece(struct embedded *e, struct log_trim *trim) {
         size_t seen = 0;
         uint64_t removed = 0, next = 0;
         bool good = sql_execute(&e->writer.begin, &error) && trim_rows(e, trim, &seen, &removed, &next, &error);
-        good = end_piece(e, good, &error);
+        good = embedded_end_piece(e, good, &error);
         pthread_mutex_lock(&e->mutex);
         if (good) {
                 trim->removed += removed;
@@ -218,7 +231,7 @@ static void snapshot_piece(struct embedded *e, struct log_snapshot *snapshot) {
         size_t written = 0;
         bool done = false;
         bool good = sql_execute(&e->writer.begin, &error) && snapshot_step(e, snapshot, &written, &done, &error);
-        good = end_piece(e, good, &error);
+        good = embedded_end_piece(e, good, &error);
         if (good) {
                 snapshot->written = written;
                 if (!done)
@@ -230,17 +243,54 @@ static void snapshot_piece(struct embedded *e, struct log_snapshot *snapshot) {
         snapshot->complete(snapshot, good ? NULL : &error);
 }
 
+static void work_on(struct embedded *e, enum embedded_kind kind, struct list *job) {
+        switch (kind) {
+        case EMBEDDED_TRIM:
+                trim_piece(e, CONTAINER_OF(job, struct log_trim, list));
+                return;
+        case EMBEDDED_SNAPSHOT:
+                snapshot_piece(e, CONTAINER_OF(job, struct log_snapshot, list));
+                return;
+        case EMBEDDED_REWRITE:
+                embedded_rewrite_piece(e, CONTAINER_OF(job, struct log_rewrite, list));
+                return;
+        case EMBEDDED_SWEEP:
+                embedded_sweep_piece(e, CONTAINER_OF(job, struct log_sweep, list));
+                return;
+        case EMBEDDED_KINDS:
+                break;
+        }
+        UNREACHABLE("a kind of work");
+}
+
 bool embedded_work(struct embedded *e) {
+        struct list *job = NULL;
+        enum embedded_kind kind = e->work_turn;
         pthread_mutex_lock(&e->mutex);
-        struct list *trim = list_empty(&e->trims) ? NULL : e->trims.next;
-        struct list *snapshot = list_empty(&e->snapshots) ? NULL : e->snapshots.next;
+        for (size_t i = 0; i < EMBEDDED_KINDS && !job; i++) {
+                kind = (enum embedded_kind)((e->work_turn + 1 + i) % EMBEDDED_KINDS);
+                job = list_empty(&e->works[kind]) ? NULL : e->works[kind].next;
+        }
         pthread_mutex_unlock(&e->mutex);
-        e->work_turn = !e->work_turn;
-        if (trim && (e->work_turn || !snapshot))
-                trim_piece(e, CONTAINER_OF(trim, struct log_trim, list));
-        else if (snapshot)
-                snapshot_piece(e, CONTAINER_OF(snapshot, struct log_snapshot, list));
-        return trim || snapshot;
+        e->work_turn = kind;
+        if (job)
+                work_on(e, kind, job);
+        return job;
+}
+
+static void fail_one(enum embedded_kind kind, struct list *job, const struct error *error) {
+        struct log_trim *trim = CONTAINER_OF(job, struct log_trim, list);
+        struct log_snapshot *snapshot = CONTAINER_OF(job, struct log_snapshot, list);
+        struct log_rewrite *rewrite = CONTAINER_OF(job, struct log_rewrite, list);
+        struct log_sweep *sweep = CONTAINER_OF(job, struct log_sweep, list);
+        if (kind == EMBEDDED_TRIM)
+                trim->complete(trim, error);
+        else if (kind == EMBEDDED_SNAPSHOT)
+                snapshot->complete(snapshot, error);
+        else if (kind == EMBEDDED_REWRITE)
+                rewrite->complete(rewrite, error);
+        else
+                sweep->complete(sweep, error);
 }
 
 void embedded_fail_work(struct embedded *e) {
@@ -248,19 +298,13 @@ void embedded_fail_work(struct embedded *e) {
         pthread_mutex_lock(&e->mutex);
         error_set(&error, ERROR_UNAVAILABLE, "the log is %s%s", e->stopping ? "closing" : "broken: ",
                   e->stopping ? "" : e->reason.text);
-        while (!list_empty(&e->trims) || !list_empty(&e->snapshots)) {
-                bool is_trim = !list_empty(&e->trims);
-                struct list *job = is_trim ? e->trims.next : e->snapshots.next;
-                list_remove(job);
-                pthread_mutex_unlock(&e->mutex);
-                if (is_trim) {
-                        struct log_trim *trim = CONTAINER_OF(job, struct log_trim, list);
-                        trim->complete(trim, &error);
-                } else {
-                        struct log_snapshot *snapshot = CONTAINER_OF(job, struct log_snapshot, list);
-                        snapshot->complete(snapshot, &error);
+        for (size_t kind = 0; kind < EMBEDDED_KINDS; kind++)
+                while (!list_empty(&e->works[kind])) {
+                        struct list *job = e->works[kind].next;
+                        list_remove(job);
+                        pthread_mutex_unlock(&e->mutex);
+                        fail_one((enum embedded_kind)kind, job, &error);
+                        pthread_mutex_lock(&e->mutex);
                 }
-                pthread_mutex_lock(&e->mutex);
-        }
         pthread_mutex_unlock(&e->mutex);
 }

@@ -265,14 +265,14 @@ static void checkpoint_when_due(struct embedded *e) {
 
 // Work is done when nothing is queued, or when the last piece was long enough ago. Mutex held.
 static bool work_due(const struct embedded *e) {
-        if (e->state != EMBEDDED_OPEN || (list_empty(&e->trims) && list_empty(&e->snapshots)))
+        if (e->state != EMBEDDED_OPEN || !embedded_has_work(e))
                 return false;
         return !e->threaded || embedded_now_us() - e->worked_at >= EMBEDDED_WORK_PAUSE_US;
 }
 
 // Whether a round would find anything to do. In BROKEN everything that waits is to be failed. Mutex held.
 static bool round_due(const struct embedded *e) {
-        bool jobs = !list_empty(&e->trims) || !list_empty(&e->snapshots);
+        bool jobs = embedded_has_work(e);
         return !list_empty(&e->queue) || work_due(e) || (jobs && e->state == EMBEDDED_BROKEN);
 }
 
@@ -316,7 +316,7 @@ bool embedded_step(struct log *log) {
 
 // Waits for something to do; with work pending, no longer than until it is due. Mutex held.
 static void wait_for_work(struct embedded *e) {
-        if (e->state == EMBEDDED_BROKEN || (list_empty(&e->trims) && list_empty(&e->snapshots))) {
+        if (e->state == EMBEDDED_BROKEN || !embedded_has_work(e)) {
                 pthread_cond_wait(&e->wake, &e->mutex);
                 return;
         }

@@ -143,6 +143,29 @@ bool log_trim(struct log *log, struct log_trim *trim, struct error *error) {
         return log->backend->trim(log, trim, error);
 }
 
+bool log_rewrite(struct log *log, struct log_rewrite *rewrite, struct error *error) {
+        if (rewrite->count == 0 || rewrite->count > LOG_REWRITE_RECORDS_MAX)
+                return error_set(error, ERROR_LIMIT, "rewrite of %zu records: 1 to %d are allowed", rewrite->count,
+                                 LOG_REWRITE_RECORDS_MAX);
+        size_t bytes = 0;
+        for (size_t i = 0; i < rewrite->count; i++) {
+                const struct log_record *record = &rewrite->records[i];
+                if (record->header.size > LOG_HEADER_MAX || record->body.size > LOG_BODY_MAX)
+                        return error_set(error, ERROR_LIMIT, "record header of %zu bytes and body of %zu: up to %d and %d are allowed",
+                                         record->header.size, record->body.size, LOG_HEADER_MAX, LOG_BODY_MAX);
+                if (record->position == 0 || record->stream == 0 || record->offset < -1)
+                        return error_set(error, ERROR_INVALID, "a record to rewrite has position, stream and offset as it was read");
+                bytes += record->header.size + record->body.size;
+        }
+        if (bytes > LOG_BATCH_BYTES_MAX)
+                return error_set(error, ERROR_LIMIT, "rewrite of %zu bytes: up to %d are allowed", bytes, LOG_BATCH_BYTES_MAX);
+        return log->backend->rewrite(log, rewrite, error);
+}
+
+bool log_sweep(struct log *log, struct log_sweep *sweep, struct error *error) {
+        return log->backend->sweep(log, sweep, error);
+}
+
 bool log_snapshot_write(struct log *log, struct log_snapshot *snapshot, struct error *error) {
         if (snapshot->name.size == 0 || snapshot->name.size > LOG_NAME_MAX)
                 return error_set(error, ERROR_LIMIT, "snapshot name of %zu bytes: 1 to %d are allowed", snapshot->name.size,

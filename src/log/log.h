@@ -205,6 +205,36 @@ MUST_USE bool log_snapshot_write(struct log *log, struct log_snapshot *snapshot,
 MUST_USE bool log_snapshot_read(struct log_reader *reader, struct bytes name, uint64_t *ret_position, struct buffer *body,
                                 struct error *error);
 
+// --- erasure -----------------------------------------------------------------------------------------------------------------
+
+// Replaces records where they are: positions, streams and offsets stay, header and body are new, all of them in one transaction
+// between appends. Those that are not there any more (trimmed) are passed over. Readers see the old or the new ones, all of a
+// rewrite alike; nobody else need be told, since no position moves. When it ends with an error none is replaced, or, should the
+// device have failed (which breaks the log), nobody knows: submit it again after log_reopen, to do it twice does no harm. What a
+// record was before is overwritten in the file (secure_delete), but may be in the WAL, in free pages, in older snapshots:
+// log_sweep. Memory as with log_trim.
+enum { LOG_REWRITE_RECORDS_MAX = 4096 };
+struct log_rewrite {
+        const struct log_record *records;       // 1 … LOG_REWRITE_RECORDS_MAX, up to LOG_BATCH_BYTES_MAX
+        size_t count;
+        void (*complete)(struct log_rewrite *rewrite, const struct error *error);
+        size_t replaced;                        // of them there
+        struct list list;                       // the log's
+};
+// ERROR_LIMIT, ERROR_UNAVAILABLE; ERROR_INVALID: an offset or stream that makes no sense.
+MUST_USE bool log_rewrite(struct log *log, struct log_rewrite *rewrite, struct error *error);
+
+// Leaves in the log's files nothing but what the log holds: the file is written anew (VACUUM: appends wait meanwhile) with another
+// one beside it meanwhile, unlinked, of the same size; then the WAL is copied into it and emptied. Memory as with log_trim. After
+// an error, or a crash, submit it again.
+struct log_sweep {
+        void (*complete)(struct log_sweep *sweep, const struct error *error);
+        bool vacuumed;                          // the log's
+        unsigned tries;                         // the log's
+        struct list list;                       // the log's
+};
+MUST_USE bool log_sweep(struct log *log, struct log_sweep *sweep, struct error *error);
+
 // --- figures -------------------------------------------------------------------------------------------------------------------
 
 enum { LOG_HISTOGRAM_SIZE = 96 };               // four buckets an octave; bucket b holds values of about 2^(b/4)

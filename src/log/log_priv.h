@@ -32,6 +32,8 @@ struct log_backend {
         bool (*reopen)(struct log *log, struct error *error);
         bool (*resolve)(struct log *log, uint64_t ticket, enum log_fate *ret_fate, struct error *error);
         bool (*trim)(struct log *log, struct log_trim *trim, struct error *error);
+        bool (*rewrite)(struct log *log, struct log_rewrite *rewrite, struct error *error);
+        bool (*sweep)(struct log *log, struct log_sweep *sweep, struct error *error);
         bool (*snapshot_write)(struct log *log, struct log_snapshot *snapshot, struct error *error);
         void (*stats)(struct log *log, struct log_stats *ret_stats);
         uint64_t (*last_position)(struct log *log);

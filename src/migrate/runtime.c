@@ -3,6 +3,8 @@
 // what is under way when commute ends ends with the process, or is freed with the runtime.
 #include "migrate/runtime.h"
 
+#include "migrate/erase.h"
+
 #include <stdlib.h>
 
 #include "migrate/ask.h"
@@ -128,6 +130,8 @@ struct migrate_runtime *migrate_runtime_new(const struct migrate_runtime_options
 
 static bool restore(void *context, struct bytes communication, uint64_t position, struct bytes json, struct error *error) {
         struct migrate_runtime *runtime = context;
+        if (bytes_equal(communication, BYTES(ERASE_KEY)))
+                return true;                    // not a migration: erase.h
         if (migrate_restore(runtime->machine, communication, json, error))
                 return true;
         return error_wrap(error, "position %llu", (unsigned long long)position);

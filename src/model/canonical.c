@@ -5,6 +5,7 @@
 #include "model/model_priv.h"
 
 #include <openssl/evp.h>
+#include <stdio.h>
 
 #include "json/writer.h"
 
@@ -102,6 +103,14 @@ static void write_services(struct json_writer *writer, const struct model *model
                         json_member_text(writer, "bearer_file", service->bearer_file);
                         json_end_object(writer);
                 }
+                if (service->resolve_count) {
+                        json_key(writer, "resolves");
+                        json_begin_array(writer);
+                        for (size_t purpose = 0; purpose < service->resolve_count; purpose++)
+                                json_string_text(writer, service->resolves[purpose]);
+                        json_end_array(writer);
+                        json_member_text(writer, "token_file", service->token_file);
+                }
                 json_end_object(writer);
         }
         json_end_object(writer);
@@ -119,7 +128,44 @@ static void write_contracts(struct json_writer *writer, const struct model_event
         json_end_array(writer);
 }
 
-static void write_event(struct json_writer *writer, const struct model_event *event) {
+static void write_mapping(struct json_writer *writer, const char *key, const struct model *model,
+                          const struct model_mapping *mapping) {
+        if (!mapping)
+                return;
+        json_key(writer, key);
+        if (mapping->template)
+                json_node(writer, template_source(mapping->template));
+        else
+                json_string(writer, model->programs[mapping->program]);
+}
+
+static void write_versions(struct json_writer *writer, const struct model *model, const struct model_event *event) {
+        json_member_u64(writer, "produces", event->produces);
+        json_key(writer, "personal");
+        json_begin_array(writer);
+        for (size_t i = 0; i < event->personal_count; i++)
+                member_pointer(writer, NULL, &event->personal[i]);
+        json_end_array(writer);
+        json_key(writer, "versions");
+        json_begin_object(writer);
+        for (size_t i = 1; i < event->version_count; i++) {
+                const struct model_version *version = &event->versions[i];
+                char number[24];
+                snprintf(number, sizeof number, "%zu", i);
+                json_key(writer, number);
+                json_begin_object(writer);
+                write_mapping(writer, "up", model, version->up);
+                write_mapping(writer, "down", model, version->down);
+                if (version->key_template)
+                        member_template(writer, "key", version->key_template);
+                else
+                        json_member_text(writer, "key", version->key_text);
+                json_end_object(writer);
+        }
+        json_end_object(writer);
+}
+
+static void write_event(struct json_writer *writer, const struct model *model, const struct model_event *event) {
         json_begin_object(writer);
         json_member_text(writer, "from", event->from->name);
         json_member_text(writer, "topic", event->topic);
@@ -127,6 +173,7 @@ static void write_event(struct json_writer *writer, const struct model_event *ev
         json_key(writer, "contracts");
         write_contracts(writer, event);
         json_member_text(writer, "key", event->key_text);
+        write_versions(writer, model, event);
         json_key(writer, "capture");
         json_begin_array(writer);
         for (size_t i = 0; i < event->capture_count; i++)
@@ -164,6 +211,27 @@ static void write_recognises(struct json_writer *writer, const struct model_reco
         json_end_object(writer);
 }
 
+static void write_forms(struct json_writer *writer, const struct model_async *async) {
+        json_key(writer, "reads");
+        json_begin_array(writer);
+        for (size_t i = 0; i < async->read_count; i++)
+                json_u64(writer, async->reads[i]);
+        json_end_array(writer);
+        json_key(writer, "versions");
+        json_begin_object(writer);
+        for (size_t i = 1; i < async->form_count; i++) {
+                char number[24];
+                snprintf(number, sizeof number, "%zu", i);
+                json_key(writer, number);
+                json_begin_object(writer);
+                member_template(writer, "wrap", async->forms[i].wrap);
+                member_template(writer, "unwrap", async->forms[i].unwrap);
+                member_template(writer, "lookup", async->forms[i].lookup);
+                json_end_object(writer);
+        }
+        json_end_object(writer);
+}
+
 static void write_async(struct json_writer *writer, const struct model_communication *communication) {
         const struct model_async *async = communication->async;
         json_key(writer, "async");
@@ -176,6 +244,7 @@ static void write_async(struct json_writer *writer, const struct model_communica
         member_target(writer, "deliver", async->deliver.target);
         member_template(writer, "wrap", async->wrap);
         member_template(writer, "unwrap", async->unwrap);
+        write_forms(writer, async);
         if (!async->keep_gateway)
                 json_member_text(writer, "refusal", async->refusal == MODEL_DISCARD ? "discard" : "park");
         json_end_object(writer);
@@ -261,7 +330,7 @@ void model_seal(struct model_owned *owned, struct model_event *events, struct mo
         for (size_t i = 0; i < model->event_count; i++) {
                 json_key(&writer, events[i].name);
                 size_t begin = text.size;
-                write_event(&writer, &events[i]);
+                write_event(&writer, model, &events[i]);
                 events[i].canonical = canonical(owned, (struct bytes){text.data + begin, text.size - begin});
         }
         json_end_object(&writer);

@@ -168,8 +168,8 @@ static const struct reader_key async_keys[] = {
         {"wrap", OPTIONAL, read_template, offsetof(struct async_draft, made.wrap), 0, 0},
         {"unwrap", OPTIONAL, read_template, offsetof(struct async_draft, made.unwrap), 0, 0},
         {"refusal", OPTIONAL, read_refusal, offsetof(struct async_draft, made.refusal), 0, 0},
-        {"up", LATER, NULL, 0, 0, 0},
-        {"down", LATER, NULL, 0, 0, 0},
+        {"reads", OPTIONAL, read_reads, 0, 1, MODEL_VERSIONS_MAX},
+        {"versions", OPTIONAL, read_forms, offsetof(struct async_draft, forms), 0, 0},
         {"outbox", LATER, NULL, 0, 0, 0},
         {"cloudevents", LATER, NULL, 0, 0, 0},
 };
@@ -222,8 +222,6 @@ static const struct reader_key communication_keys[] = {
         {"openfeature", LATER, NULL, 0, 0, 0},
         {"position_tokens", LATER, NULL, 0, 0, 0},
         {"status_query", LATER, NULL, 0, 0, 0},
-        {"up", LATER, NULL, 0, 0, 0},
-        {"down", LATER, NULL, 0, 0, 0},
 };
 const struct reader_table reader_communication = READER_TABLE("a communication", communication_keys);
 

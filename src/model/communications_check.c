@@ -38,19 +38,19 @@ static bool check_references(struct reader *reader, const struct yaml_node *node
 
 // The references of an unwrap template into events that the contract excludes.
 static bool check_unwrap(struct reader *reader, const struct yaml_node *node, const struct template *unwrap,
-                         const struct model_event *event) {
+                         const struct model_event *event, unsigned version) {
         if (!check_references(reader, node, unwrap, 1u << TEMPLATE_EVENT | 1u << TEMPLATE_ID, NULL,
                               "unwrap has $event and $id only"))
                 return false;
-        for (size_t i = 0; i < template_reference_count(unwrap) && event->version_count; i++) {
+        for (size_t i = 0; i < template_reference_count(unwrap) && version < event->version_count; i++) {
                 struct template_reference reference = template_reference_at(unwrap, i);
                 struct json_pointer pointer;
                 struct bytes text = bytes_of(reference.text + strlen("$event"));
                 if (reference.input != TEMPLATE_EVENT || !json_pointer_parse(text, reader->arena, &pointer, NULL))
                         continue;
-                if (contract_lacks(event->versions[0].source, &pointer))
+                if (contract_lacks(event->versions[version].source, &pointer))
                         return problem_add(reader->problems, node, "%s: %s has no such member", reference.text,
-                                           event->versions[0].path);
+                                           event->versions[version].path);
         }
         return true;
 }
@@ -129,27 +129,60 @@ static bool key_in_wrap(const struct yaml_node *wrap, const struct json_pointer 
         return false;
 }
 
-static bool check_wrap(struct reader *reader, struct communication_draft *draft) {
+static bool check_wrap(struct reader *reader, struct communication_draft *draft, const struct yaml_node *node,
+                       const struct template *wrap, unsigned version) {
         const struct model_event *event = draft->async.made.event;
-        const struct yaml_node *node = yaml_get(draft->async.node, "wrap");
+        const struct model_version *contract = version < event->version_count ? &event->versions[version] : NULL;
         const unsigned allowed = 1u << TEMPLATE_BODY | 1u << TEMPLATE_PATH | 1u << TEMPLATE_QUERY | 1u << TEMPLATE_SEQUENCE |
                                  1u << TEMPLATE_ID | 1u << TEMPLATE_NOW;
         static const struct yaml_node whole_body = {.kind = YAML_SCALAR, .plain = true, .text = {"$body", 5}};
-        if (node && !check_references(reader, node, draft->async.made.wrap, allowed, draft->made.call,
+        if (node && !check_references(reader, node, wrap, allowed, draft->made.call,
                                       "wrap has $body, $path, $query, $sequence, $id and $now only"))
                 return false;
         const char *mismatch = NULL;
-        if (node && event->version_count)
-                mismatch = contract_mismatch(event->versions[0].source, node, reader->arena);
+        if (node && contract)
+                mismatch = contract_mismatch(contract->source, node, reader->arena);
         if (mismatch)
-                return problem_add(reader->problems, node, "the event would not fit %s: %s", event->versions[0].path, mismatch);
+                return problem_add(reader->problems, node, "the event would not fit %s: %s", contract->path, mismatch);
+        if (contract && contract->key_template)
+                return true;                            // the key is made of the event: what it is shows at run time only
         struct buffer CLEANUP(buffer_free) key = {0};
-        if (key_in_wrap(node ? node : &whole_body, &event->key, &key) &&
+        if (key_in_wrap(node ? node : &whole_body, contract ? &contract->key : &event->key, &key) &&
             !bytes_equal(buffer_bytes(&key), bytes_of(draft->key)))
                 return problem_add(reader->problems, at(draft->node, "key"),
                                    "the key of %s, %s, is %.*s of the call by wrap, not %s: order would be kept by another key",
-                                   event->name, event->key_text, BYTES_PRINT(buffer_bytes(&key)), draft->key);
+                                   event->name, contract ? contract->key_text : event->key_text,
+                                   BYTES_PRINT(buffer_bytes(&key)), draft->key);
         return true;
+}
+
+static bool check_functional_form(struct reader *reader, const struct yaml_node *node, unsigned version,
+                                  const struct model_form *form, void *user) {
+        static const char *const not_here[] = {"lookup"};
+        struct communication_draft *draft = user;
+        bool good = REFUSE_KEYS(reader, node, not_here, "is for data communications with keep: gateway");
+        if (form->wrap && draft->key)
+                good &= check_wrap(reader, draft, yaml_get(node, "wrap"), form->wrap, version);
+        if (form->unwrap)
+                good &= check_unwrap(reader, yaml_get(node, "unwrap"), form->unwrap, draft->async.made.event, version);
+        return good;
+}
+
+static bool check_data_form(struct reader *reader, const struct yaml_node *node, unsigned version, const struct model_form *form,
+                            void *user) {
+        static const char *const functional[] = {"wrap"}, *const of_gateway[] = {"lookup"}, *const of_reader[] = {"unwrap"};
+        struct communication_draft *draft = user;
+        bool good = REFUSE_KEYS(reader, node, functional, "is for functional communications");
+        if (draft->async.made.keep_gateway)
+                good &= REFUSE_KEYS(reader, node, of_reader, "is for a reader that keeps its own table, not for keep: gateway");
+        else
+                good &= REFUSE_KEYS(reader, node, of_gateway, "is for keep: gateway");
+        if (form->unwrap)
+                good &= check_unwrap(reader, yaml_get(node, "unwrap"), form->unwrap, draft->async.made.event, version);
+        if (form->lookup && draft->made.pull)
+                good &= check_references(reader, yaml_get(node, "lookup"), form->lookup, 1u << TEMPLATE_PATH, draft->made.pull,
+                                         "lookup has $path only");
+        return good;
 }
 
 static bool check_functional_async(struct reader *reader, struct communication_draft *draft) {
@@ -160,16 +193,17 @@ static bool check_functional_async(struct reader *reader, struct communication_d
         if (!async->deliver.target)
                 async->deliver.target = draft->made.call;
         if (draft->key)
-                good &= check_wrap(reader, draft);
+                good &= check_wrap(reader, draft, yaml_get(draft->async.node, "wrap"), async->wrap, 0);
         else
                 good = problem_add(reader->problems, reader_place(draft->node),
                                    "async needs the key \"key\": what keeps the order of calls, as $body/task_id");
         if (async->unwrap)
-                good &= check_unwrap(reader, yaml_get(draft->async.node, "unwrap"), async->unwrap, async->event);
+                good &= check_unwrap(reader, yaml_get(draft->async.node, "unwrap"), async->unwrap, async->event, 0);
         if (!async->wrap)
                 good &= reader_compile_template(reader, "\"$body\"", &async->wrap);
         if (!async->unwrap)
                 good &= reader_compile_template(reader, "\"$event\"", &async->unwrap);
+        good &= forms_finish(reader, &draft->async, check_functional_form, draft);
         const struct yaml_node *node = yaml_get(draft->async.node, "deliver");
         return good & bind(reader, draft, node ? node : at(draft->node, "call"), &async->deliver);
 }
@@ -217,7 +251,7 @@ static bool check_keep(struct reader *reader, struct communication_draft *draft)
                 return problem_add(reader->problems, node, "keep: %s needs the key \"deliver\": how the reader gets its events",
                                    async->keep);
         if (async->made.unwrap)
-                return check_unwrap(reader, yaml_get(async->node, "unwrap"), async->made.unwrap, async->made.event) &&
+                return check_unwrap(reader, yaml_get(async->node, "unwrap"), async->made.unwrap, async->made.event, 0) &&
                        bind(reader, draft, yaml_get(async->node, "deliver"), &async->made.deliver);
         return reader_compile_template(reader, "\"$event\"", &async->made.unwrap) &&
                bind(reader, draft, yaml_get(async->node, "deliver"), &async->made.deliver);
@@ -240,7 +274,8 @@ static bool check_data_async(struct reader *reader, struct communication_draft *
         made->has_key = true;
         if (made->push.target)
                 good &= bind(reader, draft, yaml_get(draft->node, "push"), &made->push);
-        return check_keep(reader, draft) & good;
+        good &= check_keep(reader, draft);
+        return forms_finish(reader, &draft->async, check_data_form, draft) & good;
 }
 
 static bool check_data(struct reader *reader, struct communication_draft *draft) {

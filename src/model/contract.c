@@ -9,7 +9,7 @@
 
 #include "schema/schema.h"
 
-static bool read_file(struct reader *reader, const struct yaml_node *node, const char *path, struct bytes *ret_source) {
+bool reader_file(struct reader *reader, const struct yaml_node *node, const char *path, size_t most, struct bytes *ret_content) {
         FILE *file = fopen(path, "re");
         if (!file)
                 return problem_add_code(reader->problems, node, ERROR_NOT_FOUND, "%s: %m", path);
@@ -19,20 +19,20 @@ static bool read_file(struct reader *reader, const struct yaml_node *node, const
         do {
                 got = fread(buffer_reserve(&text, STEP), 1, STEP, file);
                 text.size += got;
-        } while (got == STEP && text.size <= MODEL_CONTRACT_MAX);
+        } while (got == STEP && text.size <= most);
         bool failed = ferror(file);
         fclose(file);
         if (failed)
                 return problem_add_code(reader->problems, node, ERROR_IO, "%s: cannot be read", path);
-        if (text.size > MODEL_CONTRACT_MAX)
-                return problem_add_code(reader->problems, node, ERROR_LIMIT, "%s: more than %d bytes", path, MODEL_CONTRACT_MAX);
-        *ret_source = arena_copy(reader->arena, buffer_bytes(&text));
+        if (text.size > most)
+                return problem_add_code(reader->problems, node, ERROR_LIMIT, "%s: more than %zu bytes", path, most);
+        *ret_content = arena_copy(reader->arena, buffer_bytes(&text));
         return true;
 }
 
 static bool read_contract(struct reader *reader, const struct yaml_node *node, struct model_version *version) {
         struct error error;
-        if (!read_file(reader, node, version->path, &version->source))
+        if (!reader_file(reader, node, version->path, MODEL_CONTRACT_MAX, &version->source))
                 return false;
         struct schema *schema;
         if (!schema_compile(version->source, NULL, &schema, &error))
@@ -98,7 +98,8 @@ static bool split_pattern(struct reader *reader, const struct yaml_node *node, c
         return true;
 }
 
-bool contract_read_all(struct reader *reader, const struct yaml_node *node, const char *pattern, struct model_event *event) {
+bool contract_read_all(struct reader *reader, const struct yaml_node *node, const char *pattern, struct model_event *event,
+                       struct model_version **ret_versions) {
         const char *folder_path;
         struct bytes file = {0};
         size_t count = 0;
@@ -123,7 +124,7 @@ bool contract_read_all(struct reader *reader, const struct yaml_node *node, cons
         struct model_version *versions = arena_alloc(reader->arena, (count + 1) * sizeof *versions);
         if (count)
                 memcpy(versions, found, count * sizeof *versions);
-        event->versions = versions;
+        event->versions = *ret_versions = versions;
         event->version_count = count;
         return true;
 }

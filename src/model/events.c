@@ -5,8 +5,9 @@
 // An event as it is read; what is left to do to it is in finish().
 struct event_draft {
         struct model_event made;
-        uint64_t partitions;
+        uint64_t partitions, produces;
         struct target_list capture;
+        const struct yaml_node *versions;
 };
 
 static const struct json_pointer *pointer_of(struct reader *reader, const char *text) {
@@ -71,6 +72,31 @@ static bool read_event_key(struct reader *reader, const struct yaml_node *node, 
         return true;
 }
 
+static bool read_personal(struct reader *reader, const struct yaml_node *node, const struct reader_key *key, void *field) {
+        struct model_event *event = field;
+        if (node->kind != YAML_LIST)
+                return reader_unexpected(reader, node, "a list of JSON pointers");
+        if (node->count > key->most)
+                return problem_add_code(reader->problems, node, ERROR_LIMIT, "expected at most %d pointers, got %zu",
+                                        MODEL_PERSONAL_MAX, node->count);
+        struct json_pointer *pointers = arena_alloc(reader->arena, (node->count + 1) * sizeof *pointers);
+        size_t count = 0;
+        YAML_FOR_EACH(element, node)
+                if (!read_pointer(reader, element, key, &pointers[count++]))
+                        return false;
+        event->personal = pointers;
+        event->personal_count = count;
+        return true;
+}
+
+static bool read_versions(struct reader *reader, const struct yaml_node *node, const struct reader_key *key, void *field) {
+        (void)key;
+        if (!reader_is_mapping(reader, node, "a mapping of versions to up and down"))
+                return false;
+        *(const struct yaml_node **)field = node;
+        return true;
+}
+
 #define MADE(field) offsetof(struct event_draft, made.field)
 
 static const struct reader_key event_keys[] = {
@@ -84,8 +110,9 @@ static const struct reader_key event_keys[] = {
         {"read", OPTIONAL, read_target, MADE(read), 0, 0},
         {"partitions", OPTIONAL, read_number, offsetof(struct event_draft, partitions), 1, MODEL_PARTITIONS_MAX},
         {"retention", OPTIONAL, read_duration, MADE(retention_ms), MODEL_MINUTE, MODEL_RETENTION_MAX},
-        {"up", LATER, NULL, 0, 0, 0},
-        {"down", LATER, NULL, 0, 0, 0},
+        {"produces", OPTIONAL, read_number, offsetof(struct event_draft, produces), 0, MODEL_VERSIONS_MAX - 1},
+        {"personal", OPTIONAL, read_personal, offsetof(struct event_draft, made), 0, MODEL_PERSONAL_MAX},
+        {"versions", OPTIONAL, read_versions, offsetof(struct event_draft, versions), 0, 0},
         {"outbox", LATER, NULL, 0, 0, 0},
         {"cloudevents", LATER, NULL, 0, 0, 0},
         {"kafka", LATER, NULL, 0, 0, 0},
@@ -150,10 +177,17 @@ static bool finish(struct reader *reader, const struct yaml_node *node, struct e
                         good = problem_add(reader->problems, yaml_get(node, "topic"), "the topic \"%s\" is %s's already",
                                            event->topic, reader->events[i].name);
         const struct yaml_node *schemas = yaml_get(node, "schemas");
-        good &= contract_read_all(reader, schemas, event->schemas, event);
+        struct model_version *versions = NULL;
+        event->produces = (unsigned)draft->produces;
+        if (!contract_read_all(reader, schemas, event->schemas, event, &versions))
+                return false;
+        good &= versions_read(reader, draft->versions, event, versions) && personal_read(reader, node, event, versions);
         if (event->version_count && contract_lacks(event->versions[0].source, &event->key))
                 good = problem_add(reader->problems, yaml_get(node, "key"), "%s has no %s", event->versions[0].path,
                                    event->key_text);
+        if (event->produces && event->produces >= event->version_count)
+                good = problem_add(reader->problems, yaml_get(node, "produces"), "there is no version %u of %s in %s",
+                                   event->produces, event->name, event->schemas);
         return good;
 }
 

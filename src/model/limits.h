@@ -13,6 +13,8 @@ enum {
         MODEL_DEPTH_MAX = 32,           // mappings and lists within each other
         MODEL_CONTRACT_MAX = 4 << 20,   // bytes of a contract
         MODEL_BEARER_MAX = 4096,        // bytes of a token
+        MODEL_PERSONAL_TAGS_MAX = 257,  // personal values of one version, and one more
+        MODEL_RESOLVES_MAX = 64,        // purposes of one service
         MODEL_SERVICES_MAX = 1000,
         MODEL_EVENTS_MAX = 1000,
         MODEL_COMMUNICATIONS_MAX = 1000,
@@ -22,6 +24,8 @@ enum {
         MODEL_CAPTURES_MAX = 64,        // of one event
         MODEL_HEADERS_MAX = 32,         // of one communication
         MODEL_MAY_DIFFER_MAX = 64,      // of one communication
+        MODEL_PERSONAL_MAX = 256,       // pointers of one event
+        MODEL_PROGRAM_MAX = 64 << 10,   // bytes of a jq program
 };
 
 #define MODEL_SECOND UINT64_C(1000)

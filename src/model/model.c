@@ -64,11 +64,43 @@ void model_owned_free(struct model_owned *model) {
                 template_free(model->templates[i]);
         free(model->targets);
         free(model->templates);
+        free(model->programs);
         table_free(&model->services);
         table_free(&model->events);
         table_free(&model->communications);
         arena_free(&model->arena);
         free(model);
+}
+
+bool model_reads(const struct model_async *async, unsigned version) {
+        for (size_t i = 0; i < async->read_count; i++)
+                if (async->reads[i] == version)
+                        return true;
+        return false;
+}
+
+unsigned model_reads_instead(const struct model_async *async, unsigned version) {
+        unsigned best = async->reads[0];
+        for (size_t i = 1; i < async->read_count; i++) {
+                unsigned now = async->reads[i] > version ? async->reads[i] - version : version - async->reads[i];
+                unsigned before = best > version ? best - version : version - best;
+                if (now <= before)
+                        best = async->reads[i];
+        }
+        return best;
+}
+
+const struct model_mapping *model_step(const struct model_event *event, unsigned version, bool up) {
+        if (up)
+                return version + 1 < event->version_count ? event->versions[version + 1].up : NULL;
+        return version && version < event->version_count ? event->versions[version].down : NULL;
+}
+
+unsigned model_way(const struct model_event *event, unsigned from, unsigned to) {
+        for (; from != to; from = from < to ? from + 1 : from - 1)
+                if (!model_step(event, from, from < to))
+                        return from < to ? from + 1 : from - 1;
+        return to;
 }
 
 // The names come from the operator's file, so the seed need not be secret.

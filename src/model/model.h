@@ -27,13 +27,32 @@ struct model_service {
         const char *url;                // http://host[:port][/base], as http_upstream_new takes it
         const char *bearer_file;        // absolute or from the working folder; NULL: commute presents nothing
         const char *bearer;             // its content, a secret: never shown, not part of the hash; NULL
+        const char *const *resolves;    // purposes whose pseudonyms it may resolve
+        size_t resolve_count;
+        const char *token_file;         // with resolves: what it presents to the control API
+        const char *token;              // its content, a secret like the bearer
 };
 
-// One version of an event: a contract's file.
+// One step between neighbouring versions of an event: a template over $event (exact, runs where it is), or a jq program
+// (runs in the converter's process).
+struct model_mapping {
+        const struct template *template;        // NULL: the program
+        size_t program;                 // its place in model.programs
+        const char *path;               // of the program's file; NULL: it stands in the configuration
+};
+
+// One version of an event: a contract's file, and how it is got from the version before.
 struct model_version {
         unsigned version;               // from 0, without a gap: its place in model_event.versions
         const char *path;
         struct bytes source;            // the JSON Schema; it compiles
+        const struct model_mapping *up; // an event of the version before becomes this one; NULL: none (never one for version 0)
+        const struct model_mapping *down;       // and back; NULL: none
+        struct json_pointer key;        // where it has the event's key
+        const char *key_text;
+        const struct template *key_template;    // what gives the same key where no value is it; NULL: the pointer
+        const struct json_pointer *personal;    // values of a person that it can have: tagged, or named by the configuration; the
+        size_t personal_count;                  // token "-" is each element of an array
 };
 
 // How all rows of the owner are read, page by page: `call` has the variable {cursor}, at first `start`.
@@ -56,6 +75,11 @@ struct model_event {
         const char *schemas;            // the pattern, as written
         struct json_pointer key;        // into the event: the lane's key; in a capture, the variable named as its last token
         const char *key_text;
+        unsigned produces;              // the version of what the owner's bodies give, and of the first emitted events
+        const struct json_pointer *personal;                    // values of a person, besides those that the schemas tag
+        size_t personal_count;
+        bool is_personal;               // a version has personal values: none of its values are shown
+        bool key_is_personal;           // the key is one of them: records have its pseudonym
         const struct target *const *captures;                   // writes that go through http://gateway/<from>
         size_t capture_count;
         const struct model_backfill *backfill;                  // NULL: none
@@ -88,13 +112,24 @@ struct model_delivery {
         const struct model_reference *variables;
 };
 
+// How calls become events of one version and back; what is not written is NULL.
+struct model_form {
+        const struct template *wrap;    // functional: the event of a call; NULL: this version is not emitted for calls
+        const struct template *unwrap;  // body of a delivery; NULL: an older version's is used, by `down`
+        const struct template *lookup;  // keep: gateway: the copy's key of a request, over $path; NULL: its path variable
+};
+
 struct model_async {
         const struct model_event *event;
         bool keep_gateway;              // data: commute holds the replica; else the reader keeps its own table
         struct model_delivery deliver;  // target NULL if keep_gateway
         unsigned answer;                // functional: status of the receipt, 200–299
-        const struct template *wrap;    // functional: the event of a call
-        const struct template *unwrap;  // body of a delivery; never NULL unless keep_gateway
+        const struct template *wrap;    // functional: the event of a call, version 0
+        const struct template *unwrap;  // body of a delivery, version 0; never NULL unless keep_gateway
+        const struct model_form *forms; // by version, at least that of version 0, which is wrap and unwrap
+        size_t form_count;
+        const unsigned *reads;          // versions that the reader understands, ascending, never none
+        size_t read_count;
         enum model_refusal refusal;
 };
 
@@ -154,6 +189,8 @@ struct model {
         size_t event_count;
         const struct model_communication *communications;
         size_t communication_count;
+        const struct bytes *programs;   // jq programs of all mappings, each ending in a NUL that is not counted
+        size_t program_count;
         struct bytes canonical;         // canonical JSON of the effective configuration, defaults and contracts' hashes included
         uint8_t hash[MODEL_HASH_SIZE];  // SHA-256 of it
         char hash_text[2 * MODEL_HASH_SIZE + 1];                // in hexadecimal
@@ -200,9 +237,21 @@ struct model_request {
 // 17.0 are one). ERROR_REJECTED: it leads nowhere, to another type, or to an empty string; the sentence names the reference.
 MUST_USE bool model_reference_value(const struct model_reference *reference, const struct model_request *request,
                                     struct arena *arena, struct bytes *ret_value, struct error *error);
-// The key of an event. As above.
-MUST_USE bool model_event_key(const struct model_event *event, const struct json *body, struct arena *arena,
-                              struct bytes *ret_key, struct error *error);
+// The key of an event of one version, inputs->event; the other inputs are what a key's template may use. As above.
+MUST_USE bool model_event_key(const struct model_event *event, unsigned version, const struct template_inputs *inputs,
+                              struct arena *arena, struct bytes *ret_key, struct error *error);
+
+// The personal values that an event of this version has, with their pointers. Return false to stop.
+typedef bool model_personal_visit(void *context, const struct json *value, struct bytes pointer);
+bool model_personal_each(const struct model_version *version, const struct json *event, model_personal_visit *visit, void *context);
+
+// Whether the reader understands a version, and the nearest one that it does (the newer of two that are as near).
+bool model_reads(const struct model_async *async, unsigned version);
+unsigned model_reads_instead(const struct model_async *async, unsigned version);
+// A mapping between neighbours: from `version` one up or one down; NULL: there is none.
+const struct model_mapping *model_step(const struct model_event *event, unsigned version, bool up);
+// The first version without a mapping on the way; `to` itself if the way is whole.
+unsigned model_way(const struct model_event *event, unsigned from, unsigned to);
 // Appends path and query of a delivery of this event. As above.
 MUST_USE bool model_delivery_render(const struct model_delivery *delivery, const struct json *event, struct arena *arena,
                                     struct buffer *buffer, struct error *error);

@@ -15,6 +15,7 @@ struct model_owned {
         size_t target_count;
         struct template **templates;
         size_t template_count;
+        struct bytes *programs;                 // what the model shows; the texts are in the arena
         struct table services, events, communications;          // by name
 };
 

@@ -59,6 +59,7 @@ reader_value read_target;               // const struct target *
 reader_value read_targets;              // struct target_list
 reader_value read_template;             // const struct template *
 reader_value read_pointer;              // struct json_pointer
+reader_value read_mapping;              // const struct model_mapping *: a template, or a jq program or its file
 
 struct target_list {
         const struct target **targets;
@@ -78,7 +79,8 @@ struct bytes reader_last_token(const struct json_pointer *pointer);
 
 // The parts of the file, each with its table; they are read in this order, wherever they stand.
 extern const struct reader_table reader_top, reader_listen, reader_limits, reader_defaults, reader_shadow, reader_retry,
-        reader_service, reader_auth, reader_event, reader_backfill, reader_communication, reader_recognises, reader_async;
+        reader_service, reader_auth, reader_event, reader_backfill, reader_version, reader_communication, reader_recognises,
+        reader_async, reader_form;
 reader_value read_listen, read_limits, read_defaults, read_services, read_events, read_communications;
 reader_value read_service_reference, read_event_reference;      // by name: const struct model_service *, const struct model_event *
 void reader_set_defaults(struct reader *reader);
@@ -96,9 +98,22 @@ reader_value read_tuning_shadow, read_tuning_retry;
         {"reconcile", OPTIONAL, read_duration, READER_TUNING(base, reconcile_ms), MODEL_SECOND, 7 * MODEL_DAY},                 \
         {"in_flight", OPTIONAL, read_number, READER_TUNING(base, in_flight), 1, 10000}
 
+// Versions (versions.c). What the key `versions` of an event says, a node or NULL, goes into the versions that contracts have.
+// What is personal in each version; after versions_read.
+MUST_USE bool personal_read(struct reader *reader, const struct yaml_node *node, struct model_event *event,
+                            struct model_version *versions);
+MUST_USE bool versions_read(struct reader *reader, const struct yaml_node *node, struct model_event *event,
+                            struct model_version *versions);
+// A member of a mapping by versions, as "1": false with a problem if it is none from `least` that the event has.
+MUST_USE bool versions_key(struct reader *reader, const struct yaml_node *member, const struct model_event *event, unsigned least,
+                           unsigned *ret_version);
+
 // Contracts (contract.c). The files of `schemas`, checked; and what wrap, key and references say about their first version.
 MUST_USE bool contract_read_all(struct reader *reader, const struct yaml_node *node, const char *pattern,
-                                struct model_event *event);
+                                struct model_event *event, struct model_version **ret_versions);
+// The content of a file that the configuration names, at most `most` bytes, in the model's arena.
+MUST_USE bool reader_file(struct reader *reader, const struct yaml_node *node, const char *path, size_t most,
+                          struct bytes *ret_content);
 // Whether an event that fits the contract can never have what the pointer names: a closed object on the way lacks it.
 bool contract_lacks(struct bytes contract, const struct json_pointer *pointer);
 // What is wrong with the members that a wrap template gives its root, NULL: nothing that can be seen. The text is in the arena.

@@ -98,11 +98,23 @@ bool model_reference_value(const struct model_reference *reference, const struct
         return node_value(node, reference->text, arena, ret_value, error);
 }
 
-bool model_event_key(const struct model_event *event, const struct json *body, struct arena *arena, struct bytes *ret_key,
-                     struct error *error) {
-        if (!node_value(json_pointer_resolve(&event->key, body), event->key_text, arena, ret_key, error))
-                return error_wrap(error, "key of %s", event->name);
-        return true;
+static bool event_key(const struct model_event *event, unsigned version, const struct template_inputs *inputs,
+                      struct arena *arena, struct bytes *ret_key, struct error *error) {
+        if (version >= event->version_count)            // no contract yet: an event is what version 0 will be
+                return node_value(json_pointer_resolve(&event->key, inputs->event), event->key_text, arena, ret_key, error);
+        const struct model_version *of = &event->versions[version];
+        if (!of->key_template)
+                return node_value(json_pointer_resolve(&of->key, inputs->event), of->key_text, arena, ret_key, error);
+        struct buffer CLEANUP(buffer_free) text = {0};
+        const struct json *made;
+        return template_render(of->key_template, inputs, &text, error) &&
+               json_parse(arena_copy(arena, buffer_bytes(&text)), NULL, arena, &made, error) &&
+               node_value(made, "what its template gives", arena, ret_key, error);
+}
+
+bool model_event_key(const struct model_event *event, unsigned version, const struct template_inputs *inputs, struct arena *arena,
+                     struct bytes *ret_key, struct error *error) {
+        return event_key(event, version, inputs, arena, ret_key, error) || error_wrap(error, "key of %s", event->name);
 }
 
 bool model_delivery_render(const struct model_delivery *delivery, const struct json *event, struct arena *arena,

@@ -17,7 +17,7 @@ static const struct reader_key auth_keys[] = {
 const struct reader_table reader_auth = READER_TABLE("auth", auth_keys);
 
 // One line of visible ASCII; a line end behind it is no part of it.
-static bool read_token(struct reader *reader, const struct yaml_node *node, const char *path, const char **ret_token) {
+static bool read_token_file(struct reader *reader, const struct yaml_node *node, const char *path, const char **ret_token) {
         char text[MODEL_BEARER_MAX + 2];
         FILE *file = fopen(path, "re");
         if (!file)
@@ -43,15 +43,60 @@ static bool read_auth(struct reader *reader, const struct yaml_node *node, const
         struct auth_draft draft = {0};
         (void)key;
         if (!reader_mapping(reader, node, &reader_auth, &draft) ||
-            !read_token(reader, yaml_get(node, "bearer_file"), draft.bearer_file, &service->bearer))
+            !read_token_file(reader, yaml_get(node, "bearer_file"), draft.bearer_file, &service->bearer))
                 return false;
         service->bearer_file = draft.bearer_file;
+        return true;
+}
+
+static bool read_resolves(struct reader *reader, const struct yaml_node *node, const struct reader_key *key, void *field) {
+        struct model_service *service = field;
+        if (node->kind != YAML_LIST || node->count == 0)
+                return reader_unexpected(reader, node, "a list of purposes");
+        if (node->count > key->most)
+                return problem_add_code(reader->problems, node, ERROR_LIMIT, "expected at most %d purposes, got %zu", MODEL_RESOLVES_MAX,
+                                        node->count);
+        const char **purposes = arena_alloc(reader->arena, node->count * sizeof *purposes);
+        size_t count = 0;
+        YAML_FOR_EACH(element, node) {
+                struct bytes name;
+                if (!reader_string(reader, element, "a purpose", &name))
+                        return false;
+                if (!template_is_purpose(name))
+                        return problem_add(reader->problems, element, "\"%.*s\" is no purpose: expected 1 to %d letters, digits, . _ and -",
+                                           BYTES_PRINT(name), TEMPLATE_PURPOSE_MAX);
+                for (size_t i = 0; i < count; i++)
+                        if (bytes_equal(name, bytes_of(purposes[i])))
+                                return problem_add(reader->problems, element, "%s is there twice", purposes[i]);
+                purposes[count++] = arena_text(reader->arena, name);
+        }
+        service->resolves = purposes;
+        service->resolve_count = count;
+        return true;
+}
+
+// A token says who asks: two services cannot have the same.
+static bool check_resolves(struct reader *reader, const struct yaml_node *node, struct model_service *service) {
+        if (!service->resolves && !service->token_file)
+                return true;
+        if (!service->token_file)
+                return problem_add(reader->problems, yaml_get(node, "resolves"), "a service that resolves pseudonyms needs token_file");
+        if (!service->resolves)
+                return problem_add(reader->problems, yaml_get(node, "token_file"), "token_file is of use with resolves only");
+        if (!read_token_file(reader, yaml_get(node, "token_file"), service->token_file, &service->token))
+                return false;
+        for (size_t i = 0; i < service->index; i++)
+                if (reader->services[i].token && strcmp(reader->services[i].token, service->token) == 0)
+                        return problem_add(reader->problems, yaml_get(node, "token_file"), "the token is %s's already",
+                                           reader->services[i].name);
         return true;
 }
 
 static const struct reader_key service_keys[] = {
         {"url", REQUIRED, read_url, offsetof(struct model_service, url), 0, 0},
         {"auth", OPTIONAL, read_auth, 0, 0, 0},
+        {"resolves", OPTIONAL, read_resolves, 0, 1, MODEL_RESOLVES_MAX},
+        {"token_file", OPTIONAL, read_path, offsetof(struct model_service, token_file), 0, 0},
         {"tls", LATER, NULL, 0, 0, 0},
         {"http2", LATER, NULL, 0, 0, 0},
 };
@@ -75,7 +120,10 @@ bool read_services(struct reader *reader, const struct yaml_node *node, const st
                         if (strcmp(service->name, reserved[i]) == 0)
                                 good = problem_add(reader->problems, member->key, "the name \"%s\" is the gateway's own",
                                                    reserved[i]);
-                good &= reader_mapping(reader, member, &reader_service, service);
+                if (reader_mapping(reader, member, &reader_service, service))
+                        good &= check_resolves(reader, member, service);
+                else
+                        good = false;
                 table_insert(&reader->model->services, model_name_hash(member->key->text), service);
         }
         return good;

@@ -139,9 +139,11 @@ bool loop_watch(struct loop *loop, struct loop_watch *watch, int fd, struct erro
         return true;
 }
 
-// No epoll_ctl: closing the descriptor, which is not shared with a child, takes it out of the set.
+// Closing the descriptor would take it out of the set, too, unless a process that is just being started (os/process.h) has it for the
+// moment until its exec: events would come then for a watch that is gone.
 void loop_unwatch(struct loop *loop, struct loop_watch *watch) {
-        (void)loop;
+        if (watch->fd >= 0)
+                IGNORE(epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL));      // closed already: it is out
         watch->fd = -1;
 }
 

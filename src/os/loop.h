@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // An event loop: one thread waits for its file descriptors, timers and what other threads post to it. STACK.md, "HTTP core".
 //
-// Each descriptor is registered once, edge-triggered, for everything; there is no later epoll_ctl. One turn of the loop: wait,
-// read the clock once (loop_now_ns), events, posted tasks, timers, and last what was left for the end of the batch. Memory that
-// an event of the same batch may still point to (a connection that died) is freed there and nowhere else.
+// Each descriptor is registered once, edge-triggered, for everything; there is no later epoll_ctl but the one that forgets it. One
+// turn of the loop: wait, read the clock once (loop_now_ns), events, posted tasks, timers, and last what was left for the end of the
+// batch. Memory that an event of the same batch may still point to (a connection that died) is freed there and nowhere else.
 //
 // Everything belongs to the loop's thread except loop_post and loop_stop. All the small structs are embedded in what they serve
 // and owned by the caller; the loop never allocates for them (the heap of timers grows by doubling).
@@ -40,7 +40,7 @@ struct loop_watch {
 };
 
 MUST_USE bool loop_watch(struct loop *loop, struct loop_watch *watch, int fd, struct error *error);
-// Forgets the descriptor, which the caller closes. No further event reaches the watch; its memory stays until the batch is over.
+// Forgets the descriptor, which the caller closes afterwards. No further event reaches the watch; its memory stays until the batch is over.
 void loop_unwatch(struct loop *loop, struct loop_watch *watch);
 
 // A timer with any deadline: O(log n). Zero-initialised with fire set is an unset timer.

@@ -9,9 +9,9 @@
 #include "store/state_priv.h"
 
 static const char *const tables[] = {"family", "shard", "lane", "message", "identity", "replica", "dirty", "account", "fault",
-                                     "migration", "control"};
+                                     "migration", "control", "written", "kept"};
 enum column { COLUMN_INTEGER, COLUMN_TEXT, COLUMN_BLOB };
-enum { COLUMNS_MAX = 32 };
+enum { COLUMNS_MAX = 32, MESSAGE_COLUMN_COUNT = 19, REPLICA_COLUMN_COUNT = 9 };
 
 struct state_dump {
         struct state_reader *reader;
@@ -193,7 +193,10 @@ static bool insert_prepare(struct state *state, unsigned table, unsigned columns
         int size = snprintf(sql, sizeof sql, "INSERT INTO %s VALUES(?", tables[table]);
         for (unsigned i = 1; i < columns; i++)
                 size += snprintf(sql + size, sizeof sql - (size_t)size, ",?");
-        snprintf(sql + size, sizeof sql - (size_t)size, ")");
+        // Of format 3: the last column of these was not there yet.
+        bool before = (strcmp(tables[table], "message") == 0 && columns + 1 == MESSAGE_COLUMN_COUNT) ||
+                      (strcmp(tables[table], "replica") == 0 && columns + 1 == REPLICA_COLUMN_COUNT);
+        snprintf(sql + size, sizeof sql - (size_t)size, before ? ",0)" : ")");
         return sqlite3_prepare_v2(state->own.db, sql, -1, ret_insert, NULL) == SQLITE_OK || damaged(error);
 }
 
@@ -221,6 +224,13 @@ bool state_restore_piece(struct state *state, struct bytes piece, struct error *
         }
         sqlite3_finalize(insert);
         return done;
+}
+
+bool state_restore_upgrade(struct state *state, struct error *error) {
+        ASSERT(state->open);
+        static const char sql[] = "INSERT INTO kept SELECT family, schema, count(*) FROM replica WHERE NOT tombstone"
+                                  " GROUP BY family, schema";
+        return sqlite3_exec(state->own.db, sql, NULL, NULL, NULL) == SQLITE_OK || state_failed(&state->own, error);
 }
 
 bool state_restored(struct state *state, struct error *error) {

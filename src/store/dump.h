@@ -25,4 +25,7 @@ MUST_USE bool state_dump_oldest_unsettled(struct state_dump *dump, uint64_t *ret
 // Empties all tables, then puts pieces in, in the open transaction; after state_commit call state_restored.
 MUST_USE bool state_restore_begin(struct state *state, struct error *error);
 MUST_USE bool state_restore_piece(struct state *state, struct bytes piece, struct error *error);        // ERROR_CORRUPT
+// Pieces of format 3 may be put in as well: what that did not have is 0, and after the last piece this counts what is kept.
+enum { STATE_FORMAT_BEFORE = 3 };
+MUST_USE bool state_restore_upgrade(struct state *state, struct error *error);
 MUST_USE bool state_restored(struct state *state, struct error *error);

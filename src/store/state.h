@@ -17,7 +17,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 
-enum { STATE_FORMAT = 3, STATE_LOG_ID_SIZE = 16, STATE_PAGE_MAX = 1000 };
+enum { STATE_FORMAT = 4, STATE_LOG_ID_SIZE = 16, STATE_PAGE_MAX = 1000 };
 
 struct state;
 struct state_reader;
@@ -113,6 +113,7 @@ struct state_message {
         bool was_indeterminate;                         // ever; nothing but settling clears it
         bool held;                                      // ledger_held(state)
         int64_t admitted_ms, changed_ms;                // wall clock, of the records
+        uint32_t schema_id;                             // of a MESSAGE: what it was written with; 0: a tombstone, or not known
 };
 // Return false to stop; the error is then handed on.
 typedef bool state_message_visit(void *context, const struct state_message *message, struct error *error);
@@ -156,6 +157,19 @@ MUST_USE bool state_identity_insert(struct state *state, const struct state_iden
 // and never shortens, the window of what comes behind). Its own transaction: none is open.
 MUST_USE bool state_expire(struct state *state, int64_t before_ms, size_t max_rows, size_t *ret_removed, struct error *error);
 
+// --- erasure ----------------------------------------------------------------------------------------------------------------
+
+// What a record says now that has been rewritten in the log (log_rewrite), in the open transaction: of the copy's row (family, key,
+// position) body and schema_id, if that record's event is the row still; of the unsettled message its identity's text.
+struct state_replica;
+MUST_USE bool state_rewrite_replica(struct state *state, const struct state_replica *row, struct error *error);
+MUST_USE bool state_rewrite_message(struct state *state, uint64_t position, struct bytes identity_text, struct error *error);
+// All MESSAGEs of the stream that were written with one schema are of another one now.
+MUST_USE bool state_written_merge(struct state *state, uint32_t stream, uint32_t from_schema, uint32_t to_schema,
+                                  struct error *error);
+// Leaves in the files nothing but what the tables hold. No transaction is open. ERROR_UNAVAILABLE: a reader was in the way.
+MUST_USE bool state_sweep(struct state *state, struct error *error);
+
 // --- replicas and dirty keys ------------------------------------------------------------------------------------------------
 
 struct state_replica {
@@ -166,6 +180,7 @@ struct state_replica {
         uint32_t stream;
         int64_t offset;
         bool tombstone;                                 // the key is known to be deleted: body is empty
+        uint32_t schema_id;                             // that the body was written with; 0: not known, or a tombstone
 };
 // ERROR_NOT_FOUND: nothing is known of the key (not even that it is deleted).
 MUST_USE bool state_replica_get(struct state_reader *reader, uint32_t family, struct bytes key, struct arena *arena,
@@ -198,6 +213,38 @@ MUST_USE bool state_dirty_get(struct state_reader *reader, uint64_t position, st
                               struct error *error);
 MUST_USE bool state_dirty_put(struct state *state, const struct state_dirty *dirty, struct error *error);
 MUST_USE bool state_dirty_delete(struct state *state, uint64_t position, struct error *error);
+
+// --- versions of events -----------------------------------------------------------------------------------------------------
+
+// MESSAGEs of a topic's partition that were written with one schema, since the log began (or, of a log that was trimmed before
+// this was kept, since then).
+struct state_written {
+        uint32_t stream, schema_id;
+        uint64_t count, first, last;                    // positions
+        int64_t last_ms;
+};
+typedef bool state_written_visit(void *context, const struct state_written *written, struct error *error);
+MUST_USE bool state_written_each(struct state_reader *reader, state_written_visit *visit, void *context, struct error *error);
+// Adds to the row; count: how many more.
+MUST_USE bool state_written_add(struct state *state, const struct state_written *more, struct error *error);
+
+// Unsettled MESSAGEs of a partition, by schema and ledger state. Reads the whole table `message`.
+struct state_unsettled_version {
+        uint32_t stream, schema_id, state;
+        bool held;
+        uint64_t count, first;                          // position of the oldest
+};
+typedef bool state_unsettled_version_visit(void *context, const struct state_unsettled_version *row, struct error *error);
+MUST_USE bool state_unsettled_version_each(struct state_reader *reader, state_unsettled_version_visit *visit, void *context,
+                                           struct error *error);
+
+// Rows of the copies by topic and schema, tombstones left out.
+typedef bool state_kept_visit(void *context, uint32_t family, uint32_t schema_id, uint64_t count, struct error *error);
+MUST_USE bool state_kept_each(struct state_reader *reader, state_kept_visit *visit, void *context, struct error *error);
+MUST_USE bool state_kept_add(struct state *state, uint32_t family, uint32_t schema_id, int64_t more, struct error *error);
+// The schema of a key's row. False without an error (code NONE): no row, or a tombstone.
+MUST_USE bool state_replica_schema(struct state_reader *reader, uint32_t family, struct bytes key, uint32_t *ret_schema_id,
+                                   struct error *error);
 
 // --- accounts and faults (names and meaning: proof/ledger.h) ----------------------------------------------------------------
 

@@ -5,6 +5,7 @@
 //      state_replica.c   replicas and dirty keys
 //      state_slots.c     how lanes and identities are found
 //      state_control.c   accounts, faults, migrations, control records
+//      state_version.c   which versions of events were written, are unsettled, and are kept
 #pragma once
 
 #include <sqlite3.h>
@@ -12,7 +13,7 @@
 #include "store/filter.h"
 #include "store/state.h"
 
-// Format 3. Numbers are positions of the log unless they say otherwise; hashes are 16 bytes.
+// Format 4 (3 had neither `schema` of messages and replicas nor the tables `written` and `kept`). Numbers are positions of the log unless they say otherwise; hashes are 16 bytes.
 // lane and identity lie in the order in which they came, and are found by a slot: the segment (of the row's number) << 40 and the
 // first five bytes of the hash. So a write touches the end of the table and a page of the last segment's part of a slim index, not
 // a page at random in a wide one (STACK.md); filters in memory (store/filter.h) say in which segments to look.
@@ -31,7 +32,7 @@
         " identity_text TEXT NOT NULL, sequence INTEGER NOT NULL, epoch INTEGER NOT NULL, state INTEGER NOT NULL,"    \
         " attempts INTEGER NOT NULL, flags INTEGER NOT NULL, status INTEGER NOT NULL,"                                \
         " was_indeterminate INTEGER NOT NULL, held INTEGER NOT NULL, admitted_ms INTEGER NOT NULL,"                   \
-        " changed_ms INTEGER NOT NULL);"                                                                              \
+        " changed_ms INTEGER NOT NULL, schema INTEGER NOT NULL);"                                                     \
         "CREATE INDEX message_shard ON message(shard);"                                                               \
         "CREATE INDEX message_held ON message(position) WHERE held;"                                                  \
         "CREATE INDEX message_call ON message(shard, lane) WHERE offset < 0;"                                         \
@@ -42,7 +43,12 @@
         "CREATE INDEX identity_slot ON identity(slot);"                                                               \
         "CREATE TABLE replica(family INTEGER NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL,"                        \
         " position INTEGER NOT NULL, sequence INTEGER NOT NULL, stream INTEGER NOT NULL, offset INTEGER NOT NULL,"    \
-        " tombstone INTEGER NOT NULL, PRIMARY KEY(family, key)) WITHOUT ROWID;"                                       \
+        " tombstone INTEGER NOT NULL, schema INTEGER NOT NULL, PRIMARY KEY(family, key)) WITHOUT ROWID;"              \
+        "CREATE TABLE written(stream INTEGER NOT NULL, schema INTEGER NOT NULL, count INTEGER NOT NULL,"              \
+        " first INTEGER NOT NULL, last INTEGER NOT NULL, last_ms INTEGER NOT NULL,"                                   \
+        " PRIMARY KEY(stream, schema)) WITHOUT ROWID;"                                                                \
+        "CREATE TABLE kept(family INTEGER NOT NULL, schema INTEGER NOT NULL, count INTEGER NOT NULL,"                 \
+        " PRIMARY KEY(family, schema)) WITHOUT ROWID;"                                                                \
         "CREATE TABLE dirty(position INTEGER PRIMARY KEY, family INTEGER NOT NULL, shard INTEGER NOT NULL,"           \
         " key TEXT NOT NULL, state INTEGER NOT NULL, since_ms INTEGER NOT NULL);"                                     \
         "CREATE INDEX dirty_key ON dirty(family, key);"                                                               \
@@ -57,8 +63,8 @@
 #define LANE_COLUMNS "shard, lane, key, last_sequence, unsettled, left_async, epoch"
 #define MESSAGE_COLUMNS                                                                                               \
         "position, shard, stream, offset, lane, identity, body_hash, identity_text, sequence, epoch, state, attempts," \
-        " flags, status, was_indeterminate, held, admitted_ms, changed_ms"
-#define REPLICA_COLUMNS "family, key, body, position, sequence, stream, offset, tombstone"
+        " flags, status, was_indeterminate, held, admitted_ms, changed_ms, schema"
+#define REPLICA_COLUMNS "family, key, body, position, sequence, stream, offset, tombstone, schema"
 #define DIRTY_COLUMNS "position, family, shard, key, state, since_ms"
 
 #define STATE_STATEMENTS(X)                                                                                           \
@@ -91,7 +97,15 @@
                 " UNION SELECT answer FROM identity WHERE answer = settled_at) WHERE position <= ?1"                    \
                 " ORDER BY position LIMIT ?2")                                                                        \
         X(MESSAGE_ADD, "INSERT INTO message(" MESSAGE_COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"     \
-                       " ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)")                                                    \
+                       " ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)")                                               \
+        X(WRITTEN_ADD, "INSERT INTO written VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(stream, schema) DO UPDATE SET"  \
+                       " count = count + ?3, last = ?5, last_ms = ?6")                                                \
+        X(WRITTEN, "SELECT stream, schema, count, first, last, last_ms FROM written ORDER BY stream, schema")         \
+        X(UNSETTLED_VERSIONS, "SELECT stream, schema, state, held, count(*), min(position) FROM message"               \
+                              " WHERE offset >= 0 GROUP BY stream, schema, state, held")                              \
+        X(KEPT_ADD, "INSERT INTO kept VALUES(?1, ?2, ?3) ON CONFLICT(family, schema) DO UPDATE SET count = count + ?3") \
+        X(KEPT_VERSIONS, "SELECT family, schema, count FROM kept WHERE count > 0 ORDER BY family, schema")            \
+        X(REPLICA_SCHEMA, "SELECT schema, tombstone FROM replica WHERE family = ?1 AND key = ?2")                     \
         X(MESSAGE_PUT, "UPDATE message SET state = ?2, attempts = ?3, status = ?4, was_indeterminate = ?5, held = ?6," \
                        " changed_ms = ?7 WHERE position = ?1")                                                        \
         X(MESSAGE_DELETE, "DELETE FROM message WHERE position = ?1")                                                  \
@@ -108,7 +122,15 @@
         X(REPLICA, "SELECT " REPLICA_COLUMNS " FROM replica WHERE family = ?1 AND key = ?2")                          \
         X(REPLICAS, "SELECT " REPLICA_COLUMNS " FROM replica WHERE family = ?1 AND key > ?2 AND NOT tombstone"        \
                     " ORDER BY key LIMIT ?3")                                                                         \
-        X(REPLICA_PUT, "INSERT OR REPLACE INTO replica(" REPLICA_COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")  \
+        X(REPLICA_PUT, "INSERT OR REPLACE INTO replica(" REPLICA_COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)") \
+        X(REPLICA_AT, "SELECT schema FROM replica WHERE family = ?1 AND key = ?2 AND position = ?3 AND NOT tombstone") \
+        X(REPLICA_REWRITE, "UPDATE replica SET body = ?4, schema = ?5 WHERE family = ?1 AND key = ?2 AND position = ?3") \
+        X(MESSAGE_REWRITE, "UPDATE message SET identity_text = ?2 WHERE position = ?1 AND identity_text <> ?2")       \
+        X(WRITTEN_MERGE, "INSERT INTO written SELECT stream, ?3, count, first, last, last_ms FROM written"            \
+                         " WHERE stream = ?1 AND schema = ?2 ON CONFLICT(stream, schema) DO UPDATE SET"               \
+                         " count = count + excluded.count, first = min(first, excluded.first),"                       \
+                         " last = max(last, excluded.last), last_ms = max(last_ms, excluded.last_ms)")                \
+        X(WRITTEN_DROP, "DELETE FROM written WHERE stream = ?1 AND schema = ?2")                                      \
         X(DIRTY_FIND, "SELECT EXISTS(SELECT 1 FROM dirty WHERE family = ?1 AND key = ?2),"                            \
                       " EXISTS(SELECT 1 FROM dirty WHERE family = ?1 AND key = '')")                                  \
         X(DIRTY_ALL, "SELECT " DIRTY_COLUMNS " FROM dirty WHERE family = ?1 ORDER BY position")                       \

@@ -12,6 +12,7 @@ static struct state_replica replica_of(sqlite3_stmt *statement, struct arena *ar
                 .stream = (uint32_t)state_column(statement, 5),
                 .offset = (int64_t)state_column(statement, 6),
                 .tombstone = state_column(statement, 7) != 0,
+                .schema_id = (uint32_t)state_column(statement, 8),
         };
 }
 
@@ -64,6 +65,7 @@ bool state_replica_put(struct state *state, const struct state_replica *replica,
         state_bind(statement, 6, replica->stream);
         state_bind(statement, 7, replica->offset);
         state_bind(statement, 8, replica->tombstone);
+        state_bind(statement, 9, replica->schema_id);
         return state_run(&state->own, statement, error);
 }
 

@@ -148,12 +148,104 @@ static void the_number_of_references_is_limited(void **state) {
         }
 }
 
+// Stands in for the real ones: "PURPOSE<VALUE>", and back.
+static bool fake_pseudonym(void *user, struct bytes purpose, struct bytes value, struct buffer *out, struct error *error) {
+        (void)user;
+        (void)error;
+        buffer_print(out, "%.*s<%.*s>", BYTES_PRINT(purpose), BYTES_PRINT(value));
+        return true;
+}
+
+static bool fake_resolve(void *user, struct bytes purpose, struct bytes text, struct buffer *out, struct error *error) {
+        (void)user;
+        if (!bytes_starts_with(text, purpose) || text.size < purpose.size + 2)
+                return error_set(error, ERROR_REJECTED, "no pseudonym");
+        buffer_append(out, (struct bytes){text.data + purpose.size + 1, text.size - purpose.size - 2});
+        return true;
+}
+
+static const struct template_pseudonyms fakes = {fake_pseudonym, fake_resolve, NULL};
+
+static void a_pseudonym_stands_for_a_value_of_any_type(void **state) {
+        (void)state;
+        static const char *const values[] = {"17", "17.50", "1e2", "\"a\\\"\\u0001Я\"", "null", "true", "[1,{\"b\":2,\"a\":1}]",
+                                             "123456789012345678", "\"\"", "\"$body\""};
+        for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+                struct buffer document = {0}, out = {0}, back = {0}, canonical = {0};
+                struct error error;
+                buffer_print(&document, "{\"v\":%s,\"w\":1}%c", values[i], 0);
+                struct template_inputs inputs = {.body = parse(document.data), .pseudonyms = &fakes};
+                assert_true(render("{\"x\":[{\"$pseudonym\":{\"purpose\":\"p\",\"of\":\"$body/v\"}},\"$body/w\"]}", &inputs, &out, &error));
+                buffer_append_byte(&out, 0);
+                inputs.body = parse(out.data);
+                assert_true(json_is(json_at(json_get_text(inputs.body, "x"), 0), JSON_STRING));
+                assert_true(json_equal(json_at(json_get_text(inputs.body, "x"), 1), parse("1")));
+                assert_true(render("{\"$resolve\":{\"of\":\"$body/x/0\",\"purpose\":\"p\"}}", &inputs, &back, &error));
+                json_canonical(&canonical, parse(values[i]));
+                assert_true(bytes_equal(buffer_bytes(&canonical), buffer_bytes(&back)));
+                assert_false(render("{\"$resolve\":{\"of\":\"$body/x/0\",\"purpose\":\"q\"}}", &inputs, &back, &error));
+                assert_int_equal(error.code, ERROR_REJECTED);
+                buffer_free(&document);
+                buffer_free(&out);
+                buffer_free(&back);
+                buffer_free(&canonical);
+        }
+}
+
+static void pseudonyms_that_cannot_be_are_errors(void **state) {
+        (void)state;
+        struct template_inputs inputs = {.body = parse("{\"n\":17}"), .pseudonyms = &fakes};
+        struct buffer out = {0};
+        struct error error;
+        assert_false(render("{\"$resolve\":{\"purpose\":\"p\",\"of\":\"$body/n\"}}", &inputs, &out, &error));
+        assert_int_equal(error.code, ERROR_REJECTED);
+        assert_false(render("{\"$pseudonym\":{\"purpose\":\"p\",\"of\":\"$body/absent\"}}", &inputs, &out, &error));
+        assert_int_equal(error.code, ERROR_REJECTED);
+        inputs.pseudonyms = NULL;
+        assert_false(render("[{\"$pseudonym\":{\"purpose\":\"p\",\"of\":\"$body/n\"}}]", &inputs, &out, &error));
+        assert_int_equal(error.code, ERROR_UNSUPPORTED);
+        assert_int_equal(out.size, 0);
+        buffer_free(&out);
+}
+
+static void wrong_pseudonyms_are_refused_with_their_place(void **state) {
+        (void)state;
+        static const char *const wrong[][2] = {
+                {"{\"a\":{\"$pseudonym\":{\"purpose\":\"p\",\"of\":\"$body\"},\"b\":1}}", "\"/a\": $pseudonym and $resolve stand alone"},
+                {"[{\"$resolve\":\"$body\"}]", "\"/0/$resolve\": expected {purpose: NAME, of: REFERENCE}"},
+                {"{\"$resolve\":{\"purpose\":\"p\"}}", "\"/$resolve\": expected {purpose: NAME, of: REFERENCE}"},
+                {"{\"$resolve\":{\"purpose\":\"p\",\"of\":\"$id\",\"x\":1}}", "\"/$resolve\": expected {purpose"},
+                {"{\"$resolve\":{\"purpose\":\"p q\",\"of\":\"$id\"}}", "\"/$resolve/purpose\": expected a purpose"},
+                {"{\"$resolve\":{\"purpose\":\"\",\"of\":\"$id\"}}", "\"/$resolve/purpose\": expected a purpose"},
+                {"{\"$resolve\":{\"purpose\":7,\"of\":\"$id\"}}", "\"/$resolve/purpose\": expected a purpose"},
+                {"{\"$pseudonym\":{\"purpose\":\"p\",\"of\":\"plain\"}}", "\"/$pseudonym/of\": expected a reference"},
+                {"{\"$pseudonym\":{\"purpose\":\"p\",\"of\":\"$nothing\"}}", "\"/$pseudonym/of\": $nothing is no reference"},
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+                struct template *template = NULL;
+                struct error error;
+                assert_false(template_compile(parse(wrong[i][0]), &template, &error));
+                if (!strstr(error.text, wrong[i][1]))
+                        fail_msg("%s: %s", wrong[i][0], error.text);
+        }
+        struct template *template = NULL;
+        assert_true(template_compile(parse("[\"$id\",{\"$resolve\":{\"purpose\":\"p\",\"of\":\"$path/x\"}}]"), &template, NULL));
+        assert_null(template_reference_at(template, 0).purpose);
+        assert_string_equal(template_reference_at(template, 1).purpose, "p");
+        assert_true(template_reference_at(template, 1).resolve);
+        assert_string_equal(template_reference_at(template, 1).place, "/1/$resolve/of");
+        template_free(template);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_teardown(references_are_replaced_exactly, clean),
                 cmocka_unit_test_teardown(a_reference_that_leads_nowhere_is_named, clean),
                 cmocka_unit_test_teardown(wrong_references_are_refused_with_their_place, clean),
                 cmocka_unit_test_teardown(what_is_referenced_can_be_asked, clean),
+                cmocka_unit_test_teardown(a_pseudonym_stands_for_a_value_of_any_type, clean),
+                cmocka_unit_test_teardown(pseudonyms_that_cannot_be_are_errors, clean),
+                cmocka_unit_test_teardown(wrong_pseudonyms_are_refused_with_their_place, clean),
                 cmocka_unit_test_teardown(the_number_of_references_is_limited, clean),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,8 @@
 //      every DURABLE submission, and every UNKNOWN one that was said to have landed, is there whole, at the positions told;
 //      every FAILED one, and every UNKNOWN one that was said not to have landed, is not;
 //      what nobody was told about is there whole or not at all, and stays as it was first seen;
-//      positions follow the order of submission, offsets have no gap.
+//      positions follow the order of submission, offsets have no gap;
+//      a submission's records that were rewritten are all new, or all old unless the rewrite was DURABLE, and stay where they are.
 #include "log/log.h"
 
 #include <setjmp.h>
@@ -29,6 +30,8 @@ struct submission {
         bool unknown;                   // to be resolved
         uint64_t position;              // told; 0: not
         size_t found;                   // records in the scan under way
+        size_t found_new;               // of them rewritten
+        bool rewritten, rewritten_once; // durably; it was tried
         char *filler;
 };
 
@@ -47,6 +50,13 @@ struct run {
         struct log_snapshot snapshot;
         char snapshot_body[16];
         bool trimming, snapshotting;
+        struct log_rewrite rewrite;
+        struct log_record rewrite_records[BATCH_MAX];
+        char rewrite_headers[BATCH_MAX][48];
+        struct submission *rewriting;   // NULL: none is under way
+        struct log_sweep sweep;
+        bool sweeping;
+        unsigned rewritten, swept;
         int snapshot_written, snapshot_durable;
         unsigned unknown, failed, landed, reopened, cut;
         char violation[300];
@@ -110,7 +120,7 @@ static void submit(struct run *run) {
 
 static void scan_record(struct run *run, const struct log_record *record, uint64_t *before, size_t *newest, int64_t *next) {
         size_t number, index, size;
-        char text[40];
+        char text[48];
         snprintf(text, sizeof text, "%.*s", BYTES_PRINT(record->header));
         if (sscanf(text, "%zu %zu %zu", &number, &index, &size) != 3 || number >= run->count ||
             size != run->submissions[number].batch.count) {
@@ -129,6 +139,7 @@ static void scan_record(struct run *run, const struct log_record *record, uint64
                 violate(run, "record %zu of submission %zu is at position %llu", index, number,
                         (unsigned long long)record->position);
         submission->found++;
+        submission->found_new += strstr(text, " new") != NULL;
         for (size_t i = 0; i < STREAMS - 1; i++) {
                 if (record->stream != run->streams[i])
                         continue;
@@ -149,6 +160,13 @@ static void judge(struct run *run) {
                 if (submission->found > 0 && !whole && !trimmed)
                         violate(run, "submission %zu is there in part: %zu of %zu", i, submission->found,
                                 submission->batch.count);
+                if (submission->found_new > 0 && submission->found_new != submission->found)
+                        violate(run, "submission %zu is rewritten in part: %zu of %zu", i, submission->found_new, submission->found);
+                if (submission->rewritten && submission->found_new != submission->found)
+                        violate(run, "submission %zu was rewritten and is as before", i);
+                if (submission->found_new > 0 && !submission->rewritten_once)
+                        violate(run, "submission %zu was never rewritten", i);
+                submission->rewritten = submission->rewritten || submission->found_new > 0;
                 if (submission->promise == PRESENT && !whole && !trimmed)
                         violate(run, "submission %zu was promised and is not there", i);
                 if (submission->promise == ABSENT && submission->found > 0)
@@ -173,7 +191,7 @@ static void check(struct run *run) {
                 return;
         }
         for (size_t i = 0; i < run->count; i++)
-                run->submissions[i].found = 0;
+                run->submissions[i].found = run->submissions[i].found_new = 0;
         do {
                 arena_reset(&arena);
                 if (!log_read(reader, before + 1, 7, 10000, &arena, &records, &count, &error)) {
@@ -234,7 +252,8 @@ static void start(struct run *run) {
 static void stop(struct run *run) {
         log_reader_close(TAKE(run->reader));
         log_close(TAKE(run->log));
-        run->trimming = run->snapshotting = false;
+        run->trimming = run->snapshotting = run->sweeping = false;
+        run->rewriting = NULL;
         for (size_t i = 0; i < run->count; i++)
                 run->submissions[i].unknown = false;    // nobody is left who could ask
 }
@@ -295,8 +314,54 @@ static void end_snapshot(struct log_snapshot *snapshot, const struct error *erro
                 run->snapshot_durable = run->snapshot_written;
 }
 
+static void end_rewrite(struct log_rewrite *rewrite, const struct error *error) {
+        struct run *run = CONTAINER_OF(rewrite, struct run, rewrite);
+        struct submission *submission = TAKE(run->rewriting);
+        if (error)
+                return;
+        submission->rewritten = true;
+        run->rewritten++;
+        if (rewrite->replaced != rewrite->count && submission->position > run->trimmed)
+                violate(run, "%zu of %zu records were replaced", rewrite->replaced, rewrite->count);
+}
+
+static void end_sweep(struct log_sweep *sweep, const struct error *error) {
+        struct run *run = CONTAINER_OF(sweep, struct run, sweep);
+        run->sweeping = false;
+        run->swept += !error;
+}
+
+// Some submission that is there, with other bodies, bigger or smaller.
+static void begin_rewrite(struct run *run) {
+        struct error error;
+        if (run->count == 0 || run->rewriting)
+                return;
+        struct submission *submission = &run->submissions[pick(run, run->count)];
+        if (submission->promise != PRESENT || submission->unknown || submission->position <= run->trimmed)
+                return;
+        static const char filler[20000];
+        size_t number = (size_t)(submission - run->submissions);
+        for (size_t i = 0; i < submission->batch.count; i++) {
+                snprintf(run->rewrite_headers[i], sizeof run->rewrite_headers[i], "%zu %zu %zu new", number, i, submission->batch.count);
+                run->rewrite_records[i] = submission->records[i];
+                run->rewrite_records[i].position = submission->position + i;
+                run->rewrite_records[i].header = bytes_of(run->rewrite_headers[i]);
+                run->rewrite_records[i].body = (struct bytes){filler, pick(run, 3) ? 10 : pick(run, sizeof filler)};
+        }
+        run->rewrite = (struct log_rewrite){.records = run->rewrite_records, .count = submission->batch.count, .complete = end_rewrite};
+        if (!log_rewrite(run->log, &run->rewrite, &error))
+                return;
+        run->rewriting = submission;
+        submission->rewritten_once = true;
+}
+
 static void begin_work(struct run *run) {
         struct error error;
+        begin_rewrite(run);
+        if (pick(run, 3) == 0 && !run->sweeping) {
+                run->sweep = (struct log_sweep){.complete = end_sweep};
+                run->sweeping = log_sweep(run->log, &run->sweep, &error);
+        }
         uint64_t last = log_last_position(run->log);
         if (pick(run, 2) && !run->trimming && last > 0) {
                 run->trim = (struct log_trim){.up_to = pick(run, last), .complete = end_trim};
@@ -386,7 +451,7 @@ static void simulate(struct run *run, uint64_t seed, bool ignore_syncs) {
 static void keeps_its_promises(void **state) {
         IGNORE(state != NULL);
         struct run *run = must_calloc(1, sizeof *run);
-        unsigned unknown = 0, landed = 0, failed = 0, cuts = 0, reopened = 0;
+        unsigned unknown = 0, landed = 0, failed = 0, cuts = 0, reopened = 0, rewritten = 0, swept = 0;
         const char *first = getenv("SEED");
         uint64_t begin = first ? strtoull(first, NULL, 10) : 1, end = first ? begin + 1 : begin + RUNS;
         for (uint64_t seed = begin; seed < end; seed++) {
@@ -398,11 +463,15 @@ static void keeps_its_promises(void **state) {
                 failed += run->failed;
                 cuts += run->cut;
                 reopened += run->reopened;
+                rewritten += run->rewritten;
+                swept += run->swept;
         }
+        print_message("%u rewritten, %u swept\n", rewritten, swept);
         print_message("%u unknown, %u of them landed, %u failed, %u cuts, %u reopened\n", unknown, landed, failed, cuts,
                       reopened);
         if (!first)     // the runs are worth something
-                assert_true(unknown > RUNS / 4 && landed > RUNS / 40 && failed > RUNS && cuts > RUNS && reopened > RUNS / 4);
+                assert_true(unknown > RUNS / 4 && landed > RUNS / 40 && failed > RUNS && cuts > RUNS && reopened > RUNS / 4 &&
+                            rewritten > RUNS && swept > RUNS / 2);
         free(run);
 }
 

@@ -152,6 +152,92 @@ static void a_file_is_read_and_paths_are_of_its_folder(void **state) {
         fixture_remove("commute.yaml");
 }
 
+static void versions_have_mappings_keys_and_readers(void **state) {
+        (void)state;
+        fixture_write("up.jq", ".rating = 1");
+        const struct model *CLEANUP(model_unrefp) model = fixture_model(
+                "    key: /task_id\n",
+                "    key: /task_id\n    produces: 1\n    personal: [/who, \"\"]\n"
+                "    versions:\n      1: {up: up.jq, down: {task_id: $event/id}, key: /id}\n");
+        const struct model_event *event = model_event_find(model, BYTES("TaskRatingChanged"));
+        assert_int_equal(event->produces, 1);
+        assert_int_equal(event->personal_count, 2);
+        assert_int_equal(event->personal[0].count, 1);
+        assert_int_equal(model->program_count, 1);
+        const struct model_mapping *up = model_step(event, 0, true), *down = model_step(event, 1, false);
+        assert_null(up->template);
+        assert_true(bytes_equal(model->programs[up->program], BYTES(".rating = 1")));
+        assert_non_null(down->template);
+        assert_null(model_step(event, 1, true));
+        assert_null(model_step(event, 0, false));
+        assert_int_equal(model_way(event, 0, 1), 1);
+        assert_int_equal(model_way(event, 1, 0), 0);
+        struct arena CLEANUP(arena_free) arena = {0};
+        const struct json *body;
+        struct bytes key;
+        struct error error;
+        assert_true(json_parse(BYTES("{\"id\": 7, \"task_id\": 8}"), NULL, &arena, &body, NULL));
+        assert_true(model_event_key(event, 1, &(struct template_inputs){.event = body}, &arena, &key, &error));
+        assert_true(bytes_equal(key, BYTES("7")));
+        assert_true(model_event_key(event, 0, &(struct template_inputs){.event = body}, &arena, &key, &error));
+        assert_true(bytes_equal(key, BYTES("8")));
+        fixture_remove("up.jq");
+}
+
+static void a_key_may_be_made_by_a_template(void **state) {
+        (void)state;
+        const struct model *CLEANUP(model_unrefp) model =
+                fixture_model("    key: /task_id\n", "    key: /task_id\n    versions: {1: {key: {$ref: 1}}}\n");
+        const struct model_event *event = model_event_find(model, BYTES("TaskRatingChanged"));
+        struct arena CLEANUP(arena_free) arena = {0};
+        struct bytes key;
+        struct error error;
+        assert_non_null(event->versions[1].key_template);
+        assert_false(model_event_key(event, 1, &(struct template_inputs){0}, &arena, &key, &error));    // an object is no key
+        assert_int_equal(error.code, ERROR_REJECTED);
+}
+
+static void what_a_reader_understands_is_the_nearest_version(void **state) {
+        (void)state;
+        fixture_write("contracts/TaskRatingChanged.v2.json", "{}");
+        fixture_write("contracts/TaskRatingChanged.v3.json", "{}");
+        const struct model *CLEANUP(model_unrefp) model = fixture_model("keep: bonuses,", "keep: bonuses, reads: [0, 2],");
+        const struct model_async *async = communication(model, "COMM-060")->async;
+        assert_true(model_reads(async, 0));
+        assert_false(model_reads(async, 1));
+        assert_int_equal(model_reads_instead(async, 0), 0);
+        assert_int_equal(model_reads_instead(async, 1), 2);
+        assert_int_equal(model_reads_instead(async, 3), 2);
+        assert_int_equal(async->form_count, 4);
+        assert_int_equal(model_way(async->event, 0, 3), 1);     // no mapping to 1
+        fixture_remove("contracts/TaskRatingChanged.v2.json");
+        fixture_remove("contracts/TaskRatingChanged.v3.json");
+}
+
+static void calls_have_a_form_for_each_version(void **state) {
+        (void)state;
+        fixture_write("contracts/TaskCompleted.v1.json", "{\"type\": \"object\"}");
+        const struct model *CLEANUP(model_unrefp) model = fixture_model(
+                "      refusal: discard\n",
+                "      reads: [0, 1]\n      versions: {1: {wrap: {payload: {task_id: $body/task_id}}, unwrap: $event/payload}}\n");
+        const struct model_async *async = communication(model, "COMM-040")->async;
+        assert_int_equal(async->form_count, 2);
+        assert_ptr_equal(async->forms[0].wrap, async->wrap);
+        assert_non_null(async->forms[1].wrap);
+        assert_non_null(async->forms[1].unwrap);
+        assert_int_equal(async->read_count, 2);
+        const struct model *CLEANUP(model_unrefp) other = fixture_model("threads: 2", "threads: 2");
+        assert_string_not_equal(model->hash_text, other->hash_text);
+        // the order of a call and of its event are the same in each version
+        char *CLEANUP(free_pointer) text = fixture_changed(
+                "      refusal: discard\n", "      versions: {1: {wrap: {payload: {task_id: $body/other}}}}\n");
+        const struct model *none = NULL;
+        struct error error;
+        assert_false(model_parse(fixture_path, bytes_of(text), &none, NULL, &error));
+        assert_non_null(strstr(error.text, "the key of TaskCompleted, /payload/task_id, is $body/other of the call by wrap"));
+        fixture_remove("contracts/TaskCompleted.v1.json");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_configuration_becomes_services_and_events),
@@ -160,6 +246,10 @@ int main(void) {
                 cmocka_unit_test(the_canonical_configuration_is_a_configuration),
                 cmocka_unit_test(a_model_lives_as_long_as_somebody_holds_it),
                 cmocka_unit_test(a_file_is_read_and_paths_are_of_its_folder),
+                cmocka_unit_test(versions_have_mappings_keys_and_readers),
+                cmocka_unit_test(a_key_may_be_made_by_a_template),
+                cmocka_unit_test(what_a_reader_understands_is_the_nearest_version),
+                cmocka_unit_test(calls_have_a_form_for_each_version),
                 cmocka_unit_test(the_hash_is_of_what_holds_not_of_how_it_is_written),  // last: changes a contract
         };
         return cmocka_run_group_tests_name("model", tests, fixture_set_up, fixture_tear_down);

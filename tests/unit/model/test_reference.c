@@ -36,9 +36,10 @@ static void numbers_and_strings_of_one_value_are_one_key(void **state) {
         struct bytes value;
         struct error error;
         const struct model_event *event = model_event_find(model, BYTES("TaskCompleted"));
-        assert_true(model_event_key(event, parsed("{\"payload\": {\"task_id\": 17}}"), &arena, &value, &error));
+        assert_true(model_event_key(event, 0, &(struct template_inputs){.event = parsed("{\"payload\": {\"task_id\": 17}}")}, &arena,
+                                    &value, &error));
         assert_true(bytes_equal(value, BYTES("17")));
-        assert_false(model_event_key(event, parsed("{\"payload\": {}}"), &arena, &value, &error));
+        assert_false(model_event_key(event, 0, &(struct template_inputs){.event = parsed("{\"payload\": {}}")}, &arena, &value, &error));
         assert_string_equal(error.text, "key of TaskCompleted: /payload/task_id is not there");
 }
 

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// The control API's routes of privacy (docs/privacy.md):
+//      POST /privacy/erase  {"events": ["TaskCreated"]}        GET /privacy/erase
+// Everything runs on the control thread.
+#pragma once
+
+struct api;
+struct erase;
+
+// What the routes use; outlives the api. look: called before an erasure begins, so that it knows what is registered now.
+struct privacy_rest {
+        struct erase *erase;
+        void (*look)(void *user);
+        void *user;
+};
+void privacy_rest_add(struct api *api, struct privacy_rest *rest);

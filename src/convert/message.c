@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// libjq's messages quote values in three ways, which are looked for here:
+//      KIND (VALUE, cut short)         "number (1) and string (\"Jane…) cannot be added": what is in the brackets is cut out
+//      "KEY"                           stays if it stands in the program, since it is a name then
+//      … (while parsing 'TEXT')        and "Invalid path expression …": the rest is cut off
+//      REGEX (at offset N) is not …    the regular expression stays if it stands in the program
+// Whatever else is there a program has given to error().
+#include "convert/program.h"
+
+#include "convert/convert.h"
+#include "json/utf8.h"
+
+static bool stands_in(struct bytes program, struct bytes piece) {
+        return piece.size == 0 || memmem(program.data, program.size, piece.data, piece.size) != NULL;
+}
+
+static struct bytes behind(struct bytes text, size_t size) {
+        return (struct bytes){text.data + size, text.size - size};
+}
+
+// " (…)" after the name of a kind: its length, or 0. libjq cuts a value after 14 bytes at most, so the last bracket of these ends it.
+static size_t quoted_value(struct bytes rest) {
+        enum { VALUE_MAX = 34 };
+        static const struct bytes kinds[] = {BYTES("null ("), BYTES("boolean ("), BYTES("number ("), BYTES("string ("),
+                                             BYTES("array ("), BYTES("object (")};
+        for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+                if (!bytes_starts_with(rest, kinds[i]))
+                        continue;
+                size_t end = 0;
+                for (size_t at = kinds[i].size; at < MIN(rest.size, kinds[i].size + VALUE_MAX); at++)
+                        if (rest.data[at] == ')' && (at + 1 == rest.size || rest.data[at + 1] == ' ' || rest.data[at + 1] == ','))
+                                end = end && at > kinds[i].size + 14 ? end : at;
+                return end ? end + 1 : rest.size;
+        }
+        return 0;
+}
+
+// Where the message ends, if what follows is a value or a document.
+static size_t end_of(struct bytes message) {
+        static const struct bytes ends[] = {BYTES(" (while parsing '"), BYTES("Invalid path expression")};
+        static const size_t kept[] = {0, sizeof("Invalid path expression") - 1};
+        for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+                const char *at = memmem(message.data, message.size, ends[i].data, ends[i].size);
+                if (at)
+                        return (size_t)(at - message.data) + kept[i];
+        }
+        return message.size;
+}
+
+static struct bytes without_regex(struct bytes message, struct bytes program, struct buffer *buffer) {
+        static const struct bytes offset = BYTES(" (at offset "), wrong = BYTES(") is not a valid regex");
+        const char *at = memmem(message.data, message.size, offset.data, offset.size);
+        if (!at || !memmem(message.data, message.size, wrong.data, wrong.size))
+                return message;
+        struct bytes regex = {message.data, (size_t)(at - message.data)};
+        buffer_append(buffer, stands_in(program, regex) ? regex : BYTES("…"));
+        return behind(message, regex.size);
+}
+
+void program_clean_message(struct bytes message, struct bytes program, struct buffer *buffer) {
+        message.size = end_of(message);
+        message = without_regex(message, program, buffer);
+        while (message.size && buffer->size < CONVERT_MESSAGE_MAX) {
+                size_t value = quoted_value(message);
+                if (value) {
+                        buffer_append(buffer, (struct bytes){message.data, (size_t)((const char *)memchr(message.data, ' ', value) -
+                                                                                    message.data)});
+                        message = behind(message, value);
+                        continue;
+                }
+                const char *end = message.data[0] == '"' ? memchr(message.data + 1, '"', message.size - 1) : NULL;
+                if (end) {
+                        struct bytes name = {message.data + 1, (size_t)(end - message.data) - 1};
+                        buffer_append_byte(buffer, '"');
+                        buffer_append(buffer, stands_in(program, name) ? name : BYTES("…"));
+                        buffer_append_byte(buffer, '"');
+                        message = behind(message, name.size + 2);
+                        continue;
+                }
+                unsigned size = utf8_sequence(message.data, message.data + message.size);
+                buffer_append(buffer, size ? (struct bytes){message.data, size} : BYTES("?"));
+                message = behind(message, size ? size : 1);
+        }
+        if (buffer->size > CONVERT_MESSAGE_MAX) {
+                size_t size = CONVERT_MESSAGE_MAX;
+                while (size && ((uint8_t)buffer->data[size] & 0xC0) == 0x80)
+                        size--;
+                buffer->size = size;
+        }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Erasure: rows that say what a rewritten record says now, and a file without what was. See state.h.
+#include "store/state_priv.h"
+
+#include <time.h>
+
+enum { SWEEP_TRIES_MAX = 500, SWEEP_PAUSE_MS = 20 };
+
+bool state_rewrite_replica(struct state *state, const struct state_replica *row, struct error *error) {
+        sqlite3_stmt *statement = state_prepare(&state->own, STATE_SQL_REPLICA_AT, error);
+        if (!statement)
+                return false;
+        state_bind(statement, 1, row->family);
+        state_bind_text(statement, 2, row->key);
+        state_bind(statement, 3, (int64_t)row->position);
+        enum state_result result = state_next(&state->own, statement, error);
+        if (result != STATE_ROW)                // a newer one is there
+                return result == STATE_END;
+        uint32_t before = (uint32_t)state_column(statement, 0);
+        sqlite3_reset(statement);
+        statement = state_prepare(&state->own, STATE_SQL_REPLICA_REWRITE, error);
+        if (!statement)
+                return false;
+        state_bind(statement, 1, row->family);
+        state_bind_text(statement, 2, row->key);
+        state_bind(statement, 3, (int64_t)row->position);
+        state_bind_blob(statement, 4, row->body);
+        state_bind(statement, 5, row->schema_id);
+        return state_run(&state->own, statement, error) &&
+               (before == row->schema_id || (state_kept_add(state, row->family, before, -1, error) &&
+                                             state_kept_add(state, row->family, row->schema_id, 1, error)));
+}
+
+bool state_rewrite_message(struct state *state, uint64_t position, struct bytes identity_text, struct error *error) {
+        sqlite3_stmt *statement = state_prepare(&state->own, STATE_SQL_MESSAGE_REWRITE, error);
+        if (!statement)
+                return false;
+        state_bind(statement, 1, (int64_t)position);
+        state_bind_text(statement, 2, identity_text);
+        return state_run(&state->own, statement, error);
+}
+
+bool state_written_merge(struct state *state, uint32_t stream, uint32_t from_schema, uint32_t to_schema, struct error *error) {
+        static const enum state_sql steps[] = {STATE_SQL_WRITTEN_MERGE, STATE_SQL_WRITTEN_DROP};
+        for (size_t i = 0; i < ARRAY_SIZE(steps) && from_schema != to_schema; i++) {
+                sqlite3_stmt *statement = state_prepare(&state->own, steps[i], error);
+                if (!statement)
+                        return false;
+                state_bind(statement, 1, stream);
+                state_bind(statement, 2, from_schema);
+                if (i == 0)
+                        state_bind(statement, 3, to_schema);
+                if (!state_run(&state->own, statement, error))
+                        return false;
+        }
+        return true;
+}
+
+// Rows are written anew, from what is live, then the WAL is copied and emptied: it waits for readers, which are short.
+bool state_sweep(struct state *state, struct error *error) {
+        ASSERT(!state->open);
+        if (sqlite3_exec(state->own.db, "VACUUM", NULL, NULL, NULL))
+                return state_failed(&state->own, error);
+        int result = SQLITE_BUSY;
+        for (int tries = 0; tries < SWEEP_TRIES_MAX && (result & 0xff) == SQLITE_BUSY; tries++) {
+                if (tries > 0)
+                        nanosleep(&(struct timespec){.tv_nsec = SWEEP_PAUSE_MS * 1000000}, NULL);
+                result = sqlite3_wal_checkpoint_v2(state->own.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+        }
+        return result == SQLITE_OK || state_failed(&state->own, error);
+}
