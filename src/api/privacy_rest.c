@@ -2,7 +2,9 @@
 #include "api/privacy_rest.h"
 
 #include "api/api.h"
+#include "base/needles.h"
 #include "migrate/erase.h"
+#include "migrate/scan.h"
 
 static void answer_state(struct api_request *request, void *user) {
         erase_write(((struct privacy_rest *)user)->erase, &request->writer);
@@ -40,7 +42,49 @@ static void begin(struct api_request *request, void *user) {
         answer_state(request, user);
 }
 
+static void answer_scan(struct api_request *request, void *user) {
+        scan_write(((struct privacy_rest *)user)->scan, &request->writer);
+        api_answer(request, 200);
+}
+
+static bool read_values(struct api_request *request, struct bytes **ret_values, size_t *ret_count, struct error *error) {
+        const struct json *list = json_get_text(request->body, "values");
+        *ret_count = 0;
+        *ret_values = NULL;
+        if (!list)
+                return true;
+        if (!json_is(list, JSON_ARRAY))
+                return error_set(error, ERROR_INVALID, "values: expected a list of strings");
+        if (json_count(list) > NEEDLES_MAX)
+                return error_set(error, ERROR_LIMIT, "values: up to %d are allowed", NEEDLES_MAX);
+        *ret_values = arena_alloc(request->arena, (json_count(list) + 1) * sizeof **ret_values);
+        JSON_FOR_EACH(value, list) {
+                if (!json_is(value, JSON_STRING))
+                        return error_set(error, ERROR_INVALID, "values: expected strings, got %s", json_type_name(json_type(value)));
+                (*ret_values)[(*ret_count)++] = json_text(value);
+        }
+        return true;
+}
+
+static void begin_scan(struct api_request *request, void *user) {
+        struct privacy_rest *rest = user;
+        const struct json *tags = json_get_text(request->body, "tags");
+        struct bytes *values;
+        size_t count;
+        struct error error;
+        rest->look(rest->user);
+        bool good = (!tags || json_is(tags, JSON_BOOL)) || error_set(&error, ERROR_INVALID, "tags: expected true or false");
+        if (!good || !read_values(request, &values, &count, &error) ||
+            !scan_begin(rest->scan, values, count, tags && json_bool(tags), &error)) {
+                api_fail(request, &error);
+                return;
+        }
+        answer_scan(request, user);
+}
+
 static const struct api_route routes[] = {
+        {.method = "GET", .pattern = "/privacy/scan", .handle = answer_scan},
+        {.method = "POST", .pattern = "/privacy/scan", .handle = begin_scan, .members = "values tags"},
         {.method = "GET", .pattern = "/privacy/erase", .handle = answer_state},
         {.method = "POST", .pattern = "/privacy/erase", .handle = begin, .members = "events"},
 };

@@ -9,7 +9,7 @@
 // Options by name; a command lists those it takes (bits 1 << enum cli_option).
 enum cli_option {
         CLI_HELP, CLI_JSON, CLI_CONFIG, CLI_PRINT_SCHEMA, CLI_CONTROL, CLI_TOKEN_FILE, CLI_TO, CLI_AUTO, CLI_STEP,
-        CLI_DONE, CLI_OUTPUT, CLI_WATCH, CLI_AFTER, CLI_KEY, CLI_OPTION_COUNT
+        CLI_DONE, CLI_OUTPUT, CLI_WATCH, CLI_AFTER, CLI_KEY, CLI_VALUES, CLI_TAG, CLI_OPTION_COUNT
 };
 
 enum { CLI_ARGUMENTS_MAX = 256 };
@@ -59,6 +59,7 @@ int cli_parked_retry(const struct cli_options *options);
 int cli_parked_settle(const struct cli_options *options);
 int cli_parked_discard(const struct cli_options *options);
 int cli_privacy_erase(const struct cli_options *options);
+int cli_privacy_scan(const struct cli_options *options);
 int cli_privacy_status(const struct cli_options *options);
 int cli_proof(const struct cli_options *options);
 

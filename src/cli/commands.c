@@ -61,6 +61,12 @@ const struct cli_command cli_commands[] = {
          "Positions and offsets stay. Without --json the command follows the job to its end (exit status 0: done, 75: it failed);\n"
          "kill commute or this command anywhere, and it goes on. docs/privacy.md says what is promised.", CLIENT, 1, CLI_ARGUMENTS_MAX,
          cli_privacy_erase},
+        {"privacy scan", "[VALUE…] [--values FILE] [--tag]", "look for personal values in everything that commute keeps",
+         "Looks for the values, given as arguments or one a line in a file, in every live file of the data folder (bytes, in several\n"
+         "encodings), in every record, row and snapshot (decoded), and prints each place; with --tag also for whatever the contracts\n"
+         "tag as personal in the topics. A value is named by its number, never shown. Exit status 0: nothing was found, 1: something\n"
+         "was. Reads the data folder itself: run it where commute runs.", CLIENT | TAKES(VALUES) | TAKES(TAG), 0, CLI_ARGUMENTS_MAX,
+         cli_privacy_scan},
         {"privacy status", "", "show the last erasure", "Its phase, how far it is, what it counted, why it waits or has failed.", CLIENT,
          0, 0, cli_privacy_status},
         {"proof", "COMMUNICATION [-o FILE]", "write a signed certificate of a communication's accounts",

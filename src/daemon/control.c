@@ -97,7 +97,7 @@ bool daemon_control_open(struct daemon *daemon, struct error *error) {
         daemon->api = api_new(&options);
         if (!open_migrations(daemon, error) || !erasing_open(daemon, error))
                 return false;
-        daemon->erasing.rest = (struct privacy_rest){daemon->erasing.erase, look_at_schemas, daemon};
+        daemon->erasing.rest = (struct privacy_rest){daemon->erasing.erase, daemon->erasing.scan, look_at_schemas, daemon};
         privacy_rest_add(daemon->api, &daemon->erasing.rest);
         return listen_on(daemon, "registry", settings->registry, REGISTRY_REST_BODY_MAX, registry_rest_http, &control->rest,
                          &control->registry, control->registry_address, error) &&

@@ -26,6 +26,7 @@
 #include "log/log.h"
 #include "migrate/erase.h"
 #include "migrate/runtime.h"
+#include "migrate/scan.h"
 #include "store/state.h"
 
 struct control {
@@ -46,6 +47,7 @@ struct control {
 
 struct erasing {
         struct erase *erase;
+        struct scan *scan;
         struct loop *loop;                      // of the erasure's thread, for its converter; NULL until it needs one
         struct converter *converter;
         atomic_uint **schemas;                  // by event and version; 0: not registered

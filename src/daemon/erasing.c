@@ -160,6 +160,19 @@ static const struct erase_ops ops = {.emitted = emitted, .schema_id = schema_id,
 
 // ---- life ----
 
+static bool version_of(void *user, const struct model_event *event, uint32_t id, unsigned *ret_version) {
+        if (id == 0)
+                *ret_version = event->produces;
+        for (unsigned version = 0; id != 0 && version <= event->version_count; version++) {
+                if (version == event->version_count)
+                        return false;
+                *ret_version = version;
+                if (schema_id(user, event, version) == id)
+                        break;
+        }
+        return *ret_version < event->version_count;
+}
+
 static bool restore(void *context, struct bytes key, uint64_t position, struct bytes json, struct error *error) {
         struct daemon *daemon = context;
         (void)position;
@@ -175,6 +188,9 @@ bool erasing_open(struct daemon *daemon, struct error *error) {
         struct erase_options options = {.model = model, .log = daemon->log, .views = daemon->views, .state_path = daemon->state_path,
                                         .ops = &ops, .user = daemon};
         erasing->erase = erase_new(&options);
+        struct scan_options scan = {.model = model, .log = daemon->log, .state_path = daemon->state_path, .version_of = version_of,
+                                    .user = daemon};
+        erasing->scan = scan_new(&scan);
         erasing_look(daemon);
         return state_migration_each(daemon->control.reader, restore, daemon, error);
 }
@@ -185,6 +201,7 @@ void erasing_look(struct daemon *daemon) {
 
 void erasing_close(struct daemon *daemon) {
         struct erasing *erasing = &daemon->erasing;
+        scan_free(TAKE(erasing->scan));
         erase_free(TAKE(erasing->erase));
         converter_free(TAKE(erasing->converter));
         loop_free(TAKE(erasing->loop));

@@ -167,6 +167,9 @@ MUST_USE bool state_rewrite_message(struct state *state, uint64_t position, stru
 // All MESSAGEs of the stream that were written with one schema are of another one now.
 MUST_USE bool state_written_merge(struct state *state, uint32_t stream, uint32_t from_schema, uint32_t to_schema,
                                   struct error *error);
+// Every text and blob of every table, by a connection of its own; row: its place in the table, from 1. Return false to stop.
+typedef bool state_value_visit(void *context, const char *table, int64_t row, const char *column, struct bytes value);
+MUST_USE bool state_values_each(const char *path, state_value_visit *visit, void *context, struct error *error);
 // Leaves in the files nothing but what the tables hold. No transaction is open. ERROR_UNAVAILABLE: a reader was in the way.
 MUST_USE bool state_sweep(struct state *state, struct error *error);
 

@@ -2,6 +2,7 @@
 // Erasure: rows that say what a rewritten record says now, and a file without what was. See state.h.
 #include "store/state_priv.h"
 
+#include <stdio.h>
 #include <time.h>
 
 enum { SWEEP_TRIES_MAX = 500, SWEEP_PAUSE_MS = 20 };
@@ -53,6 +54,44 @@ bool state_written_merge(struct state *state, uint32_t stream, uint32_t from_sch
                 if (!state_run(&state->own, statement, error))
                         return false;
         }
+        return true;
+}
+
+static bool values_of_table(struct state_reader *reader, const char *table, state_value_visit *visit, void *context, bool *go_on,
+                            struct error *error) {
+        char sql[128];
+        sqlite3_stmt *rows = NULL;
+        snprintf(sql, sizeof sql, "SELECT * FROM \"%.63s\"", table);
+        if (sqlite3_prepare_v2(reader->db, sql, -1, &rows, NULL))
+                return state_failed(reader, error);
+        int result = SQLITE_DONE;
+        for (int64_t row = 1; *go_on && (result = sqlite3_step(rows)) == SQLITE_ROW; row++)
+                for (int i = 0; *go_on && i < sqlite3_column_count(rows); i++) {
+                        int type = sqlite3_column_type(rows, i);
+                        if (type == SQLITE_TEXT || type == SQLITE_BLOB)
+                                *go_on = visit(context, table, row, sqlite3_column_name(rows, i), state_column_bytes(rows, i));
+                }
+        bool good = !*go_on || result == SQLITE_DONE || state_failed(reader, error);
+        sqlite3_finalize(rows);
+        return good;
+}
+
+bool state_values_each(const char *path, state_value_visit *visit, void *context, struct error *error) {
+        struct state_reader CLEANUP(state_reader_closep) *reader = NULL;
+        char tables[32][64];
+        size_t count = 0;
+        sqlite3_stmt *names = NULL;
+        if (!state_reader_open(path, &reader, error))
+                return false;
+        if (sqlite3_prepare_v2(reader->db, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name", -1, &names, NULL))
+                return state_failed(reader, error);
+        while (count < ARRAY_SIZE(tables) && sqlite3_step(names) == SQLITE_ROW)
+                snprintf(tables[count++], sizeof tables[0], "%s", (const char *)sqlite3_column_text(names, 0));
+        sqlite3_finalize(names);
+        bool go_on = true;
+        for (size_t i = 0; i < count; i++)
+                if (!values_of_table(reader, tables[i], visit, context, &go_on, error))
+                        return false;
         return true;
 }
 

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pseudonyms, personal values that are never shown, erasure, and the search for what is left."""
-import base64
 import json
 import os
 import random
+import sqlite3
 import stat
 import subprocess
+import time
 import urllib.parse
 
 import pytest
 
-from commute import Commute, Provider, ask
+from commute import LONG, Commute, Provider, ask
 from conftest import wait_until
 from test_data import Owner, Service
 
@@ -238,6 +239,7 @@ def test_an_erasure_leaves_nothing_and_changes_nothing_else(platform):
     body = json.dumps({"task_id": 5, "manager_email": MANAGERS[5]["work_email"]})       # a repeat is known still
     status, headers, _ = it.call(body, Idempotency_Key=f"task-5-{MANAGERS[5]['work_email']}")
     assert status in (200, 202) and len(it.provider.done) == 60
+    accounts = wait_until(lambda: (lambda now: now if now["repeats"] == 1 else None)(it.accounts()), 10, "the repeat to be counted")
     before = it.get("/status")[1]
     it.kill()
     (it.data / "state.db").unlink()                     # views built anew are the same
@@ -246,3 +248,162 @@ def test_an_erasure_leaves_nothing_and_changes_nothing_else(platform):
     assert it.get("/status")[1]["faults"] == before["faults"]
     assert json.loads(ask(it.gateway, "GET", f"/COMM-010/managers/{MANAGERS[3]['manager_id']}")[2]) == row
     assert left_in(it.data, SECRETS) == []
+
+
+def places(it):
+    """Where every record is: position, stream, offset. The program is not running."""
+    with sqlite3.connect(it.data / "log.db") as db:
+        return db.execute("SELECT position, stream, offset FROM record ORDER BY position").fetchall()
+
+
+@pytest.mark.parametrize("seed", range(6 if LONG else 2))
+def test_a_kill_at_any_instant_of_an_erasure_loses_nothing(platform, seed):
+    it, rng = platform, random.Random(seed)
+    it.serve()
+    fill(it, 400)
+    accounts = it.accounts()
+    it.kill()
+    before = places(it)
+    it.configure(1)
+    it.serve()
+    status, answer = it.erase("TaskDone", "ManagerCreated")
+    assert status == 200, answer
+    for _ in range(6):
+        time.sleep(rng.random() * 0.15)
+        it.kill()
+        assert places(it)[:len(before)] == before
+        it.serve()
+    state = it.erased()
+    assert state["status"] == "done", state
+    assert left_in(it.data, SECRETS) == []
+    assert it.accounts() == accounts
+    assert it.get("/status")[1]["faults"] == []
+    for manager in MANAGERS:
+        row = json.loads(ask(it.gateway, "GET", f"/COMM-010/managers/{manager['manager_id']}")[2])
+        assert set(row) == {"manager_id", "manager_ref"}, row
+    status, proof = it.get("/proof/COMM-040")
+    assert status == 200, proof
+    it.process.stop()
+    assert places(it)[:len(before)] == before
+    assert len(it.provider.done) == 400                 # nothing was delivered again
+    assert left_in(it.data, SECRETS) == []
+
+
+def test_what_is_unsettled_below_the_version_is_named(platform):
+    it = platform
+    it.provider.rule = lambda request: 422 if request.json.get("task_id") == 7 else None
+    it.serve()
+    for task in (6, 7):
+        it.call(json.dumps({"task_id": task, "manager_email": MANAGERS[0]["work_email"]}), Idempotency_Key=f"task-{task}")
+    parked = wait_until(it.parked, 10, "a parked message")[0]
+    it.kill()
+    it.configure(1)
+    it.serve()
+    status, answer = it.erase("TaskDone")
+    assert status == 409 and "TaskDone" in answer["message"] and f"position {parked['position']}" in answer["message"], answer
+    assert "parked" in answer["message"]
+    it.decide_soon(parked, "discard")
+    status, answer = wait_until(lambda: (lambda a: a if a[0] == 200 else None)(it.erase("TaskDone")), 10, "the erasure to be taken")
+    assert it.erased()["status"] == "done"
+    assert left_in(it.data, [MANAGERS[0]["work_email"]]) == []
+    assert it.erase("Nothing")[0] == 404
+    assert it.post("/privacy/erase", {"events": []})[0] == 400
+    assert it.post("/privacy/erase", {"events": ["TaskDone", "TaskDone"]})[0] == 400
+    assert it.post("/privacy/erase", {"events": ["TaskDone"], "now": True})[0] == 400
+
+
+def test_the_command_follows_an_erasure(platform):
+    it = platform
+    it.serve()
+    fill(it, 20)
+    it.kill()
+    it.configure(1)
+    it.serve()
+
+    def run(*arguments):
+        return subprocess.run([it.program, "privacy", *arguments, "-c", it.config], capture_output=True, text=True, check=False)
+    assert run("status").stdout == "There never was an erasure.\n"
+    done = run("erase", "TaskDone", "ManagerCreated")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("done, sweep: "), done.stdout
+    assert json.loads(run("status", "--json").stdout)["status"] == "done"
+    wrong = run("erase", "Nothing")
+    assert wrong.returncode == 66 and 'there is no event "Nothing"' in wrong.stderr
+
+
+# ---- the search ----
+
+def scan(it, *arguments, values=None):
+    """Exit status, and what was found, by value's number."""
+    if values is not None:
+        (it.folder / "values").write_text("".join(value + "\n" for value in values))
+        arguments += ("--values", it.folder / "values")
+    ran = subprocess.run([it.program, "privacy", "scan", "-c", it.config, "--json", *arguments], capture_output=True, text=True, check=False)
+    assert ran.returncode in (0, 1), ran.stdout + ran.stderr
+    for value in values or ():
+        assert value not in ran.stdout
+    return ran.returncode, json.loads(ran.stdout)
+
+
+def wheres(found, number):
+    return [place["where"] for place in found["places"] if place["value"] == number]
+
+
+def test_the_search_finds_a_value_in_each_kind_of_place(platform):
+    it = platform
+    it.provider.rule = lambda request: 422 if request.json.get("task_id") == 7 else None
+    it.serve()
+    for manager in MANAGERS[:3]:
+        ask(it.gateway, "PUT", f"/staff/managers/{manager['manager_id']}", json.dumps(manager, ensure_ascii=False).encode())
+    it.call(json.dumps({"task_id": 7, "manager_email": MANAGERS[9]["work_email"]}), Idempotency_Key=f"for-{MANAGERS[10]['work_email']}")
+    it.call(json.dumps({"task_id": 8, "manager_email": "x"}), target=f"/COMM-040/accruals?for={urllib.parse.quote(MANAGERS[11]['name'])}",
+            Idempotency_Key="task-8")
+    wait_until(it.parked, 10, "a parked message")
+    values = [MANAGERS[0]["name"], MANAGERS[9]["work_email"], MANAGERS[10]["work_email"], MANAGERS[11]["name"], "nowhere@example.org"]
+    wait_until(lambda: any("table replica" in where for where in wheres(scan(it, values=values)[1], 1)), 20, "the copy")
+    status, found = scan(it, values=values)
+    assert status == 1
+    name = wheres(found, 1)
+    assert any(where.startswith("topic/manager-streaming/") and where.endswith("body /name") for where in name), name
+    assert any(where.startswith("state.db, table replica") for where in name), name
+    assert any("log.db" in where and ", byte " in where for where in name), name
+    assert any("log.db-wal, byte " in where for where in name), name                    # not checkpointed yet
+    assert any(where.startswith("topic/task-done/") and where.endswith("/payload/manager_email") for where in wheres(found, 2))
+    assert any("table message" in where for where in wheres(found, 3)), wheres(found, 3)        # the identity of what is parked
+    assert any(where.endswith("identity") for where in wheres(found, 3))
+    assert any(where.endswith("request") for where in wheres(found, 4)), wheres(found, 4)
+    assert wheres(found, 5) == []
+    assert scan(it, values=["nowhere@example.org"])[0] == 0
+    status, found = scan(it, "--tag")
+    assert status == 1 and any(where.endswith("body /work_email") for where in wheres(found, None))
+
+
+def test_the_search_finds_what_was_deleted_and_what_is_in_snapshots(platform):
+    it = platform
+    it.serve()
+    it.process.stop()
+    with sqlite3.connect(it.data / "log.db") as db:             # a row that was deleted: its bytes are in a free page
+        db.execute("PRAGMA secure_delete = off")
+        db.execute("CREATE TABLE gone(body)")
+        db.execute("INSERT INTO gone VALUES (?)", ("x" * 9000 + "deleted@example.org" + "x" * 9000,))
+    with sqlite3.connect(it.data / "log.db") as db:
+        db.execute("PRAGMA secure_delete = off")
+        db.execute("DROP TABLE gone")
+    (it.data / "kept.json").write_text(json.dumps({"name": "Zoë in a file"}))
+    it.serve()
+    status, found = scan(it, values=["deleted@example.org", "Zoë in a file", "it is not there"])
+    assert status == 1
+    assert any("log.db, byte " in where for where in wheres(found, 1)), found
+    assert any("kept.json, byte " in where for where in wheres(found, 2)), found
+    assert wheres(found, 3) == []
+    it.erase("TaskDone")
+    wait_until(lambda: it.get("/privacy/scan")[0] == 200, 5)
+
+
+@pytest.mark.parametrize("arguments, status, what", [
+    ((), 65, "nothing to look for"), (("--values", "/nonexistent"), 66, "/nonexistent"), (("x" * 1025,), 65, "value 1 has 1025 bytes")])
+def test_a_search_that_cannot_be_says_why(platform, arguments, status, what):
+    platform.serve()
+    ran = subprocess.run([platform.program, "privacy", "scan", "-c", platform.config, *arguments], capture_output=True, text=True, check=False)
+    assert ran.returncode == status and what in ran.stderr, ran
+    assert "x" * 100 not in ran.stderr
