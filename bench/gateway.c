@@ -132,7 +132,7 @@ static bool open_gateway(struct error *error) {
                                           .views = it.views, .loops = &it.loop, .loop_count = 1};
         if (!gateway_new(&options, &it.gateway, error) || !views_catch_up(it.views, NULL, error))
                 return false;
-        gateway_event_schema(it.gateway, event->index, prepared.registered.id);
+        gateway_event_schema(it.gateway, event->index, 0, prepared.registered.id);
         buffer_free(&prepared.body);
         gateway_start(it.gateway);
         return views_start(it.views, error);

@@ -34,7 +34,6 @@ static void begin(struct api_request *request, void *user) {
         const struct model_event *events[ERASE_EVENTS_MAX];
         size_t count;
         struct error error;
-        rest->look(rest->user);
         if (!read_events(request, events, &count, &error) || !erase_begin(rest->erase, events, count, &error)) {
                 api_fail(request, &error);
                 return;
@@ -72,7 +71,6 @@ static void begin_scan(struct api_request *request, void *user) {
         struct bytes *values;
         size_t count;
         struct error error;
-        rest->look(rest->user);
         bool good = (!tags || json_is(tags, JSON_BOOL)) || error_set(&error, ERROR_INVALID, "tags: expected true or false");
         if (!good || !read_values(request, &values, &count, &error) ||
             !scan_begin(rest->scan, values, count, tags && json_bool(tags), &error)) {

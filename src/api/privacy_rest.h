@@ -9,11 +9,9 @@ struct api;
 struct erase;
 struct scan;
 
-// What the routes use; outlives the api. look: called before an erasure begins, so that it knows what is registered now.
+// What the routes use; outlives the api.
 struct privacy_rest {
         struct erase *erase;
         struct scan *scan;
-        void (*look)(void *user);
-        void *user;
 };
 void privacy_rest_add(struct api *api, struct privacy_rest *rest);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The registry's side of events: an event's name is its subject, its version N is the subject's version N + 1.
 //
-// At a start only events that are produced from the start are registered; those of the others are registered by the migration
-// that needs them. Replaying: the views fold what is appended here once more, so it is folded by registry_appended alone.
+// At a start only events that are produced from the start are registered, up to the version that their owner gives; other events and
+// versions are registered by the migration that needs them. Replaying: the views fold what is appended here once more, so it is folded by registry_appended alone.
 #include "daemon/daemon_priv.h"
 
 struct registration {
@@ -54,7 +54,7 @@ bool contracts_register(struct daemon *daemon, struct error *error) {
                 if (communication->initially != MODEL_ASYNC && communication->initially != MODEL_PUSH)
                         continue;
                 const struct model_event *event = communication->async->event;
-                for (size_t v = 0; v < event->version_count; v++)
+                for (size_t v = 0; v <= event->produces && v < event->version_count; v++)
                         if (!register_version(daemon, event, &event->versions[v], error))
                                 return error_wrap(error, "%s", communication->name);
         }
@@ -65,9 +65,12 @@ void contracts_tell(struct daemon *daemon) {
         if (!daemon->gateway)
                 return;
         for (size_t i = 0; i < daemon->model->event_count; i++) {
-                struct registry_version newest;
-                bool there = registry_version(daemon->registry, bytes_of(daemon->model->events[i].name), 0, &newest);
-                gateway_event_schema(daemon->gateway, i, there ? newest.id : 0);
+                const struct model_event *event = &daemon->model->events[i];
+                for (unsigned version = 0; version < event->version_count; version++) {
+                        struct registry_version found;
+                        bool there = registry_version(daemon->registry, bytes_of(event->name), version + 1, &found);
+                        gateway_event_schema(daemon->gateway, i, version, there ? found.id : 0);
+                }
         }
 }
 

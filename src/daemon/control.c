@@ -75,10 +75,6 @@ static bool open_migrations(struct daemon *daemon, struct error *error) {
         return migrate_runtime_restore(daemon->migrations, daemon->control.reader, error);
 }
 
-static void look_at_schemas(void *user) {
-        erasing_look(user);
-}
-
 bool daemon_control_open(struct daemon *daemon, struct error *error) {
         struct control *control = &daemon->control;
         const struct model_settings *settings = &daemon->model->settings;
@@ -97,7 +93,7 @@ bool daemon_control_open(struct daemon *daemon, struct error *error) {
         daemon->api = api_new(&options);
         if (!open_migrations(daemon, error) || !erasing_open(daemon, error))
                 return false;
-        daemon->erasing.rest = (struct privacy_rest){daemon->erasing.erase, daemon->erasing.scan, look_at_schemas, daemon};
+        daemon->erasing.rest = (struct privacy_rest){daemon->erasing.erase, daemon->erasing.scan};
         privacy_rest_add(daemon->api, &daemon->erasing.rest);
         return listen_on(daemon, "registry", settings->registry, REGISTRY_REST_BODY_MAX, registry_rest_http, &control->rest,
                          &control->registry, control->registry_address, error) &&

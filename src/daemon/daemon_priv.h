@@ -50,7 +50,6 @@ struct erasing {
         struct scan *scan;
         struct loop *loop;                      // of the erasure's thread, for its converter; NULL until it needs one
         struct converter *converter;
-        atomic_uint **schemas;                  // by event and version; 0: not registered
         struct privacy_rest rest;
 };
 
@@ -113,7 +112,6 @@ registry_append contracts_append;               // user: the daemon
 // ---- erasing.c ----
 // Finds an erasure that was under way. After the control thread's reader is open.
 MUST_USE bool erasing_open(struct daemon *daemon, struct error *error);
-void erasing_look(struct daemon *daemon);       // control thread: schemas may have been registered
 void erasing_close(struct daemon *daemon);      // while the control thread, the views and the log still run
 
 // ---- control.c ----

@@ -12,25 +12,11 @@
 // ---- versions ----
 
 static unsigned emitted(void *user, const struct model_event *event) {
-        (void)user;
-        return event->produces;
+        return gateway_emitted(((struct daemon *)user)->gateway, event->index);
 }
 
 static uint32_t schema_id(void *user, const struct model_event *event, unsigned version) {
-        const struct erasing *erasing = &((struct daemon *)user)->erasing;
-        return version < event->version_count ? (uint32_t)atomic_load(&erasing->schemas[event->index][version]) : 0;
-}
-
-// Versions as they are registered now. On the control thread, which owns subjects.
-static void look_up_schemas(struct daemon *daemon) {
-        for (size_t i = 0; i < daemon->model->event_count; i++) {
-                const struct model_event *event = &daemon->model->events[i];
-                for (unsigned version = 0; version < event->version_count; version++) {
-                        struct registry_version there;
-                        bool known = registry_version(daemon->registry, bytes_of(event->name), version + 1, &there);
-                        atomic_store(&daemon->erasing.schemas[i][version], known ? there.id : 0);
-                }
-        }
+        return gateway_schema_of(((struct daemon *)user)->gateway, event->index, version);
 }
 
 // ---- conversions ----
@@ -182,21 +168,13 @@ static bool restore(void *context, struct bytes key, uint64_t position, struct b
 bool erasing_open(struct daemon *daemon, struct error *error) {
         struct erasing *erasing = &daemon->erasing;
         const struct model *model = daemon->model;
-        erasing->schemas = must_calloc(MAX(model->event_count, (size_t)1), sizeof *erasing->schemas);
-        for (size_t i = 0; i < model->event_count; i++)
-                erasing->schemas[i] = must_calloc(MAX(model->events[i].version_count, (size_t)1), sizeof **erasing->schemas);
         struct erase_options options = {.model = model, .log = daemon->log, .views = daemon->views, .state_path = daemon->state_path,
                                         .ops = &ops, .user = daemon};
         erasing->erase = erase_new(&options);
         struct scan_options scan = {.model = model, .log = daemon->log, .state_path = daemon->state_path, .version_of = version_of,
                                     .user = daemon};
         erasing->scan = scan_new(&scan);
-        erasing_look(daemon);
         return state_migration_each(daemon->control.reader, restore, daemon, error);
-}
-
-void erasing_look(struct daemon *daemon) {
-        look_up_schemas(daemon);
 }
 
 void erasing_close(struct daemon *daemon) {
@@ -205,7 +183,4 @@ void erasing_close(struct daemon *daemon) {
         erase_free(TAKE(erasing->erase));
         converter_free(TAKE(erasing->converter));
         loop_free(TAKE(erasing->loop));
-        for (size_t i = 0; erasing->schemas && i < daemon->model->event_count; i++)
-                free(erasing->schemas[i]);
-        free(TAKE(erasing->schemas));
 }

@@ -30,6 +30,7 @@ struct row {
         struct walk *walk;
         unsigned generation;
         struct data_event event;
+        struct meeting meeting;
 };
 
 static void proceed(struct walk *walk);
@@ -166,18 +167,24 @@ static void row_held(struct data_claim *claim) {
         publication->request.key = row->event.key;
         publication->flags = RECORD_BACKFILL | row->event.flags;
         publication->body = row->event.body;
-        publication->schema_id = row->event.schema_id;
+        publication->version = publication->given = data->event->produces;
+        publication->producer = arena_print(&row->arena, "%s by its list", data->communication->from->name);
+        publication->arena = &row->arena;
         data_publish(publication);
 }
 
-static void backfill_row(struct walk *walk, struct row *row) {
-        struct data *data = walk->data;
-        data->backfill.rows++;
+static void begin_row(struct walk *walk, struct row *row) {
         row->walk = walk;
         row->generation = walk->generation;
         list_init(&row->link);
         list_append(&walk->rows, &row->link);
         walk->in_flight++;
+}
+
+static void backfill_row(struct walk *walk, struct row *row) {
+        struct data *data = walk->data;
+        data->backfill.rows++;
+        begin_row(walk, row);
         // What is known of a key only gets newer, so that this needs no lock.
         if (may_insert(data, row->event.key, &row->arena)) {
                 if (data_claim(data, &row->claim, row->event.key, row_held))
@@ -189,21 +196,37 @@ static void backfill_row(struct walk *walk, struct row *row) {
         row_end(row);
 }
 
-static void reconcile_row(struct walk *walk, struct row *row) {
+static void reconciled(struct row *row) {
+        struct walk *walk = row->walk;
         struct data *data = walk->data;
         CLEANUP(buffer_free) struct buffer text = {0};
-        struct copy copy = data_copy(data, row->event.key, &row->arena);
-        // Who begins as async has the rows that were written since, and no others.
-        bool unknown = copy.state == COPY_NOTHING && shard_epoch(data_shard(data, row->event.key, NULL)->shard) <= 1;
-        data->reconciliation.rows += !unknown;
-        bool agrees = unknown || copy.state == COPY_UNREADABLE || dirty_has(&data->dirty, row->event.key) ||
-                      data_agrees(data, row->event.key, row->event.json, &copy, &row->arena, &text);
+        bool current = row->generation == walk->generation && !data->stopping;
+        bool agrees = !current || data_agrees(data, row->event.key, &row->meeting, &row->arena, &text);
         if (!agrees && look_begin(data, LOOK_RECONCILE, row->event.key, true))
                 walk->in_flight++;
         else if (!agrees)
                 failure(walk, "too many keys are being read again");
-        arena_free(&row->arena);
-        free(row);
+        row_end(row);
+}
+
+static void row_met(struct meeting *meeting) {
+        reconciled(CONTAINER_OF(meeting, struct row, meeting));
+}
+
+static void reconcile_row(struct walk *walk, struct row *row) {
+        struct data *data = walk->data;
+        struct copy copy = data_copy(data, row->event.key, &row->arena);
+        // Who begins as async has the rows that were written since, and no others.
+        bool unknown = copy.state == COPY_NOTHING && shard_epoch(data_shard(data, row->event.key, NULL)->shard) <= 1;
+        data->reconciliation.rows += !unknown;
+        begin_row(walk, row);
+        if (unknown || copy.state == COPY_UNREADABLE || dirty_has(&data->dirty, row->event.key)) {
+                row_end(row);
+                return;
+        }
+        row->meeting.met = row_met;
+        if (data_meet(&row->meeting, data, row->event.json, row->event.body, &copy, &row->arena) != CHANGE_WAITS)
+                reconciled(row);
 }
 
 static void take_row(struct walk *walk, const struct json *node) {

@@ -170,6 +170,11 @@ static void published(struct publication *publication) {
                        data_now(data) + MILLISECONDS(data->communication->tuning.deadline_ms));
 }
 
+static const char *producer_of(struct capture *capture) {
+        return arena_print(&capture->arena, "%s by %s", capture->claim.data->communication->from->name,
+                           target_source(capture->pattern));
+}
+
 static void publish(struct capture *capture, struct bytes key, const struct data_event *event) {
         struct publication *publication = &capture->publication;
         publication->data = capture->claim.data;
@@ -177,7 +182,9 @@ static void publish(struct capture *capture, struct bytes key, const struct data
         publication->request.key = key;
         publication->flags = event ? event->flags : (unsigned)RECORD_TOMBSTONE;
         publication->body = event ? event->body : (struct bytes){0};
-        publication->schema_id = event ? event->schema_id : 0;
+        publication->version = publication->given = publication->data->event->produces;
+        publication->producer = producer_of(capture);
+        publication->arena = &capture->arena;
         publication->reference = capture->position;
         data_publish(publication);
 }
@@ -211,8 +218,9 @@ static void read_row(struct capture *capture) {
 static bool render(struct capture *capture, struct data_event *ret_event, struct error *error) {
         struct data *data = capture->claim.data;
         const struct template *template = data->event->body;
-        struct template_inputs inputs = {.path = capture->path, .path_count = capture->path_count,
-                                         .pseudonyms = data->route->gateway->options.pseudonyms};
+        struct template_inputs inputs = gateway_inputs(data->gateway);
+        inputs.path = capture->path;
+        inputs.path_count = capture->path_count;
         unsigned needs = template_references(template);
         if ((needs & 1u << TEMPLATE_BODY) && !json_parse(capture->exchange->body, NULL, &capture->arena, &inputs.body, error))
                 return error_wrap(error, "body");
@@ -242,6 +250,13 @@ static void late_key_held(struct data_claim *claim) {
                 unknown(capture, true, error.text);
 }
 
+static bool owners_key(struct capture *capture, struct bytes *ret_key, struct error *error) {
+        const struct data *data = capture->claim.data;
+        struct template_inputs inputs = gateway_inputs(data->gateway);
+        inputs.event = capture->answer;
+        return model_event_key(data->event, data->event->produces, &inputs, &capture->arena, ret_key, error);
+}
+
 static void build_without_key(struct capture *capture) {
         struct data *data = capture->claim.data;
         struct data_event event;
@@ -254,8 +269,7 @@ static void build_without_key(struct capture *capture) {
                 }
                 key = event.key;
         } else if (!json_parse(capture->response.body, NULL, &capture->arena, &capture->answer, &error) ||
-                   !model_event_key(data->event, data->event->produces, &(struct template_inputs){.event = capture->answer},
-                                    &capture->arena, &key, &error) || key.size > RECORD_KEY_MAX) {
+                   !owners_key(capture, &key, &error) || key.size > RECORD_KEY_MAX) {
                 unknown(capture, true, "the owner's response does not have the row's key");
                 return;
         }

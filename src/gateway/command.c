@@ -45,6 +45,8 @@ static void fill(const struct route *route, struct gateway_command *command) {
         memcpy(command->shadow.first_difference, route->shadow.first_difference, sizeof command->shadow.first_difference);
         if (route->data)
                 data_fill(route->data, &command->state);
+        if (command->versions && route->communication->async)
+                versions_fill(route->gateway, route->communication->async->event, command->versions);
 }
 
 static bool order_switch(struct route *route, enum lane_mode mode, struct error *error) {

@@ -137,6 +137,8 @@ bool data_new(struct route *route, struct error *error) {
         list_init(&data->given_up);
         list_init(&data->awaited);
         list_init(&data->looks);
+        list_init(&data->serving);
+        list_init(&data->posted);
         list_init(&data->walk.rows);
         data->walk.data = data;
         data->dirty_timer.fire = dirty_timer;
@@ -164,7 +166,7 @@ void data_stop(struct data *data) {
 }
 
 bool data_busy(const struct data *data) {
-        return !list_empty(&data->captures) || !list_empty(&data->looks) || !list_empty(&data->walk.rows) || data->walk.call ||
+        return !list_empty(&data->captures) || !list_empty(&data->serving) || !list_empty(&data->posted) || !list_empty(&data->looks) || !list_empty(&data->walk.rows) || data->walk.call ||
                data->walk.task_posted;
 }
 
@@ -179,6 +181,8 @@ void data_free(struct data *data) {
                 return;
         bool posted = data->walk.task_posted;
         captures_free(data);
+        serving_free(data);
+        posted_free(data);
         looks_free(data);
         rows_free(data);
         arena_free(&data->walk.page);

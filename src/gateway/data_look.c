@@ -58,7 +58,10 @@ static void publish(struct look *look, const struct data_event *event) {
         look->publication.done = published;
         look->publication.flags = RECORD_REREAD | (event ? event->flags : (unsigned)RECORD_TOMBSTONE);
         look->publication.body = event ? event->body : (struct bytes){0};
-        look->publication.schema_id = event ? event->schema_id : 0;
+        look->publication.version = look->publication.given = data->event->produces;
+        look->publication.producer = arena_print(&look->arena, "%s by %s", data->communication->from->name,
+                                                 target_source(data->event->read));
+        look->publication.arena = &look->arena;
         data_publish(&look->publication);
 }
 
@@ -83,17 +86,15 @@ static bool waits_for_keyless(struct look *look) {
         return true;
 }
 
-static void judge(struct look *look, const struct json *row, const struct data_event *event) {
+static void judge_met(struct look *look) {
         struct data *data = look->claim.data;
-        struct copy copy = data_copy(data, look->key, &look->arena);
+        const struct data_event *event = look->is_event ? &look->event : NULL;
         CLEANUP(buffer_free) struct buffer text = {0};
-        // What nobody knows of now is no evidence: a re-read will answer for it.
-        bool unknown = dirty_has(&data->dirty, look->key) || (row && look->kind != LOOK_SWEEP && dirty_has_topic(&data->dirty));
-        if (copy.state == COPY_UNREADABLE || unknown) {
-                look_end(look);
+        if (data->stopping) {
+                look_failed(look);
                 return;
         }
-        bool agrees = data_agrees(data, look->key, row, &copy, &look->arena, &text);
+        bool agrees = data_agrees(data, look->key, &look->meeting, &look->arena, &text);
         if (!agrees && waits_for_keyless(look))
                 return;
         if (look->kind == LOOK_SHADOW) {
@@ -120,6 +121,28 @@ static void judge(struct look *look, const struct json *row, const struct data_e
         publish(look, event);
 }
 
+static void met(struct meeting *meeting) {
+        judge_met(CONTAINER_OF(meeting, struct look, meeting));
+}
+
+// event: what would be published for the row; NULL: the owner has none, or this is only compared.
+static void judge(struct look *look, const struct json *row, struct bytes body, const struct data_event *event) {
+        struct data *data = look->claim.data;
+        struct copy copy = data_copy(data, look->key, &look->arena);
+        // What nobody knows of now is no evidence: a re-read will answer for it.
+        bool unknown = dirty_has(&data->dirty, look->key) || (row && look->kind != LOOK_SWEEP && dirty_has_topic(&data->dirty));
+        look->is_event = event != NULL;
+        if (event)
+                look->event = *event;
+        if (copy.state == COPY_UNREADABLE || unknown) {
+                look_end(look);
+                return;
+        }
+        look->meeting.met = met;
+        if (data_meet(&look->meeting, data, row, body, &copy, &look->arena) != CHANGE_WAITS)
+                judge_met(look);
+}
+
 static void read_back(void *user, const struct http_call_result *result) {
         struct look *look = user;
         struct data *data = look->claim.data;
@@ -129,14 +152,14 @@ static void read_back(void *user, const struct http_call_result *result) {
                 look_failed(look);
                 return;
         }
-        struct data_event event;
+        struct data_event event = {0};
         struct error error;
         const struct json *row = NULL;
         struct bytes body = arena_copy(&look->arena, result->body);
         // The reader of a copy in commute would see the event in place of the owner's answer; else the event is what was delivered.
         bool raw = look->kind == LOOK_SHADOW && data->communication->async->keep_gateway;
         if (found && raw && json_parse(body, NULL, &look->arena, &row, NULL)) {
-                judge(look, row, NULL);
+                judge(look, row, body, NULL);
                 return;
         }
         if (found && !data_event_of(data, body, look->key, &look->arena, &event, &error)) {
@@ -149,7 +172,7 @@ static void read_back(void *user, const struct http_call_result *result) {
         if (look->kind == LOOK_DIRTY)
                 publish(look, found ? &event : NULL);
         else
-                judge(look, found ? event.json : NULL, found ? &event : NULL);
+                judge(look, found ? event.json : NULL, event.body, found ? &event : NULL);
 }
 
 static void look_held(struct data_claim *claim) {

@@ -34,7 +34,8 @@ void overlay_free(struct overlay *overlay) {
         table_free(&overlay->rows);
 }
 
-void overlay_put(struct overlay *overlay, struct bytes key, struct bytes body, bool tombstone, uint64_t position) {
+void overlay_put(struct overlay *overlay, struct bytes key, struct bytes body, bool tombstone, unsigned version,
+                 uint64_t position) {
         struct overlay_row *old = table_find(&overlay->rows, slot(key), &key, row_has_key);
         ASSERT(!old || old->position < position);
         if (old)
@@ -46,7 +47,8 @@ void overlay_put(struct overlay *overlay, struct bytes key, struct bytes body, b
         if (body.size)
                 memcpy(text + key.size, body.data, body.size);
         *row = (struct overlay_row){
-                .position = position, .tombstone = tombstone, .key = {text, key.size}, .body = {text + key.size, body.size},
+                .position = position, .tombstone = tombstone, .version = version, .key = {text, key.size},
+                .body = {text + key.size, body.size},
         };
         table_insert(&overlay->rows, slot(row->key), row);
         // Answers come in order of position but for what an unknown append left behind.

@@ -13,6 +13,7 @@ struct overlay_row {
         struct list link;                               // in order of position
         uint64_t position;
         bool tombstone;
+        unsigned version;                               // of the event that the body is
         struct bytes key, body;                         // behind the struct
 };
 struct overlay {
@@ -22,7 +23,7 @@ struct overlay {
 void overlay_init(struct overlay *overlay);
 void overlay_free(struct overlay *overlay);
 // Positions of one key grow. Key and body are copied.
-void overlay_put(struct overlay *overlay, struct bytes key, struct bytes body, bool tombstone, uint64_t position);
+void overlay_put(struct overlay *overlay, struct bytes key, struct bytes body, bool tombstone, unsigned version, uint64_t position);
 void overlay_passed(struct overlay *overlay, uint64_t position);        // the views hold up to it
 const struct overlay_row *overlay_find(const struct overlay *overlay, struct bytes key);        // NULL: ask the views
 

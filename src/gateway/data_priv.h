@@ -46,20 +46,56 @@ struct publication {
         struct data *data;
         struct owned_shard *owned;
         struct bytes body;                      // empty: a tombstone
-        unsigned flags;                         // RECORD_TOMBSTONE, RECORD_BACKFILL, RECORD_REREAD, RECORD_FILLED
+        unsigned version;                       // of the body as it is given, then of what is emitted
+        unsigned given;                         // the first of these
+        const char *producer;                   // "PUT /tasks/{task_id}", for those who ask who still gives which version
+        struct arena *arena;                    // the publisher's, for what the body is changed into
+        unsigned flags;                         // RECORD_TOMBSTONE, RECORD_BACKFILL, RECORD_REREAD, RECORD_FILLED, RECORD_OUTSIDE
         uint64_t reference;
-        uint32_t schema_id;
+        bool named;                             // the identity is its producer's; else it is given one
+        enum shard_answer answer;
+        struct change change;
         struct loop_task task;
         void (*done)(struct publication *publication);
         bool durable;
         bool unknown;                           // nobody knows whether it is in the log
         uint64_t position;
         const char *why;                        // not durable
+        bool outdated;                          // another version is emitted since: it is changed again
+        bool admitted;                          // it is no repeat
         // A captured write whose caller waits for the reader (push): in data->awaited from the moment it is durable, since the
         // reader may be faster than `done`.
         struct list awaited;
         bool awaits, delivered;
         char identity_text[33];
+};
+
+// ---- data_copy.c ----
+enum copy_state { COPY_UNREADABLE, COPY_NOTHING, COPY_TOMBSTONE, COPY_ROW };
+struct copy {
+        enum copy_state state;
+        struct bytes body;
+        unsigned version;                       // of the row
+        uint64_t position;                      // 0: nothing
+};
+
+// What the owner has and what the copy has, in one version: that of the row, unless the owner gives a newer one.
+struct meeting {
+        struct change change;
+        struct data *data;
+        const struct json *owners;              // NULL: the owner has nothing
+        struct copy copy;
+        void (*met)(struct meeting *meeting);   // later; change.result says whether they can be compared
+};
+// CHANGE_DONE at once where both are of one version, or one of them is not there. The body is what owners was parsed from.
+enum change_result data_meet(struct meeting *meeting, struct data *data, const struct json *owners, struct bytes body,
+                             const struct copy *copy, struct arena *arena);
+
+// The event that is published for a row, in the version that the owner gives (`produces`).
+struct data_event {
+        const struct json *json;
+        struct bytes body, key;
+        unsigned flags;
 };
 
 // One key, read from the owner under its lock.
@@ -77,6 +113,9 @@ struct look {
         enum look_kind kind;
         struct bytes key;
         bool of_walk;
+        struct meeting meeting;
+        struct data_event event;                // of the row; its json NULL: the owner has none, or it was not asked for
+        bool is_event;
         unsigned rounds;                        // so often a write without a key may have made the difference
         uint64_t waits_for;                     // the newest such write that was under way
         struct loop_timer timer;
@@ -115,6 +154,8 @@ struct data {
         struct list pushing;
         struct list awaited;                    // struct publication
         struct list given_up;                   // captures that were answered before the log said what became of them
+        struct list posted;                     // POST /events under way (publish.c)
+        struct list serving;                    // rows on their way to readers in another version (data_copy.c)
         struct list looks;
         size_t look_count;
         struct loop_timer dirty_timer, reconcile_timer;
@@ -162,34 +203,28 @@ bool data_get(struct data *data, const struct target *target, struct named_value
 void data_forward_read(struct data *data, struct http_exchange *exchange, struct bytes target);
 
 // ---- data_publish.c ----
+// Changes the body into the version that is emitted, if it is another one, and has it admitted. What is given: request.key, data,
+// done, body, version, producer, arena, flags, reference; of one whose producer named it request.identity_text too, and named.
 void data_publish(struct publication *publication);
-// The event that is published for a row: checked against the schema, defaults filled in, in the arena. An expected key of size 0
-// is not checked. ERROR_REJECTED, …
-struct data_event {
-        const struct json *json;
-        struct bytes body, key;
-        unsigned flags;
-        uint32_t schema_id;
-};
+// Checked against the schema of `produces`, defaults filled in, in the arena. An expected key of size 0 is not checked.
+// ERROR_REJECTED, …
 bool data_event_of(const struct data *data, struct bytes source, struct bytes expected_key, struct arena *arena,
                    struct data_event *ret_event, struct error *error);
 void data_record(struct data *data, struct owned_shard *owned, enum record_kind kind, struct bytes key, uint64_t reference,
                  struct bytes request, owner_heard *heard, void *user);
 
 // ---- data_copy.c ----
-enum copy_state { COPY_UNREADABLE, COPY_NOTHING, COPY_TOMBSTONE, COPY_ROW };
-struct copy {
-        enum copy_state state;
-        struct bytes body;
-        uint64_t position;                      // 0: nothing
-};
 bool data_topic_known(struct data *data);       // whether the views have heard of the topic
 struct copy data_copy(struct data *data, struct bytes key, struct arena *arena);
 bool data_same(const struct data *data, const struct json *a, struct bytes b, struct arena *arena, struct buffer *ret_path);
 // Whether the copy is what the owner has (NULL: it has nothing); else *ret_text names the difference.
-bool data_agrees(const struct data *data, struct bytes key, const struct json *owners, const struct copy *copy, struct arena *arena,
+bool data_agrees(const struct data *data, struct bytes key, const struct meeting *meeting, struct arena *arena,
                  struct buffer *ret_text);
 void data_read(struct data *data, struct http_exchange *exchange, struct bytes target, struct bytes key, bool extra_query);
+void serving_free(struct data *data);
+
+// ---- publish.c ----
+void posted_free(struct data *data);
 
 // ---- capture.c ----
 void capture_begin(struct data *data, struct http_exchange *exchange, const struct target *pattern, struct bytes target);

@@ -17,10 +17,10 @@ bool data_event_of(const struct data *data, struct bytes source, struct bytes ex
         struct gateway *gateway = data->gateway;
         struct data_event event = {.body = source};
         struct json_limits limits = {.depth = PARSE_DEPTH};
-        event.schema_id = (uint32_t)atomic_load(&gateway->event_schemas[data->event->index]);
-        const struct schema *schema = registry_schema(gateway->options.registry, event.schema_id);
+        const struct model_event *of = data->event;
+        const struct schema *schema = event_schema(gateway, of, of->produces, error);
         if (!schema)
-                return error_set(error, ERROR_UNAVAILABLE, "no schema is registered for %s", data->event->name);
+                return false;
         if (!json_parse(source, &limits, arena, &event.json, error))
                 return error_wrap(error, "event");
         CLEANUP(buffer_free) struct buffer filled = {0};
@@ -32,7 +32,11 @@ bool data_event_of(const struct data *data, struct bytes source, struct bytes ex
         }
         if (!schema_validate(schema, event.body, event.json, arena, error))
                 return error_wrap(error, "the event does not match its schema");
-        if (!model_event_key(data->event, 0, &(struct template_inputs){.event = event.json}, arena, &event.key, error))
+        struct template_inputs inputs = gateway_inputs(gateway);
+        inputs.event = event.json;
+        if (!change_check_version(of, of->produces, event.json, error))
+                return false;
+        if (!model_event_key(of, of->produces, &inputs, arena, &event.key, error))
                 return error_wrap(error, "the event's key");
         if (event.key.size > RECORD_KEY_MAX)
                 return error_set(error, ERROR_LIMIT, "the event's key has %zu bytes, at most %d are allowed", event.key.size,
@@ -51,7 +55,7 @@ static void publication_done(struct loop_task *task) {
         publication->done(publication);
 }
 
-void data_publish(struct publication *publication) {
+static void give_identity(struct publication *publication) {
         struct data *data = publication->data;
         struct shard_request *request = &publication->request;
         uint8_t random[16];
@@ -62,20 +66,92 @@ void data_publish(struct publication *publication) {
         struct bytes parts[] = {bytes_of(data->communication->name), request->identity_text};
         request->identity = hash128_of(&data->gateway->options.hash_key, HASH_IDENTITY, parts, ARRAY_SIZE(parts));
         request->identity_given = true;
-        publication->owned = data_shard(data, request->key, &request->lane);
-        publication->task.run = publication_done;
-        publication->durable = publication->unknown = false;
+}
+
+static void submit(struct publication *publication) {
+        struct shard_request *request = &publication->request;
+        if (!publication->named)
+                give_identity(publication);
+        publication->owned = data_shard(publication->data, request->key, &request->lane);
+        publication->durable = publication->unknown = publication->outdated = publication->admitted = false;
         list_init(&request->link);
         shard_request(publication->owned->shard, request);
 }
 
+static void refuse(struct publication *publication) {
+        publication->durable = publication->unknown = false;
+        publication->answer = SHARD_NOT_VALID;
+        publication->why = arena_print(publication->arena, "%s", publication->change.error.text);
+        loop_post(publication->data->gateway->owner, &publication->task);
+}
+
+// The order of a key does not change with its version.
+static bool same_key(struct publication *publication) {
+        struct change *change = &publication->change;
+        struct template_inputs inputs = gateway_inputs(publication->data->gateway);
+        struct bytes key;
+        inputs.event = change->json;
+        if (!model_event_key(change->event, change->to, &inputs, change->arena, &key, &change->error))
+                return false;
+        return bytes_equal(key, publication->request.key) ||
+               error_set(&change->error, ERROR_REJECTED, "version %u of %s, made from version %u, has another key", change->to,
+                         change->event->name, change->from);
+}
+
+static void take_changed(struct publication *publication) {
+        struct change *change = &publication->change;
+        struct gateway *gateway = publication->data->gateway;
+        if (change->result == CHANGE_DONE && !same_key(publication))
+                change->result = CHANGE_FAILED;
+        event_changed(gateway, change, publication->producer);
+        if (change->result == CHANGE_FAILED || atomic_load(&gateway->stopping)) {
+                refuse(publication);
+                return;
+        }
+        publication->body = change->body;
+        publication->version = change->to;
+        publication->flags |= change->filled ? (unsigned)RECORD_FILLED : 0;
+        data_publish(publication);                      // another version may be emitted by now
+}
+
+static void changed(struct change *change) {
+        take_changed(CONTAINER_OF(change, struct publication, change));
+}
+
+void data_publish(struct publication *publication) {
+        struct data *data = publication->data;
+        struct change *change = &publication->change;
+        unsigned emitted = event_emitted(data->gateway, data->event);
+        publication->task.run = publication_done;
+        if ((publication->flags & RECORD_TOMBSTONE) || publication->version == emitted) {
+                submit(publication);
+                return;
+        }
+        struct error error;
+        if (!change_prepare(change, data->gateway, data->event, publication->version, emitted, publication->arena, &error)) {
+                change->error = error;
+                refuse(publication);
+                return;
+        }
+        change->done = changed;
+        if (change_begin(change, publication->body) != CHANGE_WAITS)
+                take_changed(publication);
+}
+
 bool data_op_event(struct shard_request *request, struct record *record, struct bytes *ret_body) {
-        const struct publication *publication = (const struct publication *)request;
+        struct publication *publication = (struct publication *)request;
+        struct data *data = publication->data;
+        bool tombstone = publication->flags & RECORD_TOMBSTONE;
+        if (!tombstone && publication->version != event_emitted(data->gateway, data->event)) {
+                publication->outdated = true;
+                return false;
+        }
+        publication->admitted = true;
         record->flags |= publication->flags | RECORD_UPSERT;
         if (publication->data->communication->async->keep_gateway && shard_mode(publication->owned->shard) != LANE_PUSH)
                 record->flags |= RECORD_KEPT;
         record->reference = publication->reference;
-        record->schema_id = publication->schema_id;
+        record->schema_id = tombstone ? 0 : event_schema_id(data->gateway, data->event, publication->version);
         *ret_body = publication->body;
         return true;
 }
@@ -85,30 +161,47 @@ static const char *why_not(enum shard_answer answer) {
         case SHARD_LOG_UNAVAILABLE: return "the log does not take messages now";
         case SHARD_LOG_UNKNOWN: return "it is not known yet whether the log has taken the message";
         case SHARD_BACKLOG_FULL: return "max_backlog messages wait already";
-        case SHARD_ACCEPTED: case SHARD_RESPONSE: case SHARD_STORED: case SHARD_OTHER_BODY: case SHARD_IN_PROGRESS:
-        case SHARD_UNSETTLED: case SHARD_NOT_VALID: break;
+        case SHARD_OTHER_BODY: return "this identity came with another event before; it was not accepted";
+        case SHARD_IN_PROGRESS: return "the first event of this identity is still under way; this one was not accepted";
+        case SHARD_ACCEPTED: case SHARD_RESPONSE: case SHARD_STORED: case SHARD_UNSETTLED: case SHARD_NOT_VALID: break;
         }
-        UNREACHABLE("an answer to a message with a new identity");
+        UNREACHABLE("an answer to a message of a data communication");
         return NULL;
+}
+
+static void publish_again(struct loop_task *task) {
+        data_publish(CONTAINER_OF(task, struct publication, task));
+}
+
+static void note_accepted(struct publication *publication, uint64_t position) {
+        struct data *data = publication->data;
+        struct bytes key = publication->request.key;
+        publication->durable = true;
+        publication->position = position;
+        if (!publication->admitted)
+                return;                                 // a repeat of what was accepted before: no news
+        overlay_put(&data->overlay, key, publication->body, publication->flags & RECORD_TOMBSTONE, publication->version, position);
+        if (publication->awaits && shard_mode(publication->owned->shard) == LANE_PUSH)
+                list_append(&data->awaited, &publication->awaited);
+        if (publication->flags & RECORD_REREAD)
+                dirty_clean(&data->dirty, key, publication->reference);
+        if (!(publication->flags & RECORD_TOMBSTONE))
+                event_used(data->gateway, data->event, GATEWAY_PRODUCES, publication->given, "%s", publication->producer);
 }
 
 // Inside the shard: what must be true at once is made so here, the rest is done in a turn of its own.
 void data_op_answer(struct shard_request *request, enum shard_answer answer, uint64_t position) {
         struct publication *publication = (struct publication *)request;
-        struct data *data = publication->data;
-        if (answer == SHARD_ACCEPTED) {
-                publication->durable = true;
-                publication->position = position;
-                overlay_put(&data->overlay, request->key, publication->body, publication->flags & RECORD_TOMBSTONE, position);
-                if (publication->awaits && shard_mode(publication->owned->shard) == LANE_PUSH)
-                        list_append(&data->awaited, &publication->awaited);
-                if (publication->flags & RECORD_REREAD)
-                        dirty_clean(&data->dirty, request->key, publication->reference);
+        publication->answer = answer;
+        if (answer == SHARD_NOT_VALID && publication->outdated) {
+                publication->task.run = publish_again;
+        } else if (answer == SHARD_ACCEPTED) {
+                note_accepted(publication, position);
         } else {
                 publication->unknown = answer == SHARD_LOG_UNKNOWN;
                 publication->why = why_not(answer);
         }
-        loop_post(data->gateway->owner, &publication->task);
+        loop_post(publication->data->gateway->owner, &publication->task);
 }
 
 void data_op_forward(struct shard_request *request) {
@@ -151,9 +244,14 @@ static struct bytes key_document(const struct model_event *event, struct bytes k
         return document;
 }
 
+// A version without an `unwrap` of its own is delivered as it is.
+static const struct template *unwrap_of(const struct model_async *async, unsigned version) {
+        return version < async->form_count ? async->forms[version].unwrap : NULL;
+}
+
 // An upsert is sent as the configuration says; a tombstone is a DELETE of the same path, without a body.
-bool data_delivery_render(struct owned_shard *owned, const struct record *record, struct bytes event, struct arena *arena,
-                          struct delivery *ret_delivery, struct error *error) {
+bool data_delivery_render(struct owned_shard *owned, const struct record *record, unsigned version, struct bytes event,
+                          struct arena *arena, struct delivery *ret_delivery, struct error *error) {
         const struct data *data = owned->route->data;
         const struct model_communication *communication = data->communication;
         // What was to be pushed is pushed still, should the mode have changed and nothing else be configured.
@@ -163,7 +261,9 @@ bool data_delivery_render(struct owned_shard *owned, const struct record *record
         bool tombstone = record->flags & RECORD_TOMBSTONE;
         if (!target->target)
                 return error_set(error, ERROR_CORRUPT, "%s delivers nothing", communication->name);
-        struct template_inputs inputs = {.id = record->identity_text, .pseudonyms = owned->route->gateway->options.pseudonyms};
+        const struct template *unwrap = tombstone ? NULL : unwrap_of(communication->async, version);
+        struct template_inputs inputs = gateway_inputs(owned->gateway);
+        inputs.id = record->identity_text;
         struct bytes document = tombstone ? key_document(data->event, record->key, arena) : event;
         if (!json_parse(document, NULL, arena, &inputs.event, error))
                 return error_wrap(error, "event");
@@ -171,8 +271,8 @@ bool data_delivery_render(struct owned_shard *owned, const struct record *record
         CLEANUP(buffer_free) struct buffer body = {0};
         if (!model_delivery_render(target, inputs.event, arena, &text, error))
                 return false;
-        if (!tombstone && communication->async->unwrap) {
-                if (!template_render(communication->async->unwrap, &inputs, &body, error))
+        if (unwrap) {
+                if (!template_render(unwrap, &inputs, &body, error))
                         return false;
         } else if (!tombstone) {
                 buffer_append(&body, event);

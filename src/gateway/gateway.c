@@ -204,8 +204,7 @@ bool gateway_new(const struct gateway_options *options, struct gateway **ret_gat
         list_init(&gateway->provider_calls);
         list_init(&gateway->decisions);
         gateway->routes = must_calloc(model->communication_count, sizeof *gateway->routes);
-        gateway->event_schemas = must_calloc(model->event_count, sizeof *gateway->event_schemas);
-        bool fine = open_upstreams(gateway, error) && log_reader_open(options->log, &gateway->log_reader, error) &&
+        bool fine = versions_new(gateway, error) && open_upstreams(gateway, error) && log_reader_open(options->log, &gateway->log_reader, error) &&
                     state_reader_open(options->state_path, &gateway->state, error);
         if (fine && options->views)
                 views_share(options->views, gateway->state);
@@ -257,6 +256,7 @@ void gateway_free(struct gateway *gateway) {
         if (gateway->reopener_started)
                 thread_join(gateway->reopener);
         owner_free(gateway);
+        converter_free(TAKE(gateway->converter));
         for (size_t r = 0; r < model->communication_count; r++) {
                 struct route *route = &gateway->routes[r];
                 for (unsigned i = 0; route->shards && i < route->communication->partitions; i++)
@@ -273,7 +273,7 @@ void gateway_free(struct gateway *gateway) {
         arena_free(&gateway->arena);
         buffer_free(&gateway->event);
         free(gateway->upstreams);
-        free(gateway->event_schemas);
+        versions_free(gateway);
         free(gateway->routes);
         free(gateway);
 }
@@ -303,10 +303,6 @@ void gateway_views_moved(struct gateway *gateway, uint64_t position) {
 void gateway_log_broken(struct gateway *gateway) {
         if (!atomic_exchange(&gateway->broken_posted, true))
                 loop_post(gateway->owner, &gateway->broken_task);
-}
-
-void gateway_event_schema(struct gateway *gateway, size_t event_index, uint32_t schema_id) {
-        atomic_store(&gateway->event_schemas[event_index], schema_id);
 }
 
 // ---- where a request goes ----
@@ -486,6 +482,8 @@ void gateway_handle(void *user, struct http_exchange *exchange) {
                 answer_not_allowed(exchange, "GET", "receipts and modes are read with GET");
         else if (bytes_equal(name, BYTES("receipts")) && slash)
                 take_receipt(gateway, exchange, (struct bytes){rest.data + 1, rest.size - 1});
+        else if (bytes_equal(name, BYTES("events")) && slash)
+                publish_take(gateway, exchange, (struct bytes){rest.data + 1, rest.size - 1});
         else if (bytes_equal(name, BYTES("modes")) && slash)
                 gateway_answer_mode(gateway, exchange, (struct bytes){rest.data + 1, rest.size - 1});
         else

@@ -7,6 +7,7 @@
 //      /staff/…                        a service: everything is forwarded; its captured writes are recorded
 //      GET /receipts/{position}        what has become of an accepted message
 //      GET /modes/COMM-060             {"communication":…,"mode":"pull"}: for services that switch reads in their own code
+//      POST /events/TaskCreated        an event, in any version that the emitted one can be made of; into its reader's lane
 //
 // Threads. The handler runs on any of the data plane's loops. All shards have one owner: the first loop. Steady sync calls are
 // forwarded where they came in; everything else is posted to the owner. Commands are posted to the owner and come back to the
@@ -36,6 +37,7 @@ struct gateway_options {
         size_t loop_count;
         struct hash_key hash_key;               // of this log: identities, lanes, bodies
         const bool *recognised_before;          // by communication: an earlier configuration had `recognises`; NULL: none
+        const char *converter;                  // executable of the converter's process; NULL: this process's own
         uint32_t config_number;                 // of the CONFIG record in force; stamped on records as `mapping`
         // The log cannot say any more what became of a submission, so that nothing may go on in its lane: the process must end,
         // and reads the log at its next start. Does not return. NULL: an assert fails. On the owner's loop.
@@ -69,8 +71,14 @@ void gateway_views_moved(struct gateway *gateway, uint64_t position);
 // after the owner's loop has been told to stop.
 void gateway_log_broken(struct gateway *gateway);
 
-// The schema that events of this kind are written with from now on: id in the registry, 0: none. Any thread.
-void gateway_event_schema(struct gateway *gateway, size_t event_index, uint32_t schema_id);
+// The schema of one version of an event: id in the registry, 0: it is not registered. Any thread.
+void gateway_event_schema(struct gateway *gateway, size_t event_index, unsigned version, uint32_t schema_id);
+// What is emitted, and the schema's id of a version, as was said last. Any thread.
+unsigned gateway_emitted(const struct gateway *gateway, size_t event_index);
+uint32_t gateway_schema_of(const struct gateway *gateway, size_t event_index, unsigned version);
+// The version that events are emitted in from now on, `produces` at first; producers that still send one below refused_below are
+// refused. Any thread.
+void gateway_emit(struct gateway *gateway, size_t event_index, unsigned version, unsigned refused_below);
 
 // ---- figures: any thread ----
 
@@ -100,6 +108,24 @@ struct gateway_shadow {
         bool on;
         uint64_t since_ms, compared, differing;         // wall clock, Unix milliseconds; since it was switched on
         char first_difference[400];                     // "" none: "body /task_id: the call has 17, the delivery would have 4"
+};
+
+// Who used which version of an event, since the process started: one row for each name and version.
+enum gateway_use { GATEWAY_PRODUCES, GATEWAY_CONSUMES };
+enum { GATEWAY_USERS_MAX = 32, GATEWAY_USER_NAME_MAX = 160 };
+struct gateway_user {
+        enum gateway_use use;
+        char name[GATEWAY_USER_NAME_MAX];       // "tasks by PUT /tasks/{task_id}", "portal by COMM-020"
+        unsigned version;
+        uint64_t count;
+        int64_t last_ms;                        // wall clock
+};
+struct gateway_versions {
+        unsigned emitted, refused_below;
+        uint64_t changed, failed;               // conversions
+        char failure[300];                      // the last that failed; ""
+        struct gateway_user users[GATEWAY_USERS_MAX];
+        size_t user_count;
 };
 
 enum gateway_order {
@@ -188,6 +214,7 @@ struct gateway_command {
         struct error error;
         struct gateway_state state;             // after the order, in every case
         struct gateway_shadow shadow;
+        struct gateway_versions *versions;      // the caller's, filled too if it is there: of the communication's event
 
         struct loop_task task;                  // the gateway's
         struct list link;                       // the gateway's

@@ -9,6 +9,9 @@
 //      shadow.c        the producer step: each call wrapped, unwrapped and compared with itself
 //      command.c       orders of the control thread
 //      figures.c       counters
+//      change.c        an event from one version to another: change.h
+//      versions.c      the emitted version, schemas of versions, who used which
+//      publish.c       POST /events/{Event}
 #pragma once
 
 #include <pthread.h>
@@ -16,6 +19,7 @@
 
 #include "base/arena.h"
 #include "base/table.h"
+#include "gateway/change.h"
 #include "gateway/gateway.h"
 #include "gateway/request.h"
 #include "http/forward.h"
@@ -100,11 +104,25 @@ struct recent {
         struct buffer bytes;                    // header, then body
 };
 
+// An event of the model (versions.c).
+struct event_state {
+        const struct model_event *event;
+        atomic_uint emitted, refused_below;
+        atomic_uint_fast32_t *schemas;          // by version; 0: not registered
+        size_t schema_count;
+        // the owner's
+        uint64_t changed, failed;
+        char failure[300];
+        struct gateway_user users[GATEWAY_USERS_MAX];
+        size_t user_count;
+};
+
 struct gateway {
         struct gateway_options options;
         struct route *routes;                   // as model->communications
         struct http_upstream **upstreams;       // [loop * service_count + service]
-        atomic_uint_fast32_t *event_schemas;    // as model->events
+        struct event_state *events;             // as model->events
+        struct converter *converter;            // the owner's; NULL: there are no programs
         // the owner's
         struct loop *owner;
         struct log_reader *log_reader;
@@ -144,6 +162,7 @@ struct call {
         size_t path_count;
         struct loop_task task;
         struct error error;                     // why it is not valid
+        struct outside *outside;                // it is an event that was published, not a call; NULL
 };
 
 // ---- gateway.c ----
@@ -152,6 +171,28 @@ struct http_upstream *gateway_upstream(struct gateway *gateway, const struct loo
 // A request that is none of a communication's target: 400, 405 with Allow, or 404. The exchange's loop. Returns the status.
 unsigned gateway_refuse_target(struct http_exchange *exchange, const char *name, const struct target *target,
                                enum target_match match);
+
+// ---- versions.c ----
+MUST_USE bool versions_new(struct gateway *gateway, struct error *error);
+void versions_free(struct gateway *gateway);
+struct event_state *event_state(const struct gateway *gateway, const struct model_event *event);
+unsigned event_emitted(const struct gateway *gateway, const struct model_event *event);
+uint32_t event_schema_id(const struct gateway *gateway, const struct model_event *event, unsigned version);
+// NULL with ERROR_UNAVAILABLE: it is not registered.
+const struct schema *event_schema(const struct gateway *gateway, const struct model_event *event, unsigned version,
+                                  struct error *error);
+// Of a record. ERROR_REJECTED: of no version that is configured and registered.
+MUST_USE bool event_version_of(const struct gateway *gateway, const struct model_event *event, uint32_t schema_id,
+                               unsigned *ret_version, struct error *error);
+// What every template may use; the rest is the caller's to add.
+struct template_inputs gateway_inputs(const struct gateway *gateway);
+// A change whose outcome has to match the registered schema of `to`. ERROR_UNAVAILABLE: it is not registered.
+MUST_USE bool change_prepare(struct change *change, const struct gateway *gateway, const struct model_event *event, unsigned from,
+                             unsigned to, struct arena *arena, struct error *error);
+void event_changed(struct gateway *gateway, const struct change *change, const char *where);            // counts its outcome
+void event_used(struct gateway *gateway, const struct model_event *event, enum gateway_use use, unsigned version,
+                const char *format, ...) PRINTF_LIKE(5, 6);
+void versions_fill(const struct gateway *gateway, const struct model_event *event, struct gateway_versions *ret);
 
 // ---- direct.c ----
 void route_update_direct(struct route *route);          // a shard's mode has changed, or is about to
@@ -191,8 +232,34 @@ struct delivery {
         struct http_header headers[REQUEST_HEADERS_MAX + 4];
         size_t header_count;
 };
-bool delivery_render(const struct route *route, const struct record *record, struct bytes event,
-                     struct arena *arena, struct delivery *ret_delivery, struct error *error);
+bool delivery_render(const struct gateway *gateway, const struct model_communication *communication, const struct record *record,
+                     unsigned version, struct bytes event, struct arena *arena, struct delivery *ret_delivery, struct error *error);
+// The version in which an event of this one is delivered: one that the reader understands.
+unsigned delivery_version(const struct model_communication *communication, unsigned version);
+
+// ---- publish.c ----
+// An event that its producer publishes by itself.
+struct outside {
+        struct call call;                       // first; of a functional event
+        struct gateway *gateway;
+        struct route *route;
+        struct http_exchange *exchange;
+        const struct model_event *event;
+        const struct json *json;
+        struct bytes body;
+        unsigned version, given;                // of the body now; as it came
+        bool filled;
+        const char *producer;
+        struct change change;
+        struct delivery delivery;               // what it is as a call
+        struct loop_task task;
+};
+void publish_take(struct gateway *gateway, struct http_exchange *exchange, struct bytes name);
+// The body of its MESSAGE. False: error says why.
+bool outside_event(struct outside *outside, struct record *record, struct bytes *ret_body, struct error *error);
+void outside_forward(struct outside *outside);  // its lane is sync, without records: the provider's response is its answer
+// ---- provider.c ---- The headers of that call, with identity and bearer; room for REQUEST_HEADERS_MAX + 4.
+size_t outside_headers(struct outside *outside, struct http_header *headers);
 
 // ---- shadow.c ----
 void shadow_call(struct call *call);
@@ -226,8 +293,8 @@ bool data_op_event(struct shard_request *request, struct record *record, struct 
 void data_op_answer(struct shard_request *request, enum shard_answer answer, uint64_t position);
 void data_op_forward(struct shard_request *request);
 void data_delivered(struct data *data, uint64_t position);
-bool data_delivery_render(struct owned_shard *owned, const struct record *record, struct bytes event, struct arena *arena,
-                          struct delivery *ret_delivery, struct error *error);
+bool data_delivery_render(struct owned_shard *owned, const struct record *record, unsigned version, struct bytes event,
+                          struct arena *arena, struct delivery *ret_delivery, struct error *error);
 
 // ---- command.c ----
 void gateway_order_done(struct gateway *gateway, struct gateway_command *command);

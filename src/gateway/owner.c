@@ -281,12 +281,13 @@ void owner_log_was_said_broken(struct loop_task *task) {
 
 // ---- events ----
 
-static bool check_event(struct call *call, uint32_t schema_id, struct bytes *body, struct record *record, struct error *error) {
+static bool check_event(struct call *call, unsigned version, struct bytes *body, struct record *record, struct error *error) {
         struct gateway *gateway = call->route->gateway;
+        const struct model_event *of = call->route->communication->async->event;
         struct arena *arena = &gateway->arena;
-        const struct schema *schema = registry_schema(gateway->options.registry, schema_id);
+        const struct schema *schema = event_schema(gateway, of, version, error);
         if (!schema)
-                return error_set(error, ERROR_UNAVAILABLE, "no schema is registered for the event");
+                return false;
         const struct json *event;
         if (!json_parse(*body, NULL, arena, &event, error))
                 return error_wrap(error, "event");
@@ -301,8 +302,8 @@ static bool check_event(struct call *call, uint32_t schema_id, struct bytes *bod
         }
         if (!schema_validate(schema, *body, event, arena, error))
                 return error_wrap(error, "the event does not match its schema");
-        record->schema_id = schema_id;
-        return true;
+        record->schema_id = event_schema_id(gateway, of, version);
+        return change_check_version(of, version, event, error);
 }
 
 bool owner_event(struct call *call, const struct topic_partition *partition, struct record *record, struct bytes *ret_body) {
@@ -311,16 +312,15 @@ bool owner_event(struct call *call, const struct topic_partition *partition, str
         const struct model_async *async = route->communication->async;
         struct buffer now = {0};
         time_append(&now, record->time_ms);
-        struct template_inputs inputs = {
-                .body = call->body,
-                .path = call->path,
-                .path_count = call->path_count,
-                .sequence = (uint64_t)partition->next_offset * route->communication->partitions + call->owned->partition + 1,
-                .has_sequence = true,
-                .id = call->shard.identity_text,
-                .now = buffer_bytes(&now),
-                .pseudonyms = gateway->options.pseudonyms,
-        };
+        unsigned version = event_emitted(gateway, async->event);
+        struct template_inputs inputs = gateway_inputs(gateway);
+        inputs.body = call->body;
+        inputs.path = call->path;
+        inputs.path_count = call->path_count;
+        inputs.sequence = (uint64_t)partition->next_offset * route->communication->partitions + call->owned->partition + 1;
+        inputs.has_sequence = true;
+        inputs.id = call->shard.identity_text;
+        inputs.now = buffer_bytes(&now);
         struct named_value *query = NULL;
         struct bytes path, query_text;
         target_split(call->target, &path, &query_text);
@@ -328,12 +328,20 @@ bool owner_event(struct call *call, const struct topic_partition *partition, str
         buffer_clear(&gateway->event);
         bool fine = query_parse(query_text, &gateway->arena, &query, &inputs.query_count, &call->error);
         inputs.query = query;
-        fine = fine && template_render(async->wrap, &inputs, &gateway->event, &call->error);
+        const struct template *wrap = version < async->form_count ? async->forms[version].wrap : NULL;
+        if (!wrap)
+                fine = fine && error_set(&call->error, ERROR_UNAVAILABLE, "version %u of %s has no `wrap` in %s", version,
+                                         async->event->name, route->communication->name);
+        fine = fine && template_render(wrap, &inputs, &gateway->event, &call->error);
         buffer_free(&now);
         record->flags |= call->exchange->body.size ? 0 : (unsigned)RECORD_BODYLESS;
         *ret_body = buffer_bytes(&gateway->event);
-        return fine && check_event(call, (uint32_t)atomic_load(&gateway->event_schemas[async->event->index]), ret_body, record,
-                                   &call->error);
+        if (!fine || !check_event(call, version, ret_body, record, &call->error))
+                return false;
+        if (record->kind == RECORD_MESSAGE)
+                event_used(gateway, async->event, GATEWAY_PRODUCES, version, "%s by %s", route->communication->from->name,
+                           route->communication->name);
+        return true;
 }
 
 static bool op_event(void *user, struct shard_request *request, int64_t offset, struct record *record, struct bytes *ret_body) {
@@ -341,7 +349,10 @@ static bool op_event(void *user, struct shard_request *request, int64_t offset, 
         ASSERT(offset == owned->topic.next_offset);
         if (owned->route->data)
                 return data_op_event(request, record, ret_body);
-        return owner_event((struct call *)request, &owned->topic, record, ret_body);
+        struct call *call = (struct call *)request;
+        if (call->outside)
+                return outside_event(call->outside, record, ret_body, &call->error);
+        return owner_event(call, &owned->topic, record, ret_body);
 }
 
 // ---- look-ups ----

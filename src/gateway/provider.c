@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Calls and deliveries to providers, on the owner's loop. What is sent comes from the caller's exchange while it is there, else
 // from the log: the INTENT of a call as it was received, the MESSAGE unwrapped. What comes back is sorted into call_result.
-#include "gateway/gateway_priv.h"
+#include "gateway/data_priv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +15,11 @@ struct provider_call {
         enum shard_call kind;
         struct loop_task refusal;
         bool unread;
+        char why[200];                          // of a refusal
+        // a delivery until it is sent
+        struct arena arena;
+        struct record record;
+        struct change change;
 };
 
 // ---- what the outcome means ----
@@ -59,29 +64,36 @@ static void provider_answered(void *user, const struct http_call_result *result)
         }
         if (outcome.result == CALL_DONE && owned->route->data)
                 data_delivered(owned->route->data, shard_message_position(call->message));
+        if (result->reason && outcome.result == CALL_REFUSED)
+                outcome.why = result->reason;
         gateway->current = result;
         shard_called(owned->shard, call->message, &outcome);
         gateway->current = NULL;
         list_remove(&call->link);
+        arena_free(&call->arena);
         free(call);
 }
 
 // What cannot even be rendered is refused for good: it parks its lane. What could not be read is tried again.
 static void refuse(struct loop_task *task) {
         struct provider_call *call = CONTAINER_OF(task, struct provider_call, refusal);
-        struct http_call_result refused = {.outcome = HTTP_CALL_OK, .status = 422, .reason = "it cannot be rendered"};
+        struct http_call_result refused = {.outcome = HTTP_CALL_OK, .status = 422, .reason = call->why};
         struct http_call_result unread = {.outcome = HTTP_CALL_NOT_SENT, .reason = "the log cannot be read"};
         provider_answered(call, call->unread ? &unread : &refused);
 }
 
-static void refuse_later(struct provider_call *call, enum error_code why) {
+static void refuse_later(struct provider_call *call, const struct error *error) {
+        enum error_code why = error->code;
         call->unread = why != ERROR_CORRUPT && why != ERROR_REJECTED && why != ERROR_INVALID && why != ERROR_LIMIT;
+        data_note(call->why, sizeof call->why, "%s", error->text);
         call->refusal.run = refuse;
         loop_post(call->owned->gateway->owner, &call->refusal);
 }
 
 static void bury(struct loop_task *task) {
-        free(CONTAINER_OF(task, struct provider_call, refusal));
+        struct provider_call *call = CONTAINER_OF(task, struct provider_call, refusal);
+        arena_free(&call->arena);
+        free(call);
 }
 
 // Those that the upstreams have forgotten when they were freed; loops do not run, and loop_free runs what was posted.
@@ -91,7 +103,7 @@ void provider_free(struct gateway *gateway) {
                 if (call->refusal.run)
                         call->refusal.run = bury;
                 else
-                        free(call);
+                        bury(&call->refusal);
         }
 }
 
@@ -120,10 +132,43 @@ static size_t with_bearer(const struct model_service *service, struct arena *are
         return count + 1;
 }
 
-bool delivery_render(const struct route *route, const struct record *record, struct bytes event,
-                     struct arena *arena, struct delivery *ret_delivery, struct error *error) {
-        const struct model_communication *communication = route->communication;
+unsigned delivery_version(const struct model_communication *communication, unsigned version) {
+        const struct model_async *async = communication->async;
+        if (communication->kind == MODEL_DATA)
+                return model_reads(async, version) ? version : model_reads_instead(async, version);
+        unsigned wanted = (unsigned)MIN((size_t)version, async->form_count - 1);
+        while (wanted > 0 && !async->forms[wanted].unwrap)
+                wanted--;                               // version 0 always has one
+        return wanted;
+}
+
+// An event that came by no call: POST /events.
+static bool render_from_event(const struct model_communication *communication, const struct template *unwrap,
+                              const struct template_inputs *inputs, struct arena *arena, struct delivery *ret_delivery,
+                              struct error *error) {
+        const struct model_delivery *deliver = &communication->async->deliver;
+        CLEANUP(buffer_free) struct buffer target = {0};
+        CLEANUP(buffer_free) struct buffer body = {0};
+        if (!model_delivery_render(deliver, inputs->event, arena, &target, error) || !template_render(unwrap, inputs, &body, error))
+                return false;
+        *ret_delivery = (struct delivery){
+                .method = bytes_of(target_method(deliver->target)), .target = arena_copy(arena, buffer_bytes(&target)),
+                .body = arena_copy(arena, buffer_bytes(&body)), .header_count = 1,
+                .headers = {{BYTES("Content-Type"), BYTES("application/json")}},
+        };
+        return true;
+}
+
+bool delivery_render(const struct gateway *gateway, const struct model_communication *communication, const struct record *record,
+                     unsigned version, struct bytes event, struct arena *arena, struct delivery *ret_delivery, struct error *error) {
+        const struct template *unwrap = communication->async->forms[version].unwrap;
+        struct template_inputs inputs = gateway_inputs(gateway);
         struct kept_request kept;
+        inputs.id = record->identity_text;
+        if (!json_parse(event, NULL, arena, &inputs.event, error))
+                return error_wrap(error, "event");
+        if (record->flags & RECORD_OUTSIDE)
+                return render_from_event(communication, unwrap, &inputs, arena, ret_delivery, error);
         if (!request_decode(record->request, &kept, error))
                 return false;
         struct bytes path, query;
@@ -133,16 +178,14 @@ bool delivery_render(const struct route *route, const struct record *record, str
                 return error_set(error, ERROR_REJECTED, "the message was made for %.*s %.*s, which is not %s", BYTES_PRINT(kept.method),
                                  BYTES_PRINT(kept.target), target_source(communication->call));
         size_t count = target_variable_count(communication->call);
-        struct template_inputs inputs = {.path = values, .path_count = count, .id = record->identity_text,
-                                         .pseudonyms = route->gateway->options.pseudonyms};
-        if (!json_parse(event, NULL, arena, &inputs.event, error))
-                return error_wrap(error, "event");
+        inputs.path = values;
+        inputs.path_count = count;
         struct buffer target = {0}, body = {0};
         const struct model_delivery *deliver = &communication->async->deliver;
         bool fine = deliver->target == communication->call || model_delivery_render(deliver, inputs.event, arena, &target, error);
         if (deliver->target == communication->call)
                 buffer_append(&target, kept.target);            // as the caller wrote it, its query included
-        fine = fine && (record->flags & RECORD_BODYLESS || template_render(communication->async->unwrap, &inputs, &body, error));
+        fine = fine && (record->flags & RECORD_BODYLESS || template_render(unwrap, &inputs, &body, error));
         ret_delivery->method = bytes_of(target_method(deliver->target));
         ret_delivery->target = arena_copy(arena, buffer_bytes(&target));
         ret_delivery->body = arena_copy(arena, buffer_bytes(&body));
@@ -170,7 +213,21 @@ static void send(struct provider_call *call, struct bytes method, struct bytes t
         http_call(upstream, &options, provider_answered, call);
 }
 
+size_t outside_headers(struct outside *outside, struct http_header *headers) {
+        const struct model_communication *communication = outside->route->communication;
+        memcpy(headers, outside->delivery.headers, outside->delivery.header_count * sizeof *headers);
+        size_t count = with_identity(communication, outside->call.shard.identity_text, headers, outside->delivery.header_count);
+        return with_bearer(communication->to, outside->exchange->arena, headers, count);
+}
+
 static void send_callers(struct provider_call *provider_call, struct call *call) {
+        if (call->outside) {
+                struct http_header outsiders[REQUEST_HEADERS_MAX + 4];
+                const struct delivery *delivery = &call->outside->delivery;
+                size_t outsider_count = outside_headers(call->outside, outsiders);
+                send(provider_call, delivery->method, delivery->target, outsiders, outsider_count, delivery->body);
+                return;
+        }
         struct http_exchange *exchange = call->exchange;
         struct http_header headers[SENT_HEADERS_MAX];
         size_t count = 0;
@@ -182,34 +239,75 @@ static void send_callers(struct provider_call *provider_call, struct call *call)
         send(provider_call, exchange->method, call->target, headers, count, exchange->body);
 }
 
+// The event in a version that the reader understands.
+static bool send_delivery(struct provider_call *call, unsigned version, struct bytes event, struct error *error) {
+        struct owned_shard *owned = call->owned;
+        const struct model_communication *communication = owned->route->communication;
+        const struct record *record = &call->record;
+        struct arena *arena = &call->arena;
+        struct delivery delivery;
+        if (owned->route->data ? !data_delivery_render(owned, record, version, event, arena, &delivery, error)
+                               : !delivery_render(owned->gateway, communication, record, version, event, arena, &delivery, error))
+                return false;
+        size_t count = with_identity(communication, record->identity_text, delivery.headers, delivery.header_count);
+        count = with_bearer(communication->to, arena, delivery.headers, count);
+        delivery.headers[count++] = (struct http_header){
+                BYTES("Commute-Sequence"),
+                bytes_of(arena_print(arena, "%llu", (unsigned long long)shard_message_sequence(call->message)))};
+        if (!(record->flags & RECORD_TOMBSTONE))
+                event_used(owned->gateway, communication->async->event, GATEWAY_CONSUMES, version, "%s by %s",
+                           communication->to->name, communication->name);
+        send(call, delivery.method, delivery.target, delivery.headers, count, delivery.body);
+        return true;
+}
+
+static void changed(struct change *change) {
+        struct provider_call *call = CONTAINER_OF(change, struct provider_call, change);
+        struct gateway *gateway = call->owned->gateway;
+        struct error error = change->error;
+        event_changed(gateway, change, call->owned->route->communication->name);
+        if (change->result == CHANGE_FAILED || !send_delivery(call, change->to, change->body, &error))
+                refuse_later(call, &error);
+}
+
+// What is to be delivered is made from the record as it lies in the topic, which may take the converter's time: the lane waits for
+// this message's outcome meanwhile.
+static bool begin_delivery(struct provider_call *call, struct bytes event, struct error *error) {
+        struct owned_shard *owned = call->owned;
+        const struct model_event *of = owned->route->communication->async->event;
+        unsigned version = 0;
+        if (call->record.flags & RECORD_TOMBSTONE)
+                return send_delivery(call, 0, event, error);
+        if (!event_version_of(owned->gateway, of, call->record.schema_id, &version, error))
+                return false;
+        unsigned wanted = delivery_version(owned->route->communication, version);
+        if (wanted == version)
+                return send_delivery(call, version, event, error);
+        if (!change_prepare(&call->change, owned->gateway, of, version, wanted, &call->arena, error))
+                return false;
+        call->change.done = changed;
+        if (change_begin(&call->change, event) != CHANGE_WAITS)
+                changed(&call->change);
+        return true;
+}
+
 static bool send_recorded(struct provider_call *call, struct error *error) {
         struct owned_shard *owned = call->owned;
         const struct model_communication *communication = owned->route->communication;
-        CLEANUP(arena_free) struct arena arena = {0};
-        struct record record;
+        struct record *record = &call->record;
+        struct arena *arena = &call->arena;
         struct bytes body;
-        if (!owner_read(owned->gateway, shard_message_position(call->message), &arena, &record, &body, error))
+        if (!owner_read(owned->gateway, shard_message_position(call->message), arena, record, &body, error))
                 return false;
-        if (call->kind == SHARD_DELIVERY) {
-                struct delivery delivery;
-                if (owned->route->data ? !data_delivery_render(owned, &record, body, &arena, &delivery, error)
-                                       : !delivery_render(owned->route, &record, body, &arena, &delivery, error))
-                        return false;
-                size_t count = with_identity(communication, record.identity_text, delivery.headers, delivery.header_count);
-                count = with_bearer(communication->to, &arena, delivery.headers, count);
-                delivery.headers[count++] = (struct http_header){
-                        BYTES("Commute-Sequence"),
-                        bytes_of(arena_print(&arena, "%llu", (unsigned long long)shard_message_sequence(call->message)))};
-                send(call, delivery.method, delivery.target, delivery.headers, count, delivery.body);
-                return true;
-        }
+        if (call->kind == SHARD_DELIVERY)
+                return begin_delivery(call, body, error);
         struct kept_request kept;
-        if (!request_decode(record.request, &kept, error))
+        if (!request_decode(record->request, &kept, error))
                 return false;
         struct http_header headers[REQUEST_HEADERS_MAX + 4];
         memcpy(headers, kept.headers, kept.header_count * sizeof *headers);
-        size_t count = with_identity(communication, record.identity_text, headers, kept.header_count);
-        count = with_bearer(communication->to, &arena, headers, count);
+        size_t count = with_identity(communication, record->identity_text, headers, kept.header_count);
+        count = with_bearer(communication->to, arena, headers, count);
         send(call, kept.method, kept.target, headers, count, body);
         return true;
 }
@@ -220,19 +318,21 @@ void op_call(void *user, struct shard_message *message, enum shard_call kind, st
         *call = (struct provider_call){.owned = owned, .message = message, .kind = kind};
         list_append(&owned->gateway->provider_calls, &call->link);
         if (request) {
-                if (kind == SHARD_CALL)
+                if (kind == SHARD_CALL && !((struct call *)request)->outside)
                         shadow_call((struct call *)request);
                 send_callers(call, (struct call *)request);
                 return;
         }
         struct error error;
         if (!send_recorded(call, &error))
-                refuse_later(call, error.code);
+                refuse_later(call, &error);
 }
 
 void op_forward(void *user, struct shard_request *request) {
         if (((struct owned_shard *)user)->route->data)
                 data_op_forward(request);
+        else if (((struct call *)request)->outside)
+                outside_forward(((struct call *)request)->outside);
         else
                 call_forward((struct call *)request);
         route_look_direct(((struct owned_shard *)user)->route);

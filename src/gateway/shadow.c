@@ -152,6 +152,30 @@ static bool compare(struct call *call, const struct delivery *delivery) {
         return compare_headers(call, delivery) && compare_bodies(call, delivery);
 }
 
+// The event in the version that a delivery would have. Before the call is answered there is no time for a program.
+static bool as_delivered(struct route *route, uint32_t schema_id, unsigned *ret_version, struct bytes *event, struct arena *arena,
+                         struct error *error) {
+        const struct model_event *of = route->communication->async->event;
+        struct change change;
+        unsigned version;
+        if (!event_version_of(route->gateway, of, schema_id, &version, error))
+                return false;
+        *ret_version = delivery_version(route->communication, version);
+        if (*ret_version == version)
+                return true;
+        if (!change_is_immediate(of, version, *ret_version))
+                return error_set(error, ERROR_REJECTED, "version %u has no `unwrap` of its own, and a jq program to version %u",
+                                 version, *ret_version);
+        if (!change_prepare(&change, route->gateway, of, version, *ret_version, arena, error))
+                return false;
+        if (change_begin(&change, *event) != CHANGE_DONE) {
+                *error = change.error;
+                return false;
+        }
+        *event = change.body;
+        return true;
+}
+
 void shadow_call(struct call *call) {
         struct route *route = call->route;
         if (!route->shadow.on)
@@ -176,7 +200,10 @@ void shadow_call(struct call *call) {
         CLEANUP(arena_free) struct arena arena = {0};
         struct delivery delivery;
         struct error error;
-        if (!delivery_render(route, &record, event, &arena, &delivery, &error)) {
+        unsigned version;
+        struct bytes sent = event;
+        bool known = as_delivered(route, record.schema_id, &version, &sent, &arena, &error);
+        if (!known || !delivery_render(route->gateway, route->communication, &record, version, sent, &arena, &delivery, &error)) {
                 shadow_difference(route, "%s", error.text);
                 return;
         }

@@ -290,7 +290,8 @@ void message_record(struct shard *shard, struct shard_message *message) {
                 .body_hash = message->body_hash,
         };
         message->append = (struct shard_append){APPEND_OF_MESSAGE, message};
-        struct bytes body = message->state == MESSAGE_ANSWERING ? buffer_bytes(&message->answer) : (struct bytes){0};
+        bool says = message->state == MESSAGE_ANSWERING || message->state == MESSAGE_PARKING;
+        struct bytes body = says ? buffer_bytes(&message->answer) : (struct bytes){0};
         shard->ops->append(shard->user, &message->append, &record, body, -1);
 }
 

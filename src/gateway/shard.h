@@ -86,6 +86,7 @@ struct call_outcome {
         uint16_t status;                // HTTP status; 0: none came
         bool recognised;                // the response shows that the provider recognised a repeat
         struct bytes answer;            // encoded response to keep for repeats (gateway/request.h); may be empty
+        const char *why;                // REFUSED by commute itself: what a PARKED record says; NULL
 };
 
 enum append_result { APPEND_DURABLE, APPEND_FAILED, APPEND_UNKNOWN };

@@ -232,6 +232,11 @@ static void delivered(struct shard *shard, struct shard_message *message, const 
                 }
                 message_move(shard, message, after_failure(shard, message, outcome->result));
         }
+        if (message->state == MESSAGE_PARKING) {
+                buffer_clear(&message->answer);
+                if (outcome->why)
+                        buffer_append(&message->answer, bytes_of(outcome->why));
+        }
         if (message->state != MESSAGE_WAITING)
                 message_record(shard, message);
         shard_deliver(shard);

@@ -109,7 +109,7 @@ struct shard_message {
         bool kept;                      // settled by its own record
         bool by_recovery;
         bool unknown;                   // its append ended unknown and has not been read back
-        struct buffer answer;           // ANSWERING: what is to be kept for repeats
+        struct buffer answer;           // ANSWERING: what is to be kept for repeats; PARKING: why, where commute itself refused it
 };
 
 struct lane {

@@ -191,10 +191,11 @@ static bool check_sequence(struct step *step, struct views_lane *lane, struct er
         return fault(step, LEDGER_FAULT_SEQUENCE, text, error);
 }
 
-// Of an upsert nobody was told the identity, so nobody can repeat it.
+// Of an upsert that was not published by somebody with an identity of his, nobody knows it, so nobody can repeat it.
 static bool settle_identity(struct step *step, const struct state_message *subject, uint64_t answer, enum ledger_state outcome,
                             struct error *error) {
-        if (hash_is_zero(&subject->identity) || outcome == LEDGER_REFUSED || (subject->flags & RECORD_UPSERT))
+        bool unnamed = (subject->flags & RECORD_UPSERT) && (!(subject->flags & RECORD_OUTSIDE) || (subject->flags & RECORD_GIVEN));
+        if (hash_is_zero(&subject->identity) || outcome == LEDGER_REFUSED || unnamed)
                 return true;
         struct state_identity row = {
                 .settled_at = step->entry->position,

@@ -60,7 +60,7 @@ communications:
     data: staff -> portal
     initially: async
     pull: GET /managers/{{manager_id}}
-    async: {{event: ManagerCreated, keep: gateway}}
+    async: {{event: ManagerCreated, keep: gateway, reads: [{produces}]}}
   COMM-040:
     functional: tasks -> bonuses
     initially: {mode}

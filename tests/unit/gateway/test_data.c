@@ -211,7 +211,7 @@ static void open_gateway(struct world *world) {
                 .state_path = world->state_path, .loops = &world->loop, .loop_count = 1,
         };
         must(gateway_new(&options, &world->gateway, &error), &error);
-        gateway_event_schema(world->gateway, 0, 1);
+        gateway_event_schema(world->gateway, 0, 0, 1);
         must(views_start(world->views, &error), &error);
         gateway_start(world->gateway);
 }

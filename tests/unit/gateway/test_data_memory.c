@@ -80,9 +80,9 @@ static void the_newest_event_of_a_key_stays_until_the_views_have_it(void **state
         (void)state;
         struct overlay overlay;
         overlay_init(&overlay);
-        overlay_put(&overlay, BYTES("7"), BYTES("one"), false, 10);
-        overlay_put(&overlay, BYTES("8"), BYTES("two"), false, 11);
-        overlay_put(&overlay, BYTES("7"), BYTES(""), true, 12);
+        overlay_put(&overlay, BYTES("7"), BYTES("one"), false, 0, 10);
+        overlay_put(&overlay, BYTES("8"), BYTES("two"), false, 0, 11);
+        overlay_put(&overlay, BYTES("7"), BYTES(""), true, 0, 12);
         overlay_passed(&overlay, 10);
         const struct overlay_row *row = overlay_find(&overlay, BYTES("7"));
         assert_true(row && row->tombstone && row->position == 12 && row->body.size == 0);
