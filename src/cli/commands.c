@@ -8,7 +8,8 @@
 const struct cli_command cli_commands[] = {
         {"serve", "[-c FILE] [--log-level LEVEL] [--log-format text|json]", "run the gateway, the schema registry and the control API",
          "Runs until SIGTERM or SIGINT, which end what is under way first, for at most 10 seconds; a second signal ends it at once.\n"
-         "SIGHUP is refused with a log line: restart to give it another configuration. The addresses stand in the configuration\n"
+         "SIGHUP reads the configuration again: if it is right, and another one, commute begins anew on the same sockets; if not, a\n"
+         "log line says why and nothing changes. The addresses stand in the configuration\n"
          "under \"listen\". Log lines go to standard error, from --log-level (debug, info, warn, error) on, as logfmt or JSON.\n"
          "docs/operations.md says more.",
          TAKES(CONFIG), 0, 0, NULL},

@@ -38,8 +38,7 @@ static bool look(void *context, const struct state_shard *shard, struct error *e
 }
 
 // Whether the lanes of a communication have ever had records.
-static bool has_records(struct daemon *daemon, const char *name, bool *ret_has, struct error *error) {
-        struct state_reader *reader = views_reader(daemon->views);
+static bool has_records(struct state_reader *reader, const char *name, bool *ret_has, struct error *error) {
         struct looked looked = {0};
         *ret_has = false;
         if (!state_family(reader, bytes_of(name), &looked.family, error))
@@ -63,27 +62,20 @@ static void placement(struct buffer *text, const struct json *configuration, con
                      partitions ? json_text(partitions).data : "?");
 }
 
-bool configured_allows(struct daemon *daemon, struct error *error) {
-        const struct model *model = daemon->model;
-        if (!daemon->last_config.size)
-                return true;
-        struct arena CLEANUP(arena_free) arena = {0};
-        const struct json *before, *now;
-        if (!json_parse(buffer_bytes(&daemon->last_config), NULL, &arena, &before, error) ||
-            !json_parse(model->canonical, NULL, &arena, &now, error))
-                return error_wrap(error, "the last CONFIG record");
-        for (size_t i = 0; i < model->communication_count; i++) {
-                const char *name = model->communications[i].name;
+static bool allows(const struct model *next, const struct json *before, const struct json *now, struct state_reader *reader,
+                   struct error *error) {
+        for (size_t i = 0; i < next->communication_count; i++) {
+                const char *name = next->communications[i].name;
                 struct buffer CLEANUP(buffer_free) was = {0};
                 struct buffer CLEANUP(buffer_free) is = {0};
                 bool has;
-                if (!member(member(member(before, "configuration"), "communications"), name))
+                if (!member(member(before, "communications"), name))
                         continue;
-                placement(&was, member(before, "configuration"), name);
+                placement(&was, before, name);
                 placement(&is, now, name);
                 if (bytes_equal(buffer_bytes(&was), buffer_bytes(&is)))
                         continue;
-                if (!has_records(daemon, name, &has, error))
+                if (!has_records(reader, name, &has, error))
                         return false;
                 if (has)
                         return error_set(error, ERROR_CONFLICT, "%s: its lanes have records, so what places a message in its lane cannot "
@@ -91,4 +83,24 @@ bool configured_allows(struct daemon *daemon, struct error *error) {
                                          BYTES_PRINT(buffer_bytes(&is)));
         }
         return true;
+}
+
+bool configured_allows(struct daemon *daemon, struct error *error) {
+        if (!daemon->last_config.size)
+                return true;
+        struct arena CLEANUP(arena_free) arena = {0};
+        const struct json *before, *now;
+        if (!json_parse(buffer_bytes(&daemon->last_config), NULL, &arena, &before, error) ||
+            !json_parse(daemon->model->canonical, NULL, &arena, &now, error))
+                return error_wrap(error, "the last CONFIG record");
+        return allows(daemon->model, member(before, "configuration"), now, views_reader(daemon->views), error);
+}
+
+bool configured_follows(struct daemon *daemon, const struct model *next, struct state_reader *reader, struct error *error) {
+        struct arena CLEANUP(arena_free) arena = {0};
+        const struct json *before, *now;
+        if (!json_parse(daemon->model->canonical, NULL, &arena, &before, error) ||
+            !json_parse(next->canonical, NULL, &arena, &now, error))
+                return false;
+        return allows(next, before, now, reader, error);
 }

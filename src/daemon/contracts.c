@@ -17,20 +17,32 @@ static void registered(struct registry_change *change, const struct error *error
                 registration->error = *error;
 }
 
-static bool register_version(struct daemon *daemon, const struct model_event *event, const struct model_version *version,
-                             struct error *error) {
-        struct registration registration = {0};
+// True, and *ret_there: it is registered already. False: it cannot be, at its number.
+static bool may_register(const struct daemon *daemon, const struct model_event *event, const struct model_version *version,
+                         bool *ret_there, struct error *error) {
         struct registry_subject subject = {0};
         struct registry_version found;
         struct bytes name = bytes_of(event->name);
         unsigned expected = version->version + 1;
-        if (registry_lookup(daemon->registry, name, version->source, false, &found, NULL) && found.version == expected)
+        *ret_there = registry_lookup(daemon->registry, name, version->source, false, &found, NULL) && found.version == expected;
+        if (*ret_there)
                 return true;
         size_t count = registry_subject(daemon->registry, name, &subject) ? subject.count : 0;
-        if (count != version->version)          // another number would be given to it
-                return error_set(error, ERROR_CONFLICT, "%s is version %u of event %s, that is version %u of the subject, and the registry "
-                                 "has %zu versions of it, none of them this schema at that number: a contract that was registered never "
-                                 "changes; write the next version", version->path, version->version, event->name, expected, count);
+        if (count == version->version)
+                return true;
+        // another number would be given to it
+        return error_set(error, ERROR_CONFLICT, "%s is version %u of event %s, that is version %u of the subject, and the registry "
+                         "has %zu versions of it, none of them this schema at that number: a contract that was registered never "
+                         "changes; write the next version", version->path, version->version, event->name, expected, count);
+}
+
+static bool register_version(struct daemon *daemon, const struct model_event *event, const struct model_version *version,
+                             struct error *error) {
+        struct registration registration = {0};
+        struct bytes name = bytes_of(event->name);
+        bool there;
+        if (!may_register(daemon, event, version, &there, error) || there)
+                return there;
         struct registry_change change = {
                 .kind = REGISTRY_REGISTER, .subject = name, .schema = version->source,
                 .done = registered, .user = &registration,
@@ -48,15 +60,46 @@ static bool register_version(struct daemon *daemon, const struct model_event *ev
         return true;
 }
 
+// The event that a communication produces from the start; NULL: none.
+static const struct model_event *produced(const struct model_communication *communication) {
+        bool from_start = communication->initially == MODEL_ASYNC || communication->initially == MODEL_PUSH;
+        return from_start ? communication->async->event : NULL;
+}
+
 bool contracts_register(struct daemon *daemon, struct error *error) {
         for (size_t i = 0; i < daemon->model->communication_count; i++) {
                 const struct model_communication *communication = &daemon->model->communications[i];
-                if (communication->initially != MODEL_ASYNC && communication->initially != MODEL_PUSH)
-                        continue;
-                const struct model_event *event = communication->async->event;
-                for (size_t v = 0; v <= event->produces && v < event->version_count; v++)
+                const struct model_event *event = produced(communication);
+                for (size_t v = 0; event && v <= event->produces && v < event->version_count; v++)
                         if (!register_version(daemon, event, &event->versions[v], error))
                                 return error_wrap(error, "%s", communication->name);
+        }
+        return true;
+}
+
+// The first version of an event that is not there decides: those behind it get the numbers after it.
+static bool event_allows(const struct daemon *daemon, const struct model_event *event, struct error *error) {
+        for (size_t v = 0; v < event->version_count; v++) {
+                bool there;
+                if (!may_register(daemon, event, &event->versions[v], &there, error))
+                        return false;
+                if (there)
+                        continue;
+                if (v > event->produces)
+                        return true;                    // the move to it registers it, in a group of its own
+                struct registry_prepared prepared = {0};
+                bool fine = registry_prepare_register(daemon->registry, bytes_of(event->name), event->versions[v].source, &prepared, error);
+                buffer_free(&prepared.body);
+                return fine || error_wrap(error, "register %s", event->versions[v].path);
+        }
+        return true;
+}
+
+bool contracts_allow(struct daemon *daemon, const struct model *next, struct error *error) {
+        for (size_t i = 0; i < next->communication_count; i++) {
+                const struct model_event *event = produced(&next->communications[i]);
+                if (event && !event_allows(daemon, event, error))
+                        return error_wrap(error, "%s", next->communications[i].name);
         }
         return true;
 }

@@ -3,6 +3,7 @@
 // time to time: the views follow the log (they are woken here), and a log or views that fail are told, once each way.
 #include "daemon/daemon_priv.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -53,11 +54,10 @@ static void sum_servers(void *user, struct http_server_stats *ret_stats) {
 static bool listen_on(struct daemon *daemon, const char *what, const char *address, uint64_t max_body, http_handle *handle,
                       void *user, struct http_server **ret_server, char *ret_address, struct error *error) {
         struct http_server_options options = {.max_body = max_body, .max_connections = CONTROL_CONNECTIONS_MAX};
-        uint16_t port;
+        snprintf(ret_address, PLANE_ADDRESS_SIZE, "%s", address);
         if (!http_server_new(daemon->control.loop, &options, handle, user, ret_server, error) ||
-            !http_server_listen(*ret_server, bytes_of(address), &port, error))
+            !listeners_listen(&daemon->inherited, ret_server, 1, ret_address, error))
                 return error_wrap(error, "%s", what);
-        plane_bound_address(ret_address, address, port);
         return true;
 }
 
@@ -141,10 +141,30 @@ static void begin_drain(struct loop_task *task) {
         struct control *control = &daemon->control;
         migrate_runtime_stop(daemon->migrations);
         control->draining = 2;
-        http_server_shutdown(control->registry, SECONDS(1), server_drained, daemon);
-        http_server_shutdown(control->api_server, SECONDS(1), server_drained, daemon);
+        __auto_type shut_down = daemon->handing_over ? http_server_hand_over : http_server_shutdown;
+        shut_down(control->registry, SECONDS(1), server_drained, daemon);
+        shut_down(control->api_server, SECONDS(1), server_drained, daemon);
         control->drain_timer.fire = drain_look;
         drain_look(&control->drain_timer);
+}
+
+// Nothing may happen between what is looked at and the end that would have it otherwise: a new migration, another version.
+static void look_and_drain(struct loop_task *task) {
+        struct daemon *daemon = CONTAINER_OF(task, struct daemon, control.task);
+        struct successor *successor = daemon->successor;
+        bool allowed = migrate_allows(migrate_runtime_machine(daemon->migrations), successor->model, &successor->error) &&
+                       configured_follows(daemon, successor->model, daemon->control.reader, &successor->error) &&
+                       contracts_allow(daemon, successor->model, &successor->error);
+        successor->allowed = allowed;
+        tell_main(daemon);                      // from here on it is the main thread's
+        if (allowed)
+                begin_drain(task);
+}
+
+void daemon_control_allow(struct daemon *daemon, struct successor *successor) {
+        daemon->successor = successor;
+        daemon->control.task.run = look_and_drain;
+        loop_post(daemon->control.loop, &daemon->control.task);
 }
 
 void daemon_control_drain(struct daemon *daemon) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The daemon's body, and what its files use of each other:
 //      serve.c         the command line, the order of starting and ending, signals
+//      reload.c        SIGHUP: whether another configuration may follow, and the beginning anew
+//      listeners.c     listening sockets that a reload hands over
 //      recover.c       data folder, log, views, registry: what a start finds
 //      contracts.c     events' schemas in the registry, and what the gateway is told of them
 //      control.c       the control thread: the registry's REST API and the control API
@@ -19,6 +21,7 @@
 #include "base/pseudonym.h"
 #include "daemon/journal.h"
 #include "daemon/keys.h"
+#include "daemon/listeners.h"
 #include "daemon/plane.h"
 #include "daemon/say.h"
 #include "gateway/gateway.h"
@@ -53,6 +56,13 @@ struct erasing {
         struct privacy_rest rest;
 };
 
+// A configuration that is to follow this one.
+struct successor {
+        const struct model *model;
+        bool allowed;
+        struct error error;                     // else: why not
+};
+
 struct daemon {
         struct say say;
         const struct model *model;
@@ -85,6 +95,9 @@ struct daemon {
         struct loop_task stop_task;             // the gateway's end, on the owner's loop
         struct loop_timer rest_timer;
         int events;                             // eventfd: the data plane has drained, or has come to rest
+        struct listeners inherited;             // of the process before a reload, until they are taken
+        struct successor *successor;            // what the control thread looks at
+        bool handing_over;                      // this end is a reload's: set before anything is drained
 };
 
 // ---- recover.c ----
@@ -101,10 +114,14 @@ void daemon_recover_undo(struct daemon *daemon);
 void configured_fold(struct daemon *daemon, const struct json *root, struct bytes body);
 // Whether this configuration may follow the last one. ERROR_CONFLICT says what may not change.
 MUST_USE bool configured_allows(struct daemon *daemon, struct error *error);
+// Whether another may follow the one that runs. On the thread of the reader.
+MUST_USE bool configured_follows(struct daemon *daemon, const struct model *next, struct state_reader *reader, struct error *error);
 
 // ---- contracts.c ----
 // Registers the schemas of events whose communication is async from the start. Before the control thread runs.
 MUST_USE bool contracts_register(struct daemon *daemon, struct error *error);
+// Whether it could, with another configuration. On the control thread.
+MUST_USE bool contracts_allow(struct daemon *daemon, const struct model *next, struct error *error);
 // Tells the gateway the newest schema of each event.
 void contracts_tell(struct daemon *daemon);
 registry_append contracts_append;               // user: the daemon
@@ -114,9 +131,19 @@ registry_append contracts_append;               // user: the daemon
 MUST_USE bool erasing_open(struct daemon *daemon, struct error *error);
 void erasing_close(struct daemon *daemon);      // while the control thread, the views and the log still run
 
+// ---- reload.c ----
+// Reads the configuration and says what is wrong with it, or that nothing has changed. True: it may follow, the control thread drains,
+// and `ret_next` has the listeners of the next process. False: nothing has changed.
+MUST_USE bool reload_begin(struct daemon *daemon, const char *path, struct listeners *ret_next);
+// Begins this process anew; returns if that cannot be done.
+void reload_execute(struct daemon *daemon, struct listeners *next, int argc, char **argv);
+
 // ---- control.c ----
 MUST_USE bool daemon_control_open(struct daemon *daemon, struct error *error);
 MUST_USE bool daemon_control_start(struct daemon *daemon, struct error *error);
+// Whether a configuration may follow this one: one write to daemon->events. If so, the control thread drains from then on, so that
+// it stays so, which ends in another one, as daemon_control_drain does.
+void daemon_control_allow(struct daemon *daemon, struct successor *successor);
 // Ends in one write to daemon->events, when both servers have drained and no record of theirs is under way.
 void daemon_control_drain(struct daemon *daemon);
 void daemon_control_stop(struct daemon *daemon);       // ends and joins the thread

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "daemon/listeners.h"
+
 static void drain(struct loop_task *task);
 static void tick(struct loop_timer *timer);
 static void stop(struct loop_task *task);
@@ -33,20 +35,19 @@ void plane_bound_address(char ret_address[static PLANE_ADDRESS_SIZE], const char
         snprintf(ret_address, PLANE_ADDRESS_SIZE, "%.*s:%u", host, address, port);
 }
 
-bool plane_listen(struct plane *plane, const char *address, const struct http_server_options *options, http_handle *handle,
-                  void *user, struct error *error) {
+bool plane_listen(struct plane *plane, const char *address, const struct http_server_options *options,
+                  struct listeners *inherited, http_handle *handle, void *user, struct error *error) {
         struct http_server_options shared = *options;
         shared.shared_port = plane->count > 1;
         snprintf(plane->address, sizeof plane->address, "%s", address);
+        struct http_server *servers[PLANE_LOOPS_MAX];
         for (size_t i = 0; i < plane->count; i++) {
                 struct plane_loop *each = &plane->each[i];
-                uint16_t port;
-                if (!http_server_new(each->loop, &shared, handle, user, &each->server, error) ||
-                    !http_server_listen(each->server, bytes_of(plane->address), &port, error))
+                if (!http_server_new(each->loop, &shared, handle, user, &each->server, error))
                         return error_wrap(error, "gateway");
-                plane_bound_address(plane->address, address, port);
+                servers[i] = each->server;
         }
-        return true;
+        return listeners_listen(inherited, servers, plane->count, plane->address, error) || error_wrap(error, "gateway");
 }
 
 static void tick(struct loop_timer *timer) {
@@ -83,11 +84,15 @@ static void drained(void *user) {
 
 static void drain(struct loop_task *task) {
         struct plane_loop *each = CONTAINER_OF(task, struct plane_loop, drain);
-        http_server_shutdown(each->server, each->plane->drain_ns, drained, each->plane);
+        if (each->plane->hand_over)
+                http_server_hand_over(each->server, each->plane->drain_ns, drained, each->plane);
+        else
+                http_server_shutdown(each->server, each->plane->drain_ns, drained, each->plane);
 }
 
-void plane_drain(struct plane *plane, uint64_t deadline_ns, void (*all_drained)(void *user), void *user) {
+void plane_drain(struct plane *plane, uint64_t deadline_ns, bool hand_over, void (*all_drained)(void *user), void *user) {
         plane->drain_ns = deadline_ns;
+        plane->hand_over = hand_over;
         plane->drained = all_drained;
         plane->user = user;
         atomic_store(&plane->draining, plane->count);

@@ -10,6 +10,7 @@
 
 enum { PLANE_LOOPS_MAX = 64, PLANE_ADDRESS_SIZE = 300 };
 
+struct listeners;
 struct plane;
 struct plane_loop {
         struct plane *plane;
@@ -28,6 +29,7 @@ struct plane {
         size_t count;
         char address[PLANE_ADDRESS_SIZE];       // as bound
         uint64_t drain_ns;
+        bool hand_over;
         atomic_size_t draining;                 // servers that have not drained yet
         void (*drained)(void *user);            // on one of the loops, when all have
         void *user;
@@ -36,12 +38,14 @@ struct plane {
 
 // Makes the loops; count 0: as many as there are processors.
 MUST_USE bool plane_new(struct plane *plane, size_t count, struct error *error);
-// Makes the servers and listens; nothing is answered before plane_start. Port 0: any.
+// Makes the servers and listens, on what was inherited of the address if there is any; nothing is answered before plane_start.
+// Port 0: any.
 MUST_USE bool plane_listen(struct plane *plane, const char *address, const struct http_server_options *options,
-                           http_handle *handle, void *user, struct error *error);
+                           struct listeners *inherited, http_handle *handle, void *user, struct error *error);
 MUST_USE bool plane_start(struct plane *plane, struct error *error);
 // Refuses new connections, ends what is under way, calls `drained` when that is done; connections are cut at the deadline.
-void plane_drain(struct plane *plane, uint64_t deadline_ns, void (*drained)(void *user), void *user);
+// hand_over: who waits to be accepted is left to those who have duplicates of the listeners.
+void plane_drain(struct plane *plane, uint64_t deadline_ns, bool hand_over, void (*drained)(void *user), void *user);
 void plane_stop(struct plane *plane);           // ends the loops behind what was posted to them, joins the threads
 void plane_servers_free(struct plane *plane);   // after plane_stop, before what the handler uses
 void plane_free(struct plane *plane);           // the loops; after everything that is on them

@@ -5,6 +5,9 @@
 // thread's servers drain and migrations stop where they are; deliveries are begun no more, and those at a provider and the
 // records on their way to the log are waited for. All of it has DRAIN_NS; then, or at a second signal, the process ends at once,
 // as in a power cut, which loses nothing either: what was under way becomes indeterminate.
+//
+// SIGHUP with another configuration that may follow (reload.c) ends in the same way, the control thread's servers first, and the
+// process begins anew on the same listening sockets; at the latest when DRAIN_NS have passed.
 #include "daemon/serve.h"
 
 #include <errno.h>
@@ -104,7 +107,7 @@ static bool open_gateway(struct daemon *daemon, struct error *error) {
         daemon->telling = true;
         contracts_tell(daemon);
         gateway_start(daemon->gateway);
-        return plane_listen(&daemon->plane, settings->gateway, &server, gateway_handle, daemon->gateway, error);
+        return plane_listen(&daemon->plane, settings->gateway, &server, &daemon->inherited, gateway_handle, daemon->gateway, error);
 }
 
 static bool start(struct daemon *daemon, struct error *error) {
@@ -146,19 +149,13 @@ static enum awaited await(struct daemon *daemon, int signals, uint64_t until_ns,
         }
 }
 
-static void say_no_reload(struct daemon *daemon) {
-        SAY(&daemon->say, WARN, "reload-refused",
-            {"message", "SIGHUP: a running commute does not take a new configuration yet: routes, shards and listeners would have to be "
-                        "exchanged under traffic. Check it with commute check, then restart"});
-}
-
-// An event within the time; false: a second signal, or too late.
-static bool await_event(struct daemon *daemon, int signals, uint64_t until_ns) {
+// An event within the time, a signal that ends the process, or nothing.
+static enum awaited await_event(struct daemon *daemon, int signals, uint64_t until_ns) {
         uint32_t number;
         enum awaited awaited;
         while ((awaited = await(daemon, signals, until_ns, &number)) == AWAITED_SIGNAL && number == SIGHUP)
-                say_no_reload(daemon);
-        return awaited == AWAITED_EVENT;
+                SAY(&daemon->say, WARN, "reload-refused", {"message", "SIGHUP: commute is ending"});
+        return awaited;
 }
 
 static void drained(void *user) {
@@ -184,21 +181,38 @@ static void stop_gateway(struct loop_task *task) {
         look_at_rest(&daemon->rest_timer);
 }
 
-// False: cut short. Threads still run in both cases.
-static bool end(struct daemon *daemon, int signals) {
-        uint64_t until = clock_monotonic_ns(clock_real()) + DRAIN_NS;
-        IGNORE(notify_supervisor("STOPPING=1", NULL));          // nothing depends on it
-        api_ready_set(daemon->api, false, "ending");
-        SAY(&daemon->say, INFO, "ending", {"seconds", SAY_NUMBER(DRAIN_NS / SECONDS(1))});
-        plane_drain(&daemon->plane, DRAIN_NS, drained, daemon);
-        if (!await_event(daemon, signals, until))
-                return false;
-        daemon_control_drain(daemon);
-        if (!await_event(daemon, signals, until))
-                return false;
+static void drain_plane(struct daemon *daemon) {
+        plane_drain(&daemon->plane, DRAIN_NS, daemon->handing_over, drained, daemon);
+}
+
+static void drain_nothing(struct daemon *daemon) {
+        (void)daemon;                                           // the control thread drains already
+}
+
+static void drain_gateway(struct daemon *daemon) {
         daemon->stop_task.run = stop_gateway;
         loop_post(daemon->plane.loops[0], &daemon->stop_task);
-        return await_event(daemon, signals, until);
+}
+
+// AWAITED_EVENT: everything has ended; else it was cut short. Threads still run in both cases.
+static enum awaited end(struct daemon *daemon, int signals) {
+        typedef void drain(struct daemon *daemon);
+        drain *const ending[] = {drain_plane, daemon_control_drain, drain_gateway};
+        drain *const reloading[] = {drain_nothing, drain_plane, drain_gateway};
+        drain *const *steps = daemon->handing_over ? reloading : ending;
+        uint64_t until = clock_monotonic_ns(clock_real()) + DRAIN_NS;
+        enum awaited awaited = AWAITED_EVENT;
+        if (!daemon->handing_over)
+                IGNORE(notify_supervisor("STOPPING=1", NULL));  // nothing depends on it
+        api_ready_set(daemon->api, false, daemon->handing_over ? "reloading" : "ending");
+        SAY(&daemon->say, INFO, "ending", {"seconds", SAY_NUMBER(DRAIN_NS / SECONDS(1))});
+        for (size_t i = 0; i < ARRAY_SIZE(ending) && awaited == AWAITED_EVENT; i++) {
+                steps[i](daemon);
+                awaited = await_event(daemon, signals, until);
+        }
+        if (awaited != AWAITED_EVENT)
+                SAY(&daemon->say, WARN, "cut-short", {"message", "not everything under way had ended; nothing accepted is lost"});
+        return awaited;
 }
 
 // What was opened, in the opposite order; fine with a start that failed anywhere.
@@ -216,24 +230,52 @@ static void close_all(struct daemon *daemon) {
         loop_free(daemon->control.loop);
 }
 
-static int serve(struct daemon *daemon, int signals) {
+// A supervisor that asked for it waits for READY, from this process or from what it becomes.
+static bool reload(struct daemon *daemon, const char *path, struct listeners *ret_next) {
+        char state[64];
+        snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%llu",
+                 (unsigned long long)(clock_monotonic_ns(clock_real()) / 1000));
+        IGNORE(notify_supervisor(state, NULL));
+        if (reload_begin(daemon, path, ret_next))
+                return true;
+        IGNORE(notify_supervisor("READY=1", NULL));
+        return false;
+}
+
+// True: the process is to begin anew; false: to end.
+static bool run(struct daemon *daemon, const char *path, int signals, struct listeners *ret_next) {
+        uint32_t number = 0;
+        for (;;) {
+                if (await(daemon, signals, 0, &number) != AWAITED_SIGNAL)
+                        continue;
+                if (number != SIGHUP)
+                        return false;
+                if (reload(daemon, path, ret_next))
+                        return true;
+        }
+}
+
+static int serve(struct daemon *daemon, const char *path, int signals, int argc, char **argv) {
         struct error error;
+        struct listeners next;
         if (!start(daemon, &error)) {
                 say_error(&daemon->say, SAY_ERROR, "refused-to-start", &error);
                 close_all(daemon);
+                listeners_close(&daemon->inherited);
                 return error_exit_status(error.code);
         }
+        listeners_close(&daemon->inherited);
         say_ready(daemon);
-        uint32_t number = 0;
-        do {
-                if (await(daemon, signals, 0, &number) == AWAITED_SIGNAL && number == SIGHUP)
-                        say_no_reload(daemon);
-        } while (number != SIGTERM && number != SIGINT);
-        if (!end(daemon, signals)) {
-                SAY(&daemon->say, WARN, "cut-short", {"message", "not everything under way had ended; nothing accepted is lost"});
+        bool anew = run(daemon, path, signals, &next);
+        enum awaited ended = end(daemon, signals);
+        if (ended != AWAITED_EVENT && (!anew || ended == AWAITED_SIGNAL))
                 _exit(EXIT_CUT_SHORT);
+        if (ended == AWAITED_EVENT)
+                close_all(daemon);
+        if (anew) {                             // (cut short: as a kill -9, and the threads end with this program)
+                reload_execute(daemon, &next, argc, argv);
+                _exit(error_exit_status(ERROR_UNAVAILABLE));
         }
-        close_all(daemon);
         SAY(&daemon->say, INFO, "ended");
         return 0;
 }
@@ -257,11 +299,12 @@ int daemon_serve(int argc, char **argv) {
         pthread_sigmask(SIG_BLOCK, &handled, NULL);
         sigdelset(&handled, SIGPIPE);
         int signals = signalfd(-1, &handled, SFD_CLOEXEC);
-        struct daemon daemon = {.say = settings.say, .model = model, .lock = -1, .events = eventfd(0, EFD_CLOEXEC)};
+        struct daemon daemon = {.say = settings.say, .model = model, .lock = -1, .events = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE)};
+        listeners_inherit(&daemon.inherited);
         pthread_mutex_init(&daemon.telling_mutex, NULL);
         int status = error_exit_status(ERROR_UNAVAILABLE);
         if (signals >= 0 && daemon.events >= 0)
-                status = serve(&daemon, signals);
+                status = serve(&daemon, settings.config, signals, argc, argv);
         else
                 SAY(&daemon.say, ERROR, "refused-to-start", {"message", strerror(errno)});
         close(signals);

@@ -248,6 +248,32 @@ bool gateway_busy(const struct gateway *gateway) {
         return !list_empty(&gateway->under_way) || !list_empty(&gateway->provider_calls) || gateway->reopening;
 }
 
+static void release(struct gateway *gateway) {
+        if (--gateway->holders == 0)
+                free(gateway);
+}
+
+static void release_views(struct loop_task *task) {
+        release(CONTAINER_OF(task, struct gateway, views_task));
+}
+
+static void release_broken(struct loop_task *task) {
+        release(CONTAINER_OF(task, struct gateway, broken_task));
+}
+
+static void release_reopened(struct loop_task *task) {
+        release(CONTAINER_OF(task, struct gateway, reopened));
+}
+
+// What is posted to a loop that does not run any more is run by loop_free: it finds the gateway's memory, and frees it at last.
+static void leave_to_posted(struct gateway *gateway) {
+        gateway->holders = 1u + atomic_load(&gateway->views_posted) + atomic_load(&gateway->broken_posted) + gateway->reopening;
+        gateway->views_task.run = release_views;
+        gateway->broken_task.run = release_broken;
+        gateway->reopened.run = release_reopened;
+        release(gateway);
+}
+
 void gateway_free(struct gateway *gateway) {
         if (!gateway)
                 return;
@@ -275,7 +301,7 @@ void gateway_free(struct gateway *gateway) {
         free(gateway->upstreams);
         versions_free(gateway);
         free(gateway->routes);
-        free(gateway);
+        leave_to_posted(gateway);
 }
 
 // ---- what other threads say ----

@@ -139,6 +139,7 @@ struct gateway {
         pthread_t reopener;
         bool reopener_started;
         struct loop_task reopened;
+        unsigned holders;                       // once freed: tasks of its that are posted
         atomic_bool stopping;
         atomic_size_t at_the_log;               // submissions that the log has not ended
         // views' position on its way to the owner

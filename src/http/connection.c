@@ -159,6 +159,7 @@ static void give_to_handler(struct http_connection *connection) {
         loop_timeout_disarm(&connection->timeout);
         connection_move(connection, CONNECTION_HANDLING);
         connection->closing = !head->keep_alive;
+        connection->served = true;
         exchange->open = true;
         server->stats.exchanges++;
         server->stats.requests++;
@@ -292,6 +293,21 @@ void connection_advance(struct http_connection *connection) {
         }
         connection->advancing = false;
         end_reading(connection);
+}
+
+// Between requests there is nothing to wait for, unless one is there and only has not been read. Who has just connected is about to
+// send its first, and is given `linger` for it: it would have to take a reset for a refusal.
+void connection_end_idle(struct http_connection *connection) {
+        if (connection->state != CONNECTION_IDLE)
+                return;
+        connection->readable = true;
+        connection_advance(connection);
+        if (connection->state != CONNECTION_IDLE)
+                return;
+        if (connection->served)
+                connection_kill(connection);
+        else
+                arm(connection, &connection->server->linger);
 }
 
 void connection_written(struct http_connection *connection) {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Listeners, options, shutdown. See server_priv.h for who owns what.
+// Options, accepting, shutdown; listeners are in listener.c. See server_priv.h for who owns what.
 #include "http/server.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,15 +10,10 @@
 
 #include "http/server_priv.h"
 
-enum { DEFAULT_CONNECTIONS = 10000, BACKLOG = 4096, LINGER_SECONDS = 2, ACCEPT_PAUSE_MS = 100 };
+enum { DEFAULT_CONNECTIONS = 10000, LINGER_SECONDS = 2, ACCEPT_PAUSE_MS = 100 };
 
 static void accept_again(struct loop_timer *timer) {
         server_accept(CONTAINER_OF(timer, struct http_server, accept_again));
-}
-
-static void accept_ready(struct loop_watch *watch, uint32_t events) {
-        (void)events;
-        server_accept(CONTAINER_OF(watch, struct listener, watch)->server);
 }
 
 static void close_listeners(struct http_server *server) {
@@ -97,52 +91,6 @@ bool http_server_new(struct loop *loop, const struct http_server_options *option
         return true;
 }
 
-// TCP_NODELAY is inherited by the accepted connections.
-static bool open_listener(const struct http_server *server, const struct http_address *address, int *ret_fd,
-                          struct http_address *ret_bound, struct error *error) {
-        int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        if (fd < 0)
-                return error_set(error, ERROR_UNAVAILABLE, "socket: %s", strerror(errno));
-        int on = 1;
-        struct http_address bound = {.size = sizeof bound.v6};
-        const char *step = "setsockopt";
-        bool good = !setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) &&
-                !setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) &&
-                (!server->options.shared_port || !setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on));
-        good = good && (step = "bind", !bind(fd, &address->any, address->size));
-        good = good && (step = "listen", !listen(fd, BACKLOG));
-        good = good && (step = "getsockname", !getsockname(fd, &bound.any, &bound.size));
-        if (!good) {
-                int failure = errno;
-                close(fd);
-                return error_set(error, failure == EADDRINUSE ? ERROR_CONFLICT : ERROR_UNAVAILABLE, "%s: %s", step,
-                                 strerror(failure));
-        }
-        *ret_fd = fd;
-        *ret_bound = bound;
-        return true;
-}
-
-bool http_server_listen(struct http_server *server, struct bytes address, uint16_t *ret_port, struct error *error) {
-        struct http_address parsed, bound;
-        int fd;
-        if (server->listener_count == LISTENERS_MAX)
-                return error_set(error, ERROR_LIMIT, "listen on %.*s: more than %d addresses", BYTES_PRINT(address),
-                                 LISTENERS_MAX);
-        if (!http_address_parse(address, &parsed, error) || !open_listener(server, &parsed, &fd, &bound, error))
-                return error_wrap(error, "listen on %.*s", BYTES_PRINT(address));
-        struct listener *listener = &server->listeners[server->listener_count];
-        *listener = (struct listener){.watch = {-1, accept_ready}, .server = server};
-        if (!loop_watch(server->loop, &listener->watch, fd, error)) {
-                close(fd);
-                return error_wrap(error, "listen on %.*s", BYTES_PRINT(address));
-        }
-        server->listener_count++;
-        if (ret_port)
-                *ret_port = http_address_port(&bound);
-        return true;
-}
-
 // Takes what waits at one listener; false: not now, and server_accept must be called again.
 static bool accept_from(struct http_server *server, int listener) {
         for (;;) {
@@ -172,20 +120,28 @@ void server_accept(struct http_server *server) {
                         return;
 }
 
-void http_server_shutdown(struct http_server *server, uint64_t deadline_ns, void (*drained)(void *user), void *user) {
+static void shut_down(struct http_server *server, uint64_t deadline_ns, bool keep_waiting, void (*drained)(void *user),
+                      void *user) {
         if (server->stopping)
                 return;
         server->stopping = true;
         server->drained = drained;
         server->drained_user = user;
-        close_listeners(server);
-        LIST_FOR_EACH_SAFE(link, &server->connections) {
-                struct http_connection *connection = CONTAINER_OF(link, struct http_connection, link);
-                if (connection->state == CONNECTION_IDLE)
-                        connection_kill(connection);
-        }
         loop_timer_set(server->loop, &server->deadline, loop_now_ns(server->loop) + deadline_ns);
+        if (!keep_waiting)
+                server_accept(server);                  // who waits has been told that it is connected
+        close_listeners(server);
+        LIST_FOR_EACH_SAFE(link, &server->connections)
+                connection_end_idle(CONTAINER_OF(link, struct http_connection, link));
         server_check_drained(server);
+}
+
+void http_server_shutdown(struct http_server *server, uint64_t deadline_ns, void (*drained)(void *user), void *user) {
+        shut_down(server, deadline_ns, false, drained, user);
+}
+
+void http_server_hand_over(struct http_server *server, uint64_t deadline_ns, void (*drained)(void *user), void *user) {
+        shut_down(server, deadline_ns, true, drained, user);
 }
 
 void http_server_free(struct http_server *server) {

@@ -48,10 +48,20 @@ MUST_USE bool http_server_new(struct loop *loop, const struct http_server_option
 // Listens on "127.0.0.1:8080", "[::1]:8080", "localhost:8080", ":8080" or "*:8080" (all addresses). Port 0: any free one.
 // *ret_port (may be NULL) is the bound port. May be called for several addresses. Names other than localhost are refused.
 MUST_USE bool http_server_listen(struct http_server *server, struct bytes address, uint16_t *ret_port, struct error *error);
-// Closes the listeners, says "Connection: close" from now on, closes idle connections, waits for requests under way at most
-// deadline_ns, then cuts connections. drained is called on the loop, once, when no connection and no unanswered exchange
-// remains (handlers must answer even those whose client is gone).
+// The same on a socket that listens already (bound, non-blocking). On success it is the server's, on failure the caller's.
+MUST_USE bool http_server_adopt(struct http_server *server, int fd, uint16_t *ret_port, struct error *error);
+// The descriptor of the server's listener number `index`, -1: there are not so many. Constant until the server is shut down.
+int http_server_listener(const struct http_server *server, size_t index);
+// A listening socket for http_server_adopt; shared: SO_REUSEPORT. The caller's.
+MUST_USE bool http_listener_open(struct bytes address, bool shared, int *ret_fd, struct error *error);
+
+// Takes who waits to be accepted, closes the listeners, says "Connection: close" from now on, closes idle connections (one without
+// a request so far is given two seconds for its first), waits for requests under way at most deadline_ns, then cuts connections.
+// drained is called on the loop, once, when no connection and no unanswered exchange remains (handlers must answer even those
+// whose client is gone).
 void http_server_shutdown(struct http_server *server, uint64_t deadline_ns, void (*drained)(void *user), void *user);
+// The same, but who waits to be accepted is left to those who have duplicates of the listeners.
+void http_server_hand_over(struct http_server *server, uint64_t deadline_ns, void (*drained)(void *user), void *user);
 // After drained, or when the loop no longer runs and no exchange is open. NULL is fine.
 void http_server_free(struct http_server *server);
 

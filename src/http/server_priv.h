@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What server.c (listeners, shutdown), connection.c (reading) and exchange.c (answering) share.
+// What server.c (options, shutdown), listener.c, connection.c (reading) and exchange.c (answering) share.
 //
 // Owners: the server owns connections, and the exchanges and blocks that are not in use. A connection owns its exchange from
 // the first byte of a request until the answer is written, unless the connection dies while the handler has the exchange:
@@ -37,6 +37,7 @@ struct http_connection {
         bool refused;                   // its last request was
         bool advancing;                 // connection_advance is on the stack
         bool resuming;                  // resumption is deferred
+        bool served;                    // the handler has had a request of it
         size_t dropped;                 // bytes read while lingering
         struct buffer out;              // what the socket did not take
         size_t out_at;
@@ -59,7 +60,7 @@ struct http_exchange_own {
         struct http_incoming incoming;
 };
 
-enum { LISTENERS_MAX = 16, EXCHANGES_KEPT = 128 };
+enum { LISTENERS_MAX = 64, EXCHANGES_KEPT = 128 };
 
 struct listener {
         struct loop_watch watch;
@@ -104,6 +105,7 @@ void connection_move(struct http_connection *connection, enum connection_state s
 void connection_kill(struct http_connection *connection);
 void connection_written(struct http_connection *connection);            // the answer is with the kernel: what comes next
 void connection_advance(struct http_connection *connection);
+void connection_end_idle(struct http_connection *connection);           // the server is stopping
 
 // exchange.c
 struct http_exchange_own *exchange_get(struct http_server *server);

@@ -94,6 +94,27 @@ bool migrate_restore(struct migrate *migrate, struct bytes communication, struct
         return true;
 }
 
+bool migrate_allows(const struct migrate *migrate, const struct model *next, struct error *error) {
+        for (size_t i = 0; i < migrate->options.model->communication_count; i++) {
+                const struct migration *migration = &migrate->migrations[i];
+                const struct model_communication *communication = migration->communication;
+                const struct migration_state *state = migration->next ? migration->next : migration->now;
+                if (migration->request && migration->request->order == MIGRATE_BEGIN && migration_over(state))
+                        return error_set(error, ERROR_CONFLICT, "a migration of %s is about to begin", communication->name);
+                if (migration_over(state))
+                        continue;
+                const struct model_communication *found = model_communication_find(next, bytes_of(communication->name));
+                if (!found || found->kind != communication->kind)
+                        return error_set(error, ERROR_CONFLICT, "a migration of %s is under way, and the configuration has no such "
+                                                                "communication any more", communication->name);
+                struct error why;
+                if (!migrate_possible(found, state->table->to, &why))
+                        return error_set(error, ERROR_CONFLICT, "a migration of %s is under way, and the configuration does not allow it "
+                                                                "any more: %s", found->name, why.text);
+        }
+        return true;
+}
+
 void migrate_want_polls(struct migrate *migrate) {
         bool wanted = false;
         for (size_t i = 0; i < migrate->options.model->communication_count; i++)

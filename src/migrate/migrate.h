@@ -96,6 +96,8 @@ void migrate_free(struct migrate *migrate);
 // The body of a communication's last MIGRATION record, before migrate_start. ERROR_CORRUPT; ERROR_CONFLICT: the configuration has
 // no such communication or mode any more, and the migration is not over.
 MUST_USE bool migrate_restore(struct migrate *migrate, struct bytes communication, struct bytes json, struct error *error);
+// Whether another configuration may follow this one: what is under way must be possible in it. ERROR_CONFLICT.
+MUST_USE bool migrate_allows(const struct migrate *migrate, const struct model *next, struct error *error);
 // Goes on with what was under way.
 void migrate_start(struct migrate *migrate);
 void migrate_tick(struct migrate *migrate);

@@ -297,6 +297,22 @@ def test_shutdown_answers_what_is_under_way_and_says_close(serve):
         Client(process.port)
 
 
+def test_shutdown_waits_for_the_first_request_of_a_new_connection(serve):
+    process = serve()
+    busy, silent, new = Client(process.port), Client(process.port), Client(process.port)
+    busy.send(get("/never-mind"))                       # (the shutdown has begun when it is answered, or is about to)
+    time.sleep(0.1)
+    process.child.terminate()
+    assert busy.response()[0] == 200
+    new.send(get())
+    status, headers, _ = new.response()
+    assert (status, headers["connection"]) == (200, "close")
+    assert silent.closed(), "but not for ever"
+    for client in (busy, new):
+        client.socket.close()
+    process.stop()
+
+
 def test_shutdown_cuts_those_who_stay_at_the_deadline(serve):
     process = serve("--drain-ms", "300")
     client = Client(process.port)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// To be preloaded into a program: counts its allocations and what it reads from and writes to sockets, and writes the counts to
-// the file $COUNT_CALLS when it gets SIGUSR2. Counted are the threads that have connected to a provider: what others do meanwhile
-// by the clock (ticks of the control plane, the views) depends on how long a test takes, not on what a call costs. In a sanitized
-// build (SANITIZED) the sanitizer, which has its own malloc, tells of allocations.
+// To be preloaded into a program: counts its allocations and what it reads from and writes to sockets, and writes the
+// counts to the file $COUNT_CALLS when it gets SIGUSR2. Counted are the threads that have connected to a provider: what
+// others do meanwhile by the clock (ticks of the control plane, the views) depends on how long a test takes, not on what a
+// call costs. In a sanitized build (SANITIZED) the sanitizer, which has its own malloc, tells of allocations.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
