@@ -48,6 +48,7 @@ int cli_schema_validate(const struct cli_options *options);
 // By the control API of a running commute
 int cli_plan(const struct cli_options *options);
 int cli_migrate(const struct cli_options *options);
+int cli_evolve(const struct cli_options *options);
 int cli_advance(const struct cli_options *options);
 int cli_pause(const struct cli_options *options);
 int cli_rollback(const struct cli_options *options);

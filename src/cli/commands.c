@@ -19,7 +19,7 @@ const struct cli_command cli_commands[] = {
          "defaults filled in, and its hash; or {\"error\", \"message\", \"problems\": [{line, column, place, message}]}.\n"
          "docs/configuration.md explains every key.",
          TAKES(CONFIG) | TAKES(JSON) | TAKES(PRINT_SCHEMA), 0, 0, cli_check},
-        {"plan", "COMMUNICATION --to MODE", "show every step of a migration, its gate and the verdict now; change nothing",
+        {"plan", "COMMUNICATION --to MODE | EVENT --to VERSION", "show every step of a migration, its gate and the verdict now; change nothing",
          "Lists the steps in their order: what each ensures, whether that holds already, what its gate wants and what it sees now\n"
          "(pass, wait or fail with the first counterexample), what a person has to do, and the way back from there.",
          CLIENT | TAKES(TO), 1, 1, cli_plan},
@@ -28,22 +28,26 @@ const struct cli_command cli_commands[] = {
          "only at what a person has to do; without --json the command then follows it to its end and prints each change (exit status\n"
          "0: done, 75: paused or cancelled). With --step (the default) it waits for \"commute advance\" before each act.",
          CLIENT | TAKES(TO) | TAKES(AUTO) | TAKES(STEP), 1, 1, cli_migrate},
-        {"advance", "COMMUNICATION", "take the next step of a migration",
+        {"advance", "COMMUNICATION | EVENT", "take the next step of a migration",
          "Measures the next step's gate and takes the step if it passes; else says what is missing. Also says\n"
          "\"done\" to a step that waits for you; where there is a check, it is made.", CLIENT, 1, 1, cli_advance},
-        {"pause", "COMMUNICATION", "stop a migration where it is",
+        {"pause", "COMMUNICATION | EVENT", "stop a migration where it is",
          "Nothing moves until \"commute advance\" or \"commute rollback\". Traffic goes on as it is.", CLIENT, 1, 1, cli_pause},
-        {"rollback", "COMMUNICATION", "go one step of a migration back, then pause",
+        {"rollback", "COMMUNICATION | EVENT", "go one step of a migration back, then pause",
          "Undoes the last step. From where that would read something stale it is a forward migration: \"commute plan\" says which.",
          CLIENT, 1, 1, cli_rollback},
-        {"cancel", "COMMUNICATION", "go back to where a migration began", "As rollback, step by step, to the start.", CLIENT,
+        {"cancel", "COMMUNICATION | EVENT", "go back to where a migration began", "As rollback, step by step, to the start.", CLIENT,
          1, 1, cli_cancel},
         {"status", "[COMMUNICATION] [--watch]", "show each communication, its mode, and why it waits",
          "One line for each communication: mode, step, rates, lag, what is parked or indeterminate, and the reason for every\n"
          "wait. With a name: its accounts, its lanes that stay behind, and the migration's steps with their evidence.",
          CLIENT | TAKES(WATCH), 0, 1, cli_status},
-        {"evolve", "EVENT --to VERSION", "move an event to another version", "Moves producers and consumers to another version.",
-         CLIENT | TAKES(TO), 1, 1, NULL},
+        {"evolve", "EVENT --to VERSION [--auto | --step] | EVENT status | status", "move an event to another version, or show who uses which",
+         "Begins to move the event to another of its versions (docs/versions.md), as \"commute migrate\" moves a communication: plan,\n"
+         "advance, pause, rollback and cancel take the event's name, too, and --auto follows to the end.\n"
+         "\"commute evolve status\" lists the events with more than one version; \"commute evolve EVENT status\" says who gives and gets\n"
+         "which version, where an old one still lies and whether it may go, and where fields that it had still occur.",
+         CLIENT | TAKES(TO) | TAKES(AUTO) | TAKES(STEP), 1, 2, cli_evolve},
         {"parked list", "[COMMUNICATION] [--after POSITION]", "list messages that wait for a person",
          "Each with its position, state, last status, attempts, since when, identity, and why it waits.", CLIENT | TAKES(AFTER), 0, 1,
          cli_parked_list},

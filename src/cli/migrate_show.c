@@ -10,6 +10,26 @@ static void print_part(const char *what, struct bytes text) {
                 printf("        %-10s%.*s\n", what, BYTES_PRINT(text));
 }
 
+// What moves, and between what: a communication between modes, an event between versions.
+static struct bytes mover(const struct json *object) {
+        struct bytes name = client_text(object, "communication");
+        return name.size ? name : client_text(object, "event");
+}
+
+static void print_end(const struct json *object, const char *key) {
+        if (json_is(json_get_text(object, key), JSON_NUMBER))
+                printf("version %llu", (unsigned long long)client_number(object, key));
+        else
+                printf("%.*s", BYTES_PRINT(client_text(object, key)));
+}
+
+static void print_ends(const struct json *object) {
+        printf("%.*s, from ", BYTES_PRINT(mover(object)));
+        print_end(object, "from");
+        printf(" to ");
+        print_end(object, "to");
+}
+
 // ---- plans ----
 
 static void show_planned(const struct json *step) {
@@ -28,9 +48,8 @@ static void show_planned(const struct json *step) {
 }
 
 void migrate_show_plan(const struct json *plan) {
-        printf("%.*s, from %.*s to %.*s; nothing is changed by looking%s\n", BYTES_PRINT(client_text(plan, "communication")),
-               BYTES_PRINT(client_text(plan, "from")), BYTES_PRINT(client_text(plan, "to")),
-               client_truth(plan, "running") ? "; a migration is under way" : "");
+        print_ends(plan);
+        printf("; nothing is changed by looking%s\n", client_truth(plan, "running") ? "; a migration is under way" : "");
         const struct json *steps = json_get_text(plan, "steps");
         if (json_is(steps, JSON_ARRAY))
                 JSON_FOR_EACH(step, steps)
@@ -81,13 +100,57 @@ void migrate_show(const struct json *migration) {
                 return;
         }
         struct bytes status = client_text(migration, "status");
-        printf("%.*s, from %.*s to %.*s: %.*s, step %llu of %llu\n", BYTES_PRINT(client_text(migration, "communication")),
-               BYTES_PRINT(client_text(migration, "from")), BYTES_PRINT(client_text(migration, "to")), BYTES_PRINT(status),
-               (unsigned long long)client_number(migration, "number"), (unsigned long long)client_number(migration, "count"));
+        print_ends(migration);
+        printf(": %.*s, step %llu of %llu\n", BYTES_PRINT(status), (unsigned long long)client_number(migration, "number"), (unsigned long long)client_number(migration, "count"));
         const struct json *steps = json_get_text(migration, "steps");
         if (json_is(steps, JSON_ARRAY))
                 JSON_FOR_EACH(step, steps)
                         show_step(step, status, client_number(step, "number") == client_number(migration, "count"));
+}
+
+// ---- versions of events ----
+
+static void show_users(const char *what, const struct json *users) {
+        if (!json_is(users, JSON_ARRAY))
+                return;
+        JSON_FOR_EACH(user, users)
+                printf("  %-10s version %llu  %.*s: %llu, the last at %llu\n", what, (unsigned long long)client_number(user, "version"),
+                       BYTES_PRINT(client_text(user, "name")), (unsigned long long)client_number(user, "count"),
+                       (unsigned long long)client_number(user, "last"));
+}
+
+void migrate_show_event(const struct json *event) {
+        struct bytes migration = client_text(event, "migration");
+        const struct json *old = json_get_text(event, "old"), *where = json_get_text(event, "where");
+        printf("%.*s: version %llu is emitted", BYTES_PRINT(client_text(event, "event")), (unsigned long long)client_number(event, "emitted"));
+        printf(migration.size ? "; %.*s\n" : "%.*s\n", BYTES_PRINT(migration));
+        printf("  may the old version go? %s: %.*s\n", client_truth(event, "may_go") ? "yes" : "no", BYTES_PRINT(client_text(event, "why")));
+        printf("  reader     %.*s\n", BYTES_PRINT(client_text(json_get_text(event, "reader"), "sentence")));
+        show_users("producer", json_get_text(event, "producers"));
+        show_users("consumer", json_get_text(event, "consumers"));
+        if (json_is(old, JSON_OBJECT)) {
+                const struct json *partitions = json_get_text(old, "partitions");
+                if (json_is(partitions, JSON_ARRAY))
+                        JSON_FOR_EACH(partition, partitions)
+                                printf("  partition  %llu has it up to position %llu, %llu open\n",
+                                       (unsigned long long)client_number(partition, "partition"),
+                                       (unsigned long long)client_number(partition, "up_to"),
+                                       (unsigned long long)client_number(partition, "open"));
+                printf("  copy       %llu rows of it\n", (unsigned long long)client_number(old, "copy_rows"));
+        }
+        if (json_is(where, JSON_ARRAY))
+                JSON_FOR_EACH(place, where)
+                        printf("  %-10.*s %.*s\n", BYTES_PRINT(client_text(place, "field")), BYTES_PRINT(client_text(place, "place")));
+}
+
+void migrate_show_events(const struct json *events) {
+        const struct json *list = json_get_text(events, "events");
+        if (!json_is(list, JSON_ARRAY) || !json_count(list)) {
+                puts("no event has more than one version");
+                return;
+        }
+        JSON_FOR_EACH(event, list)
+                migrate_show_event(event);
 }
 
 // ---- following ----

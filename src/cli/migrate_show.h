@@ -5,6 +5,9 @@
 
 #include "cli/client.h"
 
+// What GET /evolve and GET /evolve/{event} say.
+void migrate_show_event(const struct json *event);
+void migrate_show_events(const struct json *events);
 void migrate_show_plan(const struct json *plan);
 void migrate_show(const struct json *migration);
 // The entries of the history behind the first `shown`, and the to-do when it waits for a person; gives how many there are now.

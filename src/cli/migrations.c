@@ -84,15 +84,11 @@ static int follow_to_the_end(const struct cli_options *options, const char *name
         return follow.status;
 }
 
-int cli_migrate(const struct cli_options *options) {
+static int begin(const struct cli_options *options, const char *command) {
         struct arena CLEANUP(arena_free) arena = {0};
         const char *name = options->arguments[0];
-        if (!client_is_name(name))
-                return client_refuse_name(options, name);
-        if (!options->given[CLI_TO] || !client_is_name(options->value[CLI_TO]))
-                return needs_to(options);
         if (options->given[CLI_AUTO] && options->given[CLI_STEP]) {
-                fputs("commute migrate: --auto and --step contradict each other\n", stderr);
+                fprintf(stderr, "commute %s: --auto and --step contradict each other\n", command);
                 return CLI_USAGE;
         }
         struct buffer CLEANUP(buffer_free) body = {0};
@@ -105,6 +101,36 @@ int cli_migrate(const struct cli_options *options) {
         if (options->given[CLI_AUTO] && !options->given[CLI_JSON])
                 return follow_to_the_end(options, name, buffer_bytes(&body));
         return client_call(options, "POST", arena_print(&arena, "/migrations/%s", name), buffer_bytes(&body), migrate_show);
+}
+
+int cli_migrate(const struct cli_options *options) {
+        if (!client_is_name(options->arguments[0]))
+                return client_refuse_name(options, options->arguments[0]);
+        if (!options->given[CLI_TO] || !client_is_name(options->value[CLI_TO]))
+                return needs_to(options);
+        return begin(options, "migrate");
+}
+
+int cli_evolve(const struct cli_options *options) {
+        struct arena CLEANUP(arena_free) arena = {0};
+        const char *name = options->arguments[0];
+        struct error error;
+        uint64_t version;
+        if (options->argument_count == 1 && strcmp(name, "status") == 0)
+                return client_call(options, "GET", "/evolve", (struct bytes){0}, migrate_show_events);
+        if (!client_is_name(name))
+                return client_refuse_name(options, name);
+        if (options->argument_count == 2 && strcmp(options->arguments[1], "status") == 0)
+                return client_call(options, "GET", arena_print(&arena, "/evolve/%s", name), (struct bytes){0}, migrate_show_event);
+        if (options->argument_count == 2) {
+                fprintf(stderr, "commute evolve: expected status behind %s, got \"%s\"\n", name, options->arguments[1]);
+                return CLI_USAGE;
+        }
+        if (options->given[CLI_TO] && bytes_to_u64(bytes_of(options->value[CLI_TO]), &version))
+                return begin(options, "evolve");
+        IGNORE(error_set(&error, ERROR_INVALID, "say which version: --to N, not \"%s\"",
+                         options->given[CLI_TO] ? options->value[CLI_TO] : ""));                        // always false
+        return cli_fail(options, &error);
 }
 
 static int command(const struct cli_options *options, const char *verb) {

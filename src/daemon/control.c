@@ -68,7 +68,8 @@ static void journal_migration(void *user, struct bytes key, struct bytes body, j
 static bool open_migrations(struct daemon *daemon, struct error *error) {
         struct migrate_runtime_options options = {
                 .loop = daemon->control.loop, .model = daemon->model, .gateway = daemon->gateway, .registry = daemon->registry,
-                .changes = daemon->changes, .journal = journal_migration, .user = daemon,
+                .changes = daemon->changes, .log = daemon->log, .reader = daemon->control.reader,
+                .log_reader = daemon->control.log_reader, .journal = journal_migration, .user = daemon,
         };
         daemon->migrations = migrate_runtime_new(&options);
         migrate_rest_add(daemon->api, migrate_runtime_machine(daemon->migrations));

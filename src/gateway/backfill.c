@@ -105,6 +105,11 @@ static void topic_cleaned(void *user, enum append_result result, uint64_t positi
 
 static void complete(struct walk *walk) {
         struct data *data = walk->data;
+        if (walk->kind == WALK_REFRESH) {
+                forget(walk);
+                look_dirty(data);
+                return;
+        }
         if (walk->kind == WALK_RECONCILE) {
                 data->reconciliation.running = false;
                 data->reconciliation.passes++;
@@ -250,9 +255,25 @@ static void take_row(struct walk *walk, const struct json *node) {
 
 // ---- the copy: what the owner has no more ----
 
+static void refresh_row(struct walk *walk, const struct state_replica *replica, const struct overlay_row *newer) {
+        struct data *data = walk->data;
+        unsigned emitted = event_emitted(data->gateway, data->event), version;
+        if (newer ? newer->tombstone || newer->version == emitted
+                  : event_version_of(data->gateway, data->event, replica->schema_id, &version, NULL) && version == emitted)
+                return;
+        if (look_begin(data, LOOK_REFRESH, replica->key, true))
+                walk->in_flight++;
+        else
+                failure(walk, "too many keys are being read again");
+}
+
 static void sweep_row(struct walk *walk, const struct state_replica *replica) {
         struct data *data = walk->data;
         const struct overlay_row *newer = overlay_find(&data->overlay, replica->key);
+        if (walk->kind == WALK_REFRESH) {
+                refresh_row(walk, replica, newer);
+                return;
+        }
         bool backfill = walk->kind == WALK_BACKFILL;
         uint64_t since = shard_since(data_shard(data, replica->key, NULL)->shard);
         if (newer && (newer->tombstone || !backfill || newer->position >= since))
@@ -525,6 +546,26 @@ bool backfill_start(struct data *data, struct error *error) {
         if (!check(data, error))
                 return false;
         walk_begin(data, WALK_BACKFILL);
+        return true;
+}
+
+bool refresh_start(struct data *data, struct error *error) {
+        struct walk *walk = &data->walk;
+        if (!data->event->read)
+                return error_set(error, ERROR_UNSUPPORTED, "%s has no `read`", data->event->name);
+        if (!data_captures(data))
+                return error_set(error, ERROR_CONFLICT, "%s captures nothing now", data->communication->name);
+        if (walk->kind == WALK_REFRESH)
+                return true;
+        if (walk->kind != WALK_NONE || walk->in_flight)
+                return error_set(error, ERROR_CONFLICT, "%s: a backfill or reconciliation is under way", data->communication->name);
+        forget(walk);
+        walk->kind = WALK_REFRESH;
+        walk->began = log_last_position(data->gateway->options.log);
+        walk->failed = walk->last = false;
+        walk->sweeping = true;
+        buffer_clear(&walk->swept);
+        proceed_soon(walk);
         return true;
 }
 

@@ -130,6 +130,7 @@ static void carry_out(struct loop_task *task) {
                 break;
         case GATEWAY_BACKFILL:
         case GATEWAY_RECONCILE:
+        case GATEWAY_REFRESH:
                 command->ok = route->data ? data_order(route->data, command, &command->error)
                                           : error_set(&command->error, ERROR_UNSUPPORTED, "%s captures nothing",
                                                       route->communication->name);

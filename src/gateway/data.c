@@ -433,6 +433,8 @@ void data_switched(struct data *data, enum lane_mode mode) {
 }
 
 bool data_order(struct data *data, const struct gateway_command *command, struct error *error) {
+        if (command->order == GATEWAY_REFRESH)
+                return refresh_start(data, error);
         if (command->order == GATEWAY_RECONCILE)
                 return reconcile_start(data, error);
         if (command->on)
@@ -457,6 +459,8 @@ void data_fill(const struct data *data, struct gateway_state *state) {
                 pushing++;
         bool pushed = shards_in(data, LANE_PUSH) > 0;
         state->pushes_stale = pushed && state->waiting + state->parked > pushing ? state->waiting + state->parked - pushing : 0;
+        state->refreshing = data->walk.kind == WALK_REFRESH;
+        state->refreshed = data->refreshed;
         state->backfill = data->backfill;
         state->reconciliation = data->reconciliation;
 }

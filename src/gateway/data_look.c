@@ -6,6 +6,7 @@
 //      shadow          compared with what the copy would answer; counts
 //      reconcile       compared; a difference is a write that came past the gateway; repaired by a re-read
 //      sweep           compared; a difference is a row of an older time; repaired
+//      refresh         published, in the version that is emitted now
 //
 // The lock keeps writes of the key away, but for those whose key nobody knows yet: a difference that is seen while such a write is
 // under way is looked at again when that has ended.
@@ -47,6 +48,7 @@ static void published(struct publication *publication) {
                 return;
         }
         publication->data->rereads++;
+        publication->data->refreshed += look->kind == LOOK_REFRESH;
         look_end(look);
 }
 
@@ -169,7 +171,7 @@ static void read_back(void *user, const struct http_call_result *result) {
                 look_failed(look);
                 return;
         }
-        if (look->kind == LOOK_DIRTY)
+        if (look->kind == LOOK_DIRTY || look->kind == LOOK_REFRESH)
                 publish(look, found ? &event : NULL);
         else
                 judge(look, found ? event.json : NULL, event.body, found ? &event : NULL);

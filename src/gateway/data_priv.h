@@ -104,6 +104,7 @@ enum look_kind {
         LOOK_SHADOW,                            // compared; counts for the shadow
         LOOK_RECONCILE,                         // compared; a difference is a write that bypassed the gateway, and is repaired
         LOOK_SWEEP,                             // compared; a difference is repaired
+        LOOK_REFRESH,                           // published in the version that is emitted now
 };
 struct look {
         struct data_claim claim;                // first
@@ -122,7 +123,7 @@ struct look {
 };
 
 // A way through all rows of the owner.
-enum walk_kind { WALK_NONE, WALK_BACKFILL, WALK_RECONCILE };
+enum walk_kind { WALK_NONE, WALK_BACKFILL, WALK_RECONCILE, WALK_REFRESH };
 struct walk {
         enum walk_kind kind;
         struct data *data;
@@ -161,7 +162,7 @@ struct data {
         struct loop_timer dirty_timer, reconcile_timer;
         struct walk walk;
         size_t captures_under_way;
-        uint64_t captured, rereads, pushes, pushes_late;
+        uint64_t captured, rereads, refreshed, pushes, pushes_late;
         bool stopping;
         struct gateway_backfill backfill;
         struct gateway_reconciliation reconciliation;
@@ -247,3 +248,4 @@ void walk_went_on(struct data *data);           // a look of it has ended
 bool backfill_start(struct data *data, struct error *error);
 void rows_free(struct data *data);
 bool reconcile_start(struct data *data, struct error *error);
+bool refresh_start(struct data *data, struct error *error);

@@ -136,6 +136,7 @@ enum gateway_order {
         GATEWAY_PAUSE,                  // stops (on) or resumes deliveries of the communication
         GATEWAY_BACKFILL,               // data: starts a backfill from the beginning (on), or gives one up; poll STATE
         GATEWAY_RECONCILE,              // data: starts a reconciliation now (one under way goes on); poll STATE
+        GATEWAY_REFRESH,                // data: reads rows of the copy that are not of the emitted version again; poll STATE
 };
 
 // Data: rows of the owner on their way into the copy. Begins once writes that were forwarded plainly have ended (and `settle` has
@@ -191,6 +192,8 @@ struct gateway_state {
         uint64_t captured, rereads;             // since the process started: writes that became events; re-reads published
         uint64_t pushes, pushes_late;           // … answered by the reader before the owner's caller; went on as deliveries
         size_t pushes_stale;                    // messages that wait now in a pushed communication: the reader is stale
+        bool refreshing;                        // GATEWAY_REFRESH is under way
+        uint64_t refreshed;                     // rows that it has read again since the process started
         struct gateway_backfill backfill;
         struct gateway_reconciliation reconciliation;
 };

@@ -65,7 +65,8 @@ static void finish(struct asking *asking) {
 
 static const struct model_service *provider(const struct asking *asking) {
         const struct model_communication *communication = asking->question->communication;
-        return communication->kind == MODEL_DATA ? communication->from : communication->to;     // who owns, or who executes
+        bool owner = communication->kind == MODEL_DATA && !asking->question->reader;
+        return owner ? communication->from : communication->to; // who owns, or who executes or reads
 }
 
 static void call(struct asking *asking, const char *method, struct bytes target, bool identified, http_call_done *done) {
@@ -146,7 +147,7 @@ static void head_answered(void *user, const struct http_call_result *result) {
         uint64_t took_us = (loop_now_ns(asking->asker->loop) - asking->began_ns) / 1000;
         migrate_print(question->sentence, "%s answers (HEAD /: %u after %" PRIu64 ".%" PRIu64 " ms)", provider(asking)->name,
                       result->status, took_us / 1000, took_us / 100 % 10);
-        if (!question->communication->recognises.header || !probe ||
+        if (question->reader || !question->communication->recognises.header || !probe ||
             !target_render(probe, NULL, 0, &asking->target, NULL)) {
                 finish(asking);
                 return;

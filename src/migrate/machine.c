@@ -17,6 +17,9 @@ void migration_fill_view(struct migration *migration, const struct gateway_comma
         const struct migrate_options *options = &migration->migrate->options;
         view->migrate = migration->migrate;
         view->communication = migration->communication;
+        view->subject = &migration->subject;
+        view->versions = migration->subject.event ? &migration->versions : NULL;
+        view->proof = migration->subject.event ? &migration->proof : NULL;
         view->now_ms = migrate_now(migration->migrate);
         view->state = command->state;
         view->shadow = command->shadow;
@@ -39,7 +42,7 @@ static bool question_is_fresh(const struct migration *migration) {
                 return false;
         const struct model_recognises *recognises = &migration->communication->recognises;
         bool well = question->answers;
-        if (recognises->probe)
+        if (recognises->probe && !question->reader)
                 well = well && question->probed && (recognises->replayed_name ? question->replayed : question->same);
         return migration->view.now_ms - migration->asked_ms < (well ? ASK_LATER_MS : ASK_AGAIN_MS);
 }
@@ -52,9 +55,28 @@ static void answered(struct migrate_question *question) {
         evaluate(migration);
 }
 
+enum { USAGE_MS = 1000 };                       // between two looks at the views
+
+// Not at each tick: it reads tables.
+static void measure_usage(struct migration *migration) {
+        const struct migrate_options *options = &migration->migrate->options;
+        struct migrate_view *view = &migration->view;
+        if (!measures(migration) || !migration_step(migration->now)->measures ||
+            (view->usage && migration->usage_ms && view->now_ms - migration->usage_ms < USAGE_MS))
+                return;
+        struct error error;
+        if (!migration->usage)
+                migration->usage = must_calloc(1, sizeof *migration->usage);
+        bool known = options->ops->usage(options->user, migration->subject.event, migration->now->from_version,
+                                         migration->now->to_version, migration->usage, &error);
+        view->usage = known ? migration->usage : NULL;
+        migration->usage_ms = known ? view->now_ms : 0;
+}
+
 static void measured(struct gateway_command *command) {
         struct migration *migration = command->user;
         migration_fill_view(migration, command);
+        measure_usage(migration);
         migration->cycle = CYCLE_IDLE;
         if (migration->measured_step != migration->now->step && migration_step(migration->now)->commits)
                 migration->view.question = NULL;        // what was answered in the step before is not of the switch
@@ -63,11 +85,17 @@ static void measured(struct gateway_command *command) {
                 const struct migrate_options *options = &migration->migrate->options;
                 migration->cycle = CYCLE_ASK;
                 migration->view.question = NULL;
-                migration->question = (struct migrate_question){.communication = migration->communication, .done = answered};
+                migration->question = (struct migrate_question){
+                        .communication = migration->communication, .reader = migration_step(migration->now)->reader, .done = answered,
+                };
                 options->ops->ask(options->user, &migration->question);
                 return;
         }
         evaluate(migration);
+}
+
+static struct gateway_versions *versions_of(struct migration *migration) {
+        return migration->subject.event ? &migration->versions : NULL;
 }
 
 static void give(struct migration *migration, enum migration_cycle cycle, void (*done)(struct gateway_command *command)) {
@@ -83,7 +111,7 @@ static void give(struct migration *migration, enum migration_cycle cycle, void (
 void migration_cycle(struct migration *migration) {
         if (!measures(migration) || migration->cycle != CYCLE_IDLE)
                 return;
-        migration->command = (struct gateway_command){.order = GATEWAY_STATE};
+        migration->command = (struct gateway_command){.order = GATEWAY_STATE, .versions = versions_of(migration)};
         give(migration, CYCLE_STATE, measured);
 }
 
@@ -102,7 +130,7 @@ void migration_order(struct migration *migration, enum gateway_order order, enum
         if (migration->ordered)
                 return;
         migration->ordered = true;
-        migration->command = (struct gateway_command){.order = order, .mode = mode, .on = on};
+        migration->command = (struct gateway_command){.order = order, .mode = mode, .on = on, .versions = versions_of(migration)};
         give(migration, CYCLE_ORDER, ordered);
 }
 
@@ -121,6 +149,16 @@ static void note_evidence(struct migration_state *next, int64_t now_ms, const ch
         migration_note(next, now_ms, "%s%s%s", how, evidence->sentence[0] ? ": " : "", evidence->sentence);
 }
 
+static void note_end(const struct migration *migration, struct migration_state *next, const char *how) {
+        const struct migrate_subject *subject = &migration->subject;
+        bool done = next->state == MIGRATE_DONE;
+        if (subject->event)
+                migration_note(next, migration->view.now_ms, "%s: %s is emitted in version %u", how, subject->event->name, next->emitted);
+        else
+                migration_note(next, migration->view.now_ms, "%s: %s is %s", how, migration->communication->name,
+                               model_mode_name(done ? next->table->to : next->table->from));
+}
+
 // The step is done: on to the next, or to the end.
 static void move_on(struct migration *migration, const struct migrate_evidence *evidence, const char *how) {
         struct migration_state *next = migration_move(migration);
@@ -132,7 +170,7 @@ static void move_on(struct migration *migration, const struct migrate_evidence *
         } else {
                 migration_enter(next, next->step, MIGRATE_DONE);
                 next->finished_ms = now_ms;
-                migration_note(next, now_ms, "done: %s is %s", migration->communication->name, model_mode_name(next->table->to));
+                note_end(migration, next, "done");
         }
         migration_commit(migration, next);
 }
@@ -214,8 +252,7 @@ static void gone_back(struct migration *migration, const struct migrate_evidence
         } else {
                 migration_enter(next, next->step, MIGRATE_CANCELLED);
                 next->finished_ms = now_ms;
-                migration_note(next, now_ms, "cancelled: %s is %s", migration->communication->name,
-                               model_mode_name(next->table->from));
+                note_end(migration, next, "cancelled");
         }
         migration_commit(migration, next);
 }
@@ -284,6 +321,13 @@ static void in_gate(struct migration *migration, struct migrate_evidence *eviden
                 migration->view.has_base = true;
                 migration->view.admitted_before = migration->view.state.admitted;
                 migration->view.requests_before = migration->view.counters.requests;
+                migration->view.began_ms = migration->view.now_ms;
+        }
+        if (migration->view.usage && !migration->view.usage_before) {
+                if (!migration->usage_before)
+                        migration->usage_before = must_malloc(sizeof *migration->usage_before);
+                *migration->usage_before = *migration->view.usage;
+                migration->view.usage_before = migration->usage_before;
         }
         enum migrate_verdict verdict = step->gate(&migration->view, evidence);
         if (verdict == MIGRATE_VOID)

@@ -2,6 +2,7 @@
 // The machine's life: it is restored from records, started, ticked, and given commands. See migrate.h.
 #include "migrate/migrate.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/arena.h"
@@ -11,10 +12,16 @@ struct migrate *migrate_new(const struct migrate_options *options) {
         struct migrate *migrate = must_calloc(1, sizeof *migrate);
         const struct model *model = options->model;
         migrate->options = *options;
-        migrate->migrations = must_calloc(model->communication_count, sizeof *migrate->migrations);
-        for (size_t i = 0; i < model->communication_count; i++) {
-                migrate->migrations[i].migrate = migrate;
-                migrate->migrations[i].communication = &model->communications[i];
+        migrate->count = model->communication_count + model->event_count;
+        migrate->migrations = must_calloc(migrate->count, sizeof *migrate->migrations);
+        for (size_t i = 0; i < migrate->count; i++) {
+                struct migration *migration = &migrate->migrations[i];
+                const struct model_event *event = i < model->communication_count ? NULL : &model->events[i - model->communication_count];
+                migration->migrate = migrate;
+                migration->communication = event ? event->reader : &model->communications[i];
+                migration->subject = (struct migrate_subject){.communication = migration->communication, .event = event};
+                snprintf(migration->key, sizeof migration->key, "%s%s", event ? "event/" : "",
+                         event ? event->name : migration->communication->name);
         }
         return migrate;
 }
@@ -22,18 +29,33 @@ struct migrate *migrate_new(const struct migrate_options *options) {
 void migrate_free(struct migrate *migrate) {
         if (!migrate)
                 return;
-        for (size_t i = 0; i < migrate->options.model->communication_count; i++) {
+        for (size_t i = 0; i < migrate->count; i++) {
                 free(migrate->migrations[i].now);
                 free(migrate->migrations[i].next);
+                free(migrate->migrations[i].usage);
+                free(migrate->migrations[i].usage_before);
                 buffer_free(&migrate->migrations[i].body);
         }
         free(migrate->migrations);
         free(migrate);
 }
 
-static struct migration *migration_of(const struct migrate *migrate, const struct model_communication *communication) {
+struct migration *migration_of(const struct migrate *migrate, const struct model_communication *communication) {
         ASSERT(communication->index < migrate->options.model->communication_count);
         return &migrate->migrations[communication->index];
+}
+
+struct migration *migration_of_event(const struct migrate *migrate, const struct model_event *event) {
+        ASSERT(event->index < migrate->options.model->event_count);
+        return &migrate->migrations[migrate->options.model->communication_count + event->index];
+}
+
+static struct migration *migration_for(struct migrate *migrate, const struct migrate_request *request) {
+        return request->event ? migration_of_event(migrate, request->event) : migration_of(migrate, request->communication);
+}
+
+unsigned migration_emitted(const struct migration *migration) {
+        return migration->now ? migration->now->emitted : migration->subject.event->produces;
 }
 
 // ---- restoring ----
@@ -73,14 +95,41 @@ static bool lost(struct bytes communication, struct bytes json, struct error *er
                                                 "communication any more", BYTES_PRINT(communication));
 }
 
+// The versions of an event: what is emitted holds from here on, whether the move is over or not.
+static bool restore_event(struct migrate *migrate, struct bytes name, struct bytes json, struct error *error) {
+        const struct model_event *event = model_event_find(migrate->options.model, name);
+        if (!event)
+                return lost(name, json, error);
+        struct migration *migration = migration_of_event(migrate, event);
+        struct migration_state *state;
+        if (!migration_read(json, &migration->subject, &state, error))
+                return false;
+        unsigned most = MAX(state->emitted, migration_over(state) ? 0 : MAX(state->from_version, state->to_version));
+        if (most >= MAX(event->version_count, (size_t)1) || (!migration_over(state) && !event->reader)) {
+                free(state);
+                return error_set(error, ERROR_CONFLICT, "%s has got to version %u, and the configuration has no such version, or nobody "
+                                 "who reads it, any more", event->name, most);
+        }
+        migration->now = state;
+        migration->subject.from = state->from_version;
+        migration->subject.to = state->to_version;
+        migrate->options.ops->emit(migrate->options.user, event, state->emitted, state->refused_below);
+        void_after_restart(migration);
+        return true;
+}
+
 bool migrate_restore(struct migrate *migrate, struct bytes communication, struct bytes json, struct error *error) {
         ASSERT(!migrate->started);
+        static const struct bytes prefix = {"event/", 6};
+        if (bytes_starts_with(communication, prefix))
+                return restore_event(migrate, (struct bytes){communication.data + prefix.size, communication.size - prefix.size}, json,
+                                     error);
         const struct model_communication *found = model_communication_find(migrate->options.model, communication);
         if (!found)
                 return lost(communication, json, error);
         struct migration *migration = migration_of(migrate, found);
         struct migration_state *state;
-        if (!migration_read(json, found, &state, error))
+        if (!migration_read(json, &migration->subject, &state, error))
                 return false;
         struct error why;
         if (!migration_over(state) && !migrate_possible(found, state->table->to, &why)) {
@@ -117,7 +166,7 @@ bool migrate_allows(const struct migrate *migrate, const struct model *next, str
 
 void migrate_want_polls(struct migrate *migrate) {
         bool wanted = false;
-        for (size_t i = 0; i < migrate->options.model->communication_count; i++)
+        for (size_t i = 0; i < migrate->count; i++)
                 wanted = wanted || !migration_over(migrate->migrations[i].now);
         wanted = wanted && migrate->started;
         if (wanted != migrate->polling)
@@ -126,10 +175,9 @@ void migrate_want_polls(struct migrate *migrate) {
 }
 
 void migrate_start(struct migrate *migrate) {
-        const struct model *model = migrate->options.model;
         migrate->started = true;
         migrate_want_polls(migrate);
-        for (size_t i = 0; i < model->communication_count; i++)
+        for (size_t i = 0; i < migrate->count; i++)
                 migration_cycle(&migrate->migrations[i]);
 }
 
@@ -138,7 +186,7 @@ void migrate_stop(struct migrate *migrate) {
         migrate->started = false;
         migrate_want_polls(migrate);
         error_set(&error, ERROR_UNAVAILABLE, "commute is ending");
-        for (size_t i = 0; i < migrate->options.model->communication_count; i++) {
+        for (size_t i = 0; i < migrate->count; i++) {
                 struct migration *migration = &migrate->migrations[i];
                 if (migration->request && migration->request->order == MIGRATE_ADVANCE && !migration->serving)
                         migration_answer(migration, &error);    // others end with what they have asked for
@@ -146,7 +194,7 @@ void migrate_stop(struct migrate *migrate) {
 }
 
 void migrate_tick(struct migrate *migrate) {
-        for (size_t i = 0; i < migrate->options.model->communication_count; i++) {
+        for (size_t i = 0; i < migrate->count; i++) {
                 migrate->migrations[i].ordered = false;
                 migration_cycle(&migrate->migrations[i]);
         }
@@ -171,7 +219,7 @@ void migration_answer(struct migration *migration, const struct error *error) {
 
 static void refuse(struct migration *migration, enum error_code code, const char *why, const char *what) {
         struct error error;
-        error_set(&error, code, "%s: %s%s", migration->communication->name, why, what);
+        error_set(&error, code, "%s: %s%s", migrate_name(&migration->subject), why, what);
         migration_answer(migration, &error);
 }
 
@@ -185,6 +233,27 @@ bool migrate_begins(const struct model_communication *communication, const struc
         *ret_table = migrate_table_find(communication->kind, from, to);
         ASSERT(*ret_table);
         return true;
+}
+
+static void begin_event(struct migration *migration) {
+        struct migrate_request *request = migration->request;
+        struct migration_state *next = migration_move(migration);
+        uint64_t id = next->id;
+        unsigned emitted = migration_emitted(migration), refused_below = next->refused_below;
+        int64_t now_ms = migrate_now(request->migrate);
+        *next = (struct migration_state){
+                .id = id + 1, .table = &migrate_evolve, .automatic = request->automatic, .started_ms = now_ms,
+                .from_version = emitted, .to_version = request->version, .emitted = emitted,
+                .refused_below = MIN(refused_below, request->version),
+        };
+        migration_enter(next, 0, MIGRATE_BEFORE);
+        migration_note(next, now_ms, "begun: from version %u to %u, %s", emitted, request->version,
+                       next->automatic ? "each step whose gate passes is taken" : "each act waits for `commute advance`");
+        migration->serving = true;
+        migration->view.question = NULL;
+        migration->view.usage = NULL;
+        migration->void_because[0] = '\0';
+        migration_commit(migration, next);
 }
 
 static void begin(struct gateway_command *command) {
@@ -217,8 +286,15 @@ static void serve_begin(struct migration *migration) {
                 return;
         }
         struct error error;
-        if (!migrate_possible(request->communication, request->to, &error)) {
+        bool possible = request->event
+                ? evolve_possible(request->migrate, request->event, migration_emitted(migration), request->version, &error)
+                : migrate_possible(request->communication, request->to, &error);
+        if (!possible) {
                 migration_answer(migration, &error);
+                return;
+        }
+        if (request->event) {
+                begin_event(migration);
                 return;
         }
         request->command = (struct gateway_command){
@@ -262,7 +338,7 @@ static void serve_back(struct migration *migration, bool to_start) {
         const struct migration_state *now = migration->now;
         if (now->step + 1 == now->table->count) {
                 refuse(migration, ERROR_CONFLICT, "the last step has no way back; let it end, and migrate to ",
-                       model_mode_name(now->table->from));
+                       migration->subject.event ? "the version before" : model_mode_name(now->table->from));
                 return;
         }
         if (now->state == MIGRATE_BACK && (now->to_start || !to_start)) {
@@ -316,7 +392,7 @@ void migration_request(struct migration *migration) {
 }
 
 void migrate_give(struct migrate *migrate, struct migrate_request *request) {
-        struct migration *migration = migration_of(migrate, request->communication);
+        struct migration *migration = migration_for(migrate, request);
         struct error error;
         request->migrate = migrate;
         if (!migrate->started) {
@@ -325,7 +401,7 @@ void migrate_give(struct migrate *migrate, struct migrate_request *request) {
                 return;
         }
         if (migration->request) {
-                error_set(&error, ERROR_CONFLICT, "%s: another command (%s) is under way", request->communication->name,
+                error_set(&error, ERROR_CONFLICT, "%s: another command (%s) is under way", migrate_name(&migration->subject),
                           migrate_order_name(migration->request->order));
                 request->done(request, &error);
                 return;
@@ -350,31 +426,62 @@ static const char *sentence_of(const struct migration *migration) {
         return live->verdict != MIGRATE_NONE ? live->sentence : now->evidence[now->step].sentence;
 }
 
-bool migrate_sentence(const struct migrate *migrate, const struct model_communication *communication,
-                      char ret_sentence[static MIGRATE_SENTENCE_MAX]) {
+static bool sentence(const struct migration *migration, char ret_sentence[static MIGRATE_SENTENCE_MAX]) {
         static const char *const prefixes[MIGRATE_STATE_COUNT] = {
                 [MIGRATE_BEFORE] = "gate", [MIGRATE_READY] = "waits for `commute advance`", [MIGRATE_ACTING] = "acting",
                 [MIGRATE_GATE] = "gate", [MIGRATE_PERSON] = "waits for you", [MIGRATE_PAUSED] = "paused",
                 [MIGRATE_BACK] = "going back",
         };
-        const struct migration *migration = migration_of(migrate, communication);
         const struct migration_state *now = migration->now;
+        char to[32];
         if (migration_over(now))
                 return false;
+        snprintf(to, sizeof to, "%u", now->to_version);
         struct buffer CLEANUP(buffer_free) title = {0};
-        migrate_text(&title, migration_step(now)->title, communication);
-        const char *sentence = sentence_of(migration);
-        migrate_print(ret_sentence, "to %s, step %zu of %zu, %.*s; %s%s%s", model_mode_name(now->table->to),
-                 now->step + 1, now->table->count, BYTES_PRINT(buffer_bytes(&title)), prefixes[now->state], *sentence ? ": " : "",
-                 sentence);
+        migrate_text(&title, migration_step(now)->title, &migration->subject);
+        const char *seen = sentence_of(migration);
+        migrate_print(ret_sentence, "to %s%s, step %zu of %zu, %.*s; %s%s%s", migration->subject.event ? "version " : "",
+                      migration->subject.event ? to : model_mode_name(now->table->to), now->step + 1, now->table->count,
+                      BYTES_PRINT(buffer_bytes(&title)), prefixes[now->state], *seen ? ": " : "", seen);
         return true;
 }
 
-void migrate_describe(const struct migrate *migrate, const struct model_communication *communication,
-                      struct json_writer *writer) {
-        const struct migration *migration = migration_of(migrate, communication);
+bool migrate_sentence(const struct migrate *migrate, const struct model_communication *communication,
+                      char ret_sentence[static MIGRATE_SENTENCE_MAX]) {
+        return sentence(migration_of(migrate, communication), ret_sentence);
+}
+
+bool migrate_event_sentence(const struct migrate *migrate, const struct model_event *event,
+                            char ret_sentence[static MIGRATE_SENTENCE_MAX]) {
+        return sentence(migration_of_event(migrate, event), ret_sentence);
+}
+
+static void describe(const struct migration *migration, struct json_writer *writer) {
         if (migration->now)
-                migration_write(writer, migration->now, communication, &migration->live, true);
+                migration_write(writer, migration->now, &migration->subject, &migration->live, true);
         else
                 json_null(writer);
+}
+
+void migrate_describe(const struct migrate *migrate, const struct model_communication *communication, struct json_writer *writer) {
+        describe(migration_of(migrate, communication), writer);
+}
+
+void migrate_describe_event(const struct migrate *migrate, const struct model_event *event, struct json_writer *writer) {
+        describe(migration_of_event(migrate, event), writer);
+}
+
+bool migrate_event_known(const struct migrate *migrate, const struct model_event *event) {
+        return migration_of_event(migrate, event)->now != NULL;
+}
+
+bool migrate_event_versions(const struct migrate *migrate, const struct model_event *event, unsigned *ret_from, unsigned *ret_to,
+                            unsigned *ret_emitted) {
+        const struct migration *migration = migration_of_event(migrate, event);
+        *ret_emitted = migration_emitted(migration);
+        if (!migration->now)
+                return false;
+        *ret_from = migration->now->from_version;
+        *ret_to = migration->now->to_version;
+        return true;
 }

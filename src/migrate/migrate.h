@@ -42,7 +42,7 @@ enum {
 // A MIGRATION record: done once, error NULL when it is durable. An append whose outcome is unknown counts as failed: a record holds
 // the whole state, so that appending again is harmless.
 struct migrate_append {
-        const struct model_communication *communication;
+        struct bytes key;                       // the communication's name, or "event/" and the event's
         struct bytes body;                      // valid until done
         void (*done)(struct migrate_append *append, const struct error *error);
 };
@@ -51,6 +51,7 @@ struct migrate_append {
 // configured. done once, later.
 struct migrate_question {
         const struct model_communication *communication;
+        bool reader;                            // who reads the event is asked, and only whether it answers
         void (*done)(struct migrate_question *question);
         bool answers;                           // it gave an HTTP response, whatever its status
         bool probed;                            // recognises.probe was sent twice and answered twice with 2xx
@@ -66,6 +67,42 @@ struct migrate_registration {
         void (*done)(struct migrate_registration *registration, const struct error *error);
 };
 
+// What the log and its views know of the versions of an event, up to one position. `old` are versions below `to`, or above it on a
+// way down: those that have to be gone.
+enum { MIGRATE_PARTITIONS_MAX = 256 };
+struct migrate_partition {
+        uint64_t last_old;                      // position of the last MESSAGE of an old version; 0: none
+        uint64_t unsettled_old, first_old;      // that the reader has not passed, and the oldest of them
+};
+struct migrate_usage {
+        uint64_t views_position, log_end;
+        uint64_t written_new, last_new;         // MESSAGEs of version `to`, and the position of the last
+        uint64_t written_old, last_old;
+        int64_t last_old_ms;
+        uint64_t waiting, trying, indeterminate, parked;        // unsettled old ones
+        uint64_t first_parked, first_indeterminate;             // positions
+        uint64_t unsettled_new;
+        uint64_t unknown;                       // unsettled MESSAGEs of a schema that is no version of the event
+        uint64_t kept_old, kept_new;            // rows of commute's copy
+        bool old_retained;                      // the log still has a record of an old version
+        struct migrate_partition partitions[MIGRATE_PARTITIONS_MAX];
+        unsigned partition_count;
+};
+
+// Whether events can go there and back: every retained one, and generated ones. The prover's while it runs, which ends in one done.
+struct migrate_proof {
+        const struct model_event *event;
+        unsigned from, to;
+        bool old_only;                          // only: each retained event is valid in its own version
+        void (*done)(struct migrate_proof *proof);
+        bool ended;                             // done was called
+        uint64_t retained, generated;           // looked at
+        uint64_t failed, lossy;                 // of both; lossy: the way back gives another event
+        char failure[400];                      // the first that failed, or why it could not be looked at; ""
+        char lost[300];                         // pointers of fields that the way back loses; ""
+        bool broken;                            // it could not be carried out
+};
+
 struct migrate_ops {
         int64_t (*wall_ms)(void *user);
         // Whether migrate_tick is wanted every MIGRATE_POLL_MS.
@@ -79,6 +116,11 @@ struct migrate_ops {
         bool (*registered)(void *user, const struct model_event *event, unsigned version, uint32_t *ret_schema_id,
                            struct error *error);
         void (*register_version)(void *user, struct migrate_registration *registration);
+        // The event is emitted in this version from now on (gateway_emit). At once.
+        void (*emit)(void *user, const struct model_event *event, unsigned version, unsigned refused_below);
+        MUST_USE bool (*usage)(void *user, const struct model_event *event, unsigned from, unsigned to, struct migrate_usage *ret,
+                               struct error *error);
+        void (*prove)(void *user, struct migrate_proof *proof);
 };
 
 // ---- the machine ----
@@ -93,7 +135,7 @@ struct migrate *migrate_new(const struct migrate_options *options);
 // NULL is allowed. Nothing that was asked of the world may come back after it.
 void migrate_free(struct migrate *migrate);
 
-// The body of a communication's last MIGRATION record, before migrate_start. ERROR_CORRUPT; ERROR_CONFLICT: the configuration has
+// The body of a communication's or event's last MIGRATION record with its key, before migrate_start. ERROR_CORRUPT; ERROR_CONFLICT: the configuration has
 // no such communication or mode any more, and the migration is not over.
 MUST_USE bool migrate_restore(struct migrate *migrate, struct bytes communication, struct bytes json, struct error *error);
 // Whether another configuration may follow this one: what is under way must be possible in it. ERROR_CONFLICT.
@@ -113,7 +155,9 @@ const char *migrate_order_name(enum migrate_order order);       // "begin", "adv
 struct migrate_request {
         enum migrate_order order;
         const struct model_communication *communication;
+        const struct model_event *event;        // of which the versions move; NULL: the communication moves. (communication: NULL)
         enum model_mode to;                     // BEGIN
+        unsigned version;                       // BEGIN of an event
         bool automatic;                         // BEGIN: take each act whose conditions pass; else each waits for ADVANCE
         void (*done)(struct migrate_request *request, const struct error *error);
         void *user;
@@ -126,12 +170,15 @@ void migrate_give(struct migrate *migrate, struct migrate_request *request);
 // done once, later or before migrate_plan returns; the errors of BEGIN, except that a running migration is no error.
 struct migrate_plan {
         const struct model_communication *communication;
+        const struct model_event *event;        // as in a request
         enum model_mode to;
+        unsigned version;
         void (*done)(struct migrate_plan *plan, const struct error *error);
         void *user;
         struct buffer out;                      // zero-initialised; the caller frees it
         struct gateway_command command;         // the machine's
         struct migrate_question question;       // the machine's
+        struct gateway_versions versions;       // the machine's
         struct migrate *migrate;                // the machine's
 };
 void migrate_plan(struct migrate *migrate, struct migrate_plan *plan);
@@ -141,6 +188,18 @@ void migrate_describe(const struct migrate *migrate, const struct model_communic
 // One line for people, "step 4 of 7, producer on in shadow: 143 of 200 comparisons, none differs"; false: no migration runs.
 bool migrate_sentence(const struct migrate *migrate, const struct model_communication *communication,
                       char ret_sentence[static MIGRATE_SENTENCE_MAX]);
+// The same of an event's.
+void migrate_describe_event(const struct migrate *migrate, const struct model_event *event, struct json_writer *writer);
+bool migrate_event_known(const struct migrate *migrate, const struct model_event *event);
+bool migrate_event_sentence(const struct migrate *migrate, const struct model_event *event,
+                            char ret_sentence[static MIGRATE_SENTENCE_MAX]);
+// What is known of the event's versions now, as one JSON object (docs/versions.md); command: the state of its reader's communication,
+// with versions. The event has a reader.
+void migrate_event_show(const struct migrate *migrate, const struct model_event *event, const struct gateway_command *command,
+                        struct json_writer *writer);
+// The versions that the event's last move is between, and the one that is emitted by its records. False: there never was one.
+bool migrate_event_versions(const struct migrate *migrate, const struct model_event *event, unsigned *ret_from, unsigned *ret_to,
+                            unsigned *ret_emitted);
 // Whether there ever was one of this communication.
 bool migrate_known(const struct migrate *migrate, const struct model_communication *communication);
 // Whether one of this communication runs (begun, and neither done nor cancelled).

@@ -8,6 +8,7 @@
 //      steps.c         the tables, what is common to looks and acts
 //      functional.c    the tables of functional communications; data.c of data communications, with their looks and acts
 //      contract.c, provider.c, lanes.c         looks and acts
+//      evolve.c        the table of event versions, with its looks and acts; prove.c, usage.c: what they ask of the world
 //      runtime.c       the real world; ask.c asks providers
 #pragma once
 
@@ -50,10 +51,26 @@ void migrate_figure(struct migrate_evidence *evidence, const char *name, uint64_
 
 // ---- steps ----
 
+// What moves: a communication, or the versions of an event (then the communication is its reader's).
+struct migrate_subject {
+        const struct model_communication *communication;
+        const struct model_event *event;        // NULL: the communication
+        unsigned from, to;                      // versions
+};
+static inline const char *migrate_name(const struct migrate_subject *subject) {
+        return subject->event ? subject->event->name : subject->communication->name;
+}
+
 // What was measured last; what a look looks at.
 struct migrate_view {
         const struct migrate *migrate;
         const struct model_communication *communication;
+        const struct migrate_subject *subject;
+        const struct gateway_versions *versions;                // of an event
+        struct migrate_usage *usage;                            // the same; NULL: not measured
+        const struct migrate_proof *proof;                      // the same; NULL: none has begun
+        struct migrate_usage *usage_before;                     // when the gate was first measured; NULL: not yet
+        int64_t began_ms;                                       // … and when that was
         int64_t now_ms;
         struct gateway_state state;
         struct gateway_shadow shadow;
@@ -72,7 +89,7 @@ typedef enum migrate_verdict migrate_look(const struct migrate_view *view, struc
 struct migration;
 typedef enum migrate_verdict migrate_act(struct migration *migration, struct migrate_evidence *evidence);
 
-// Texts may name {from} {to} {event} {topic} {contract} {call} {answer} {messages} {seconds} {deadline}.
+// Texts may name {version} and {before} of an event that moves, {from} {to} {event} {topic} {contract} {call} {answer} {messages} {seconds} {deadline}.
 struct migrate_step {
         const char *name;
         const char *title;              // the user's words
@@ -86,6 +103,8 @@ struct migrate_step {
         const char *to_do;              // for people; NULL: nothing. Without an act: the step waits for it
         const char *way_back;           // in words
         bool asks;                      // its looks want the provider's answer
+        bool reader;                    // asks: the event's reader
+        bool measures;                  // its looks want usage
         bool shadow;                    // its evidence is in the gateway's memory: a restart voids it
         bool commits;                   // from its act on nothing begins anew
         bool person;                    // where its fact cannot be seen, an `advance` says that the to-do is done
@@ -105,12 +124,12 @@ MUST_USE bool migrate_possible(const struct model_communication *communication, 
 // The mode that holds now, as far as it can be seen.
 enum model_mode migrate_mode_now(const struct model_communication *communication, const struct gateway_state *state);
 // Appends a step's text with its names filled in; nothing for NULL.
-void migrate_text(struct buffer *buffer, const char *text, const struct model_communication *communication);
+void migrate_text(struct buffer *buffer, const char *text, const struct migrate_subject *subject);
 // Fact, then conditions. *ret_holds: the fact holds.
 enum migrate_verdict migrate_look_before(const struct migrate_step *step, const struct migrate_view *view,
                                          struct migrate_evidence *evidence, bool *ret_holds);
 
-extern const struct migrate_table migrate_functional_to_async, migrate_functional_to_sync;
+extern const struct migrate_table migrate_functional_to_async, migrate_functional_to_sync, migrate_evolve;
 enum { MIGRATE_DATA_TABLES = 6 };
 extern const struct migrate_table migrate_data_tables[MIGRATE_DATA_TABLES];
 
@@ -143,6 +162,8 @@ struct migration_state {
         bool automatic;
         int64_t started_ms, finished_ms;                        // 0: not yet
         char configuration[2 * MODEL_HASH_SIZE + 1];
+        unsigned from_version, to_version;                      // of an event
+        unsigned emitted, refused_below;                        // what holds by this record
         struct migrate_evidence evidence[MIGRATE_STEPS_MAX];
         struct migrate_entry history[MIGRATE_HISTORY_MAX];
         size_t history_count;
@@ -158,7 +179,14 @@ enum migration_cycle {
 
 struct migration {
         struct migrate *migrate;
-        const struct model_communication *communication;
+        const struct model_communication *communication;        // of an event: its reader's; NULL: nobody reads it
+        struct migrate_subject subject;
+        struct gateway_versions versions;       // of an event
+        struct migrate_usage *usage, *usage_before;             // … allocated once measured
+        struct migrate_proof proof;
+        bool proving;                           // it is under way
+        int64_t usage_ms;
+        char key[MIGRATE_ID_MAX];
         struct migration_state *now;            // as recorded; NULL: there never was one
         struct migration_state *next;           // its record is under way; NULL: none is
         struct migrate_append append;
@@ -185,7 +213,8 @@ struct migration {
 
 struct migrate {
         struct migrate_options options;
-        struct migration *migrations;           // as model->communications
+        struct migration *migrations;           // as model->communications, then as model->events
+        size_t count;
         bool started, polling;
 };
 
@@ -211,6 +240,10 @@ migrate_look migrate_look_drained, migrate_look_plain;
 migrate_act migrate_act_shadow, migrate_act_shadow_off, migrate_act_plain, migrate_act_record, migrate_act_switch;
 migrate_act migrate_act_back_to_async, migrate_act_nothing;
 
+// evolve.c: whether an event can be moved to this version. ERROR_UNSUPPORTED, ERROR_CONFLICT, with the reason.
+MUST_USE bool evolve_possible(const struct migrate *migrate, const struct model_event *event, unsigned from, unsigned to,
+                              struct error *error);
+
 // ---- machine.c ----
 void migration_cycle(struct migration *migration);              // measures, unless it is at it or nothing is to be measured
 void migration_order(struct migration *migration, enum gateway_order order, enum lane_mode mode, bool on);
@@ -221,6 +254,10 @@ size_t migration_back_from(const struct migration_state *state);
 size_t migration_back_below(const struct migrate_table *table, size_t below);
 
 // ---- migrate.c ----
+struct migration *migration_of(const struct migrate *migrate, const struct model_communication *communication);
+struct migration *migration_of_event(const struct migrate *migrate, const struct model_event *event);
+// The version that an event is emitted in by its records; `produces` without one.
+unsigned migration_emitted(const struct migration *migration);
 void migration_request(struct migration *migration);            // serves the command under way as far as it can now
 void migration_answer(struct migration *migration, const struct error *error);
 void migrate_want_polls(struct migrate *migrate);
@@ -238,8 +275,8 @@ void migration_commit(struct migration *migration, struct migration_state *next)
 // ---- record.c ----
 const char *migrate_state_name(enum migrate_state state);
 // One object; whole: with what only readers want (titles, to-dos, the live evidence), else what a record has.
-void migration_write(struct json_writer *writer, const struct migration_state *state,
-                     const struct model_communication *communication, const struct migrate_evidence *live, bool whole);
+void migration_write(struct json_writer *writer, const struct migration_state *state, const struct migrate_subject *subject,
+                     const struct migrate_evidence *live, bool whole);
 void migrate_write_evidence(struct json_writer *writer, const struct migrate_evidence *evidence);
-MUST_USE bool migration_read(struct bytes json, const struct model_communication *communication,
-                             struct migration_state **ret_state, struct error *error);
+MUST_USE bool migration_read(struct bytes json, const struct migrate_subject *subject, struct migration_state **ret_state,
+                             struct error *error);

@@ -58,6 +58,14 @@ static void appended(struct migrate_append *append, const struct error *error) {
                 migration->phase = 0;
                 migration->live = (struct migrate_evidence){0};
                 migration->view.has_base = false;
+                migration->view.usage_before = NULL;
+                migration->usage_ms = 0;
+                const struct migrate_options *options = &migration->migrate->options;
+                if (migration->subject.event) {
+                        migration->subject.from = next->from_version;
+                        migration->subject.to = next->to_version;
+                        options->ops->emit(options->user, migration->subject.event, next->emitted, next->refused_below);
+                }
         }
         migrate_want_polls(migration->migrate);
         if (served)
@@ -76,10 +84,13 @@ void migration_commit(struct migration *migration, struct migration_state *next)
         migration->next = next;
         buffer_clear(&migration->body);
         struct json_writer writer = {.buffer = &migration->body};
-        migration_write(&writer, next, migration->communication, NULL, false);
+        struct migrate_subject subject = migration->subject;
+        subject.from = next->from_version;
+        subject.to = next->to_version;
+        migration_write(&writer, next, &subject, NULL, false);
         json_end(&writer);
         migration->append = (struct migrate_append){
-                .communication = migration->communication,
+                .key = bytes_of(migration->key),
                 .body = buffer_bytes(&migration->body),
                 .done = appended,
         };

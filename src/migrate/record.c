@@ -5,6 +5,8 @@
 //       "steps":[{"name":"contract","evidence":{"verdict":"pass","sentence":"…","measured":1,"configuration":"hex",
 //                 "figures":{"compared":143}}},{"name":"registered","evidence":null},…],
 //       "history":[{"at":1,"step":"contract","what":"…"},…]}
+// Of an event that moves: "event" in place of "communication", `from` and `to` are versions, "emitted" is the version that is emitted,
+// "refused_below" that below which producers are refused.
 // `resume` is where a paused migration goes on, `to_start` whether a way back leads to the start. The control API shows the same,
 // with more for people (docs/migrations.md). Readers of records ignore members they do not know.
 #include "migrate/migrate_priv.h"
@@ -54,9 +56,9 @@ void migrate_write_evidence(struct json_writer *writer, const struct migrate_evi
 }
 
 static void write_text(struct json_writer *writer, const char *key, const char *text,
-                       const struct model_communication *communication) {
+                       const struct migrate_subject *subject) {
         struct buffer CLEANUP(buffer_free) buffer = {0};
-        migrate_text(&buffer, text, communication);
+        migrate_text(&buffer, text, subject);
         json_key(writer, key);
         if (text)
                 json_string(writer, buffer_bytes(&buffer));
@@ -74,7 +76,7 @@ static const char *step_status(const struct migration_state *state, size_t step)
 }
 
 static void write_steps(struct json_writer *writer, const struct migration_state *state,
-                        const struct model_communication *communication, const struct migrate_evidence *live, bool whole) {
+                        const struct migrate_subject *subject, const struct migrate_evidence *live, bool whole) {
         json_key(writer, "steps");
         json_begin_array(writer);
         for (size_t i = 0; i < state->table->count; i++) {
@@ -86,10 +88,10 @@ static void write_steps(struct json_writer *writer, const struct migration_state
                 json_member_text(writer, "name", step->name);
                 if (whole) {
                         json_member_u64(writer, "number", i + 1);
-                        write_text(writer, "title", step->title, communication);
+                        write_text(writer, "title", step->title, subject);
                         json_member_text(writer, "status", step_status(state, i));
-                        write_text(writer, "to_do", step->to_do, communication);
-                        write_text(writer, "way_back", step->way_back, communication);
+                        write_text(writer, "to_do", step->to_do, subject);
+                        write_text(writer, "way_back", step->way_back, subject);
                 }
                 json_key(writer, "evidence");
                 migrate_write_evidence(writer, evidence);
@@ -111,14 +113,27 @@ static void write_history(struct json_writer *writer, const struct migration_sta
         json_end_array(writer);
 }
 
-void migration_write(struct json_writer *writer, const struct migration_state *state,
-                     const struct model_communication *communication, const struct migrate_evidence *live, bool whole) {
+static void write_ends(struct json_writer *writer, const struct migration_state *state, const struct migrate_subject *subject) {
+        if (!subject->event) {
+                json_member_text(writer, "communication", subject->communication->name);
+                json_member_u64(writer, "id", state->id);
+                json_member_text(writer, "from", model_mode_name(state->table->from));
+                json_member_text(writer, "to", model_mode_name(state->table->to));
+                return;
+        }
+        json_member_text(writer, "event", subject->event->name);
+        json_member_u64(writer, "id", state->id);
+        json_member_u64(writer, "from", state->from_version);
+        json_member_u64(writer, "to", state->to_version);
+        json_member_u64(writer, "emitted", state->emitted);
+        json_member_u64(writer, "refused_below", state->refused_below);
+}
+
+void migration_write(struct json_writer *writer, const struct migration_state *state, const struct migrate_subject *subject,
+                     const struct migrate_evidence *live, bool whole) {
         json_begin_object(writer);
         json_member_u64(writer, "format", 1);
-        json_member_text(writer, "communication", communication->name);
-        json_member_u64(writer, "id", state->id);
-        json_member_text(writer, "from", model_mode_name(state->table->from));
-        json_member_text(writer, "to", model_mode_name(state->table->to));
+        write_ends(writer, state, subject);
         json_member_boolean(writer, "auto", state->automatic);
         json_member_text(writer, "status", migrate_state_name(state->state));
         json_member_text(writer, "step", migration_step(state)->name);
@@ -135,7 +150,7 @@ void migration_write(struct json_writer *writer, const struct migration_state *s
         else
                 json_null(writer);
         json_member_text(writer, "configuration", state->configuration);
-        write_steps(writer, state, communication, live, whole);
+        write_steps(writer, state, subject, live, whole);
         write_history(writer, state);
         json_end_object(writer);
 }
@@ -233,13 +248,28 @@ static bool read_history(const struct json *history, struct migration_state *sta
         return true;
 }
 
-static bool read_table(const struct json *root, const struct model_communication *communication, struct migration_state *state) {
+static bool read_small(const struct json *root, const char *key, unsigned *ret_number) {
+        int64_t number;
+        if (!read_number(root, key, &number) || number > UINT32_MAX)
+                return false;
+        *ret_number = (unsigned)number;
+        return true;
+}
+
+static bool read_table(const struct json *root, const struct migrate_subject *subject, struct migration_state *state) {
+        const struct model_communication *communication = subject->communication;
         const struct json *from = json_get_text(root, "from"), *to = json_get_text(root, "to");
         enum model_mode from_mode, to_mode;
-        if (!json_is(from, JSON_STRING) || !json_is(to, JSON_STRING) || !model_mode_of(json_text(from), &from_mode) ||
+        state->table = &migrate_evolve;
+        if (subject->event) {
+                if (!read_small(root, "from", &state->from_version) || !read_small(root, "to", &state->to_version) ||
+                    !read_small(root, "emitted", &state->emitted) || !read_small(root, "refused_below", &state->refused_below))
+                        return false;
+        } else if (!json_is(from, JSON_STRING) || !json_is(to, JSON_STRING) || !model_mode_of(json_text(from), &from_mode) ||
             !model_mode_of(json_text(to), &to_mode))
                 return false;
-        state->table = migrate_table_find(communication->kind, from_mode, to_mode);
+        if (!subject->event)
+                state->table = migrate_table_find(communication->kind, from_mode, to_mode);
         char name[MIGRATE_ID_MAX];
         if (!state->table || !copy_text(root, "step", name, sizeof name))
                 return false;
@@ -248,7 +278,7 @@ static bool read_table(const struct json *root, const struct model_communication
         return state->step < state->table->count;
 }
 
-static bool read_state(const struct json *root, const struct model_communication *communication, struct migration_state *state) {
+static bool read_state(const struct json *root, const struct migrate_subject *subject, struct migration_state *state) {
         int64_t format, id;
         size_t at = 0, resume = 0;
         if (!read_number(root, "format", &format) || format != 1 || !read_number(root, "id", &id) ||
@@ -264,22 +294,22 @@ static bool read_state(const struct json *root, const struct model_communication
         bool is_over = state->state == MIGRATE_DONE || state->state == MIGRATE_CANCELLED;
         if (is_over && !read_number(root, "finished", &state->finished_ms))
                 return false;
-        return read_table(root, communication, state) && read_steps(json_get_text(root, "steps"), state) &&
+        return read_table(root, subject, state) && read_steps(json_get_text(root, "steps"), state) &&
                read_history(json_get_text(root, "history"), state);
 }
 
 // *ret_state is the caller's.
-bool migration_read(struct bytes json, const struct model_communication *communication, struct migration_state **ret_state,
+bool migration_read(struct bytes json, const struct migrate_subject *subject, struct migration_state **ret_state,
                     struct error *error) {
         struct arena CLEANUP(arena_free) arena = {0};
         const struct json *root;
         if (!json_parse(json, NULL, &arena, &root, error))
-                return error_wrap(error, "MIGRATION record of %s", communication->name);
+                return error_wrap(error, "MIGRATION record of %s", migrate_name(subject));
         struct migration_state *state = must_calloc(1, sizeof *state);
-        if (!read_state(root, communication, state)) {
+        if (!read_state(root, subject, state)) {
                 free(state);
                 return error_set(error, ERROR_CORRUPT, "MIGRATION record of %s: not what this version writes",
-                                 communication->name);
+                                 migrate_name(subject));
         }
         *ret_state = state;
         return true;

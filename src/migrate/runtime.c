@@ -8,6 +8,8 @@
 #include <stdlib.h>
 
 #include "migrate/ask.h"
+#include "migrate/prove.h"
+#include "migrate/usage.h"
 #include "registry/changes.h"
 #include "registry/registry.h"
 #include "store/state.h"
@@ -16,6 +18,7 @@ struct migrate_runtime {
         struct migrate_runtime_options options;
         struct migrate *machine;
         struct migrate_asker *asker;
+        struct prover *prover;
         struct loop_timer timer;
 };
 
@@ -49,7 +52,7 @@ static void appended(void *user, uint64_t position, const struct error *error) {
 
 static void op_append(void *user, struct migrate_append *append) {
         struct migrate_runtime *runtime = user;
-        runtime->options.journal(runtime->options.user, bytes_of(append->communication->name), append->body, appended, append);
+        runtime->options.journal(runtime->options.user, append->key, append->body, appended, append);
 }
 
 static void op_order(void *user, struct gateway_command *command) {
@@ -112,9 +115,24 @@ static void op_register(void *user, struct migrate_registration *registration) {
         registry_submit(runtime->options.changes, &registering->change);
 }
 
+static void op_emit(void *user, const struct model_event *event, unsigned version, unsigned refused_below) {
+        gateway_emit(((struct migrate_runtime *)user)->options.gateway, event->index, version, refused_below);
+}
+
+static bool op_usage(void *user, const struct model_event *event, unsigned from, unsigned to, struct migrate_usage *ret,
+                     struct error *error) {
+        const struct migrate_runtime_options *options = &((struct migrate_runtime *)user)->options;
+        struct usage_sources sources = {options->log, options->log_reader, options->registry, options->reader};
+        return usage_read(&sources, event, from, to, ret, error);
+}
+
+static void op_prove(void *user, struct migrate_proof *proof) {
+        prover_prove(((struct migrate_runtime *)user)->prover, proof);
+}
+
 static const struct migrate_ops ops = {
         .wall_ms = op_wall_ms, .poll = op_poll, .append = op_append, .order = op_order, .counters = op_counters, .ask = op_ask,
-        .registered = op_registered, .register_version = op_register,
+        .registered = op_registered, .register_version = op_register, .emit = op_emit, .usage = op_usage, .prove = op_prove,
 };
 
 // ---- life ----
@@ -125,6 +143,9 @@ struct migrate_runtime *migrate_runtime_new(const struct migrate_runtime_options
         struct migrate_options machine = {.model = options->model, .ops = &ops, .user = runtime};
         runtime->machine = migrate_new(&machine);
         runtime->asker = migrate_asker_new(options->loop, options->model);
+        runtime->prover = prover_new(&(struct prover_options){
+                .loop = options->loop, .log = options->log, .registry = options->registry, .model = options->model,
+        });
         return runtime;
 }
 
@@ -150,6 +171,7 @@ void migrate_runtime_free(struct migrate_runtime *runtime) {
                 return;
         loop_timer_cancel(runtime->options.loop, &runtime->timer);
         migrate_asker_free(runtime->asker);
+        prover_free(runtime->prover);
         migrate_free(runtime->machine);
         free(runtime);
 }

@@ -8,6 +8,8 @@
 
 #include "migrate/migrate.h"
 
+struct log;
+struct log_reader;
 struct registry_changes;
 struct state_reader;
 
@@ -21,6 +23,9 @@ struct migrate_runtime_options {                // everything is referenced and 
         struct gateway *gateway;
         const struct registry *registry;
         struct registry_changes *changes;
+        struct log *log;
+        struct state_reader *reader;            // the control thread's, of state.db
+        struct log_reader *log_reader;          // the control thread's
         migrate_journal *journal;
         void *user;                             // of journal
 };

@@ -97,11 +97,16 @@ enum migrate_verdict migrate_look_before(const struct migrate_step *step, const 
 
 // ---- texts ----
 
-static void append_word(struct buffer *buffer, struct bytes word, const struct model_communication *communication) {
+static void append_word(struct buffer *buffer, struct bytes word, const struct migrate_subject *subject) {
+        const struct model_communication *communication = subject->communication;
         const struct model_async *async = communication->async;
         const struct model_tuning *tuning = &communication->tuning;
         if (bytes_equal(word, BYTES("from")))
                 buffer_print(buffer, "%s", communication->from->name);
+        else if (bytes_equal(word, BYTES("version")))
+                buffer_print(buffer, "%u", subject->to);
+        else if (bytes_equal(word, BYTES("before")))
+                buffer_print(buffer, "%u", subject->from);
         else if (bytes_equal(word, BYTES("to")))
                 buffer_print(buffer, "%s", communication->to->name);
         else if (bytes_equal(word, BYTES("event")))
@@ -124,7 +129,7 @@ static void append_word(struct buffer *buffer, struct bytes word, const struct m
                 UNREACHABLE("a word that the texts of steps may use");
 }
 
-void migrate_text(struct buffer *buffer, const char *text, const struct model_communication *communication) {
+void migrate_text(struct buffer *buffer, const char *text, const struct migrate_subject *subject) {
         while (text && *text) {
                 size_t plain = strcspn(text, "{");
                 buffer_append(buffer, (struct bytes){text, plain});
@@ -132,7 +137,7 @@ void migrate_text(struct buffer *buffer, const char *text, const struct model_co
                 if (!*text)
                         return;
                 size_t size = strcspn(text + 1, "}");
-                append_word(buffer, (struct bytes){text + 1, size}, communication);
+                append_word(buffer, (struct bytes){text + 1, size}, subject);
                 text += size + 2;
         }
 }

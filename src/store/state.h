@@ -234,7 +234,7 @@ MUST_USE bool state_written_add(struct state *state, const struct state_written 
 // Unsettled MESSAGEs of a partition, by schema and ledger state. Reads the whole table `message`.
 struct state_unsettled_version {
         uint32_t stream, schema_id, state;
-        bool held;
+        bool tried;                                     // it was attempted before
         uint64_t count, first;                          // position of the oldest
 };
 typedef bool state_unsettled_version_visit(void *context, const struct state_unsettled_version *row, struct error *error);

@@ -101,8 +101,8 @@
         X(WRITTEN_ADD, "INSERT INTO written VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(stream, schema) DO UPDATE SET"  \
                        " count = count + ?3, last = ?5, last_ms = ?6")                                                \
         X(WRITTEN, "SELECT stream, schema, count, first, last, last_ms FROM written ORDER BY stream, schema")         \
-        X(UNSETTLED_VERSIONS, "SELECT stream, schema, state, held, count(*), min(position) FROM message"               \
-                              " WHERE offset >= 0 GROUP BY stream, schema, state, held")                              \
+        X(UNSETTLED_VERSIONS, "SELECT stream, schema, state, attempts > 0, count(*), min(position) FROM message"       \
+                              " WHERE offset >= 0 GROUP BY stream, schema, state, attempts > 0")                              \
         X(KEPT_ADD, "INSERT INTO kept VALUES(?1, ?2, ?3) ON CONFLICT(family, schema) DO UPDATE SET count = count + ?3") \
         X(KEPT_VERSIONS, "SELECT family, schema, count FROM kept WHERE count > 0 ORDER BY family, schema")            \
         X(REPLICA_SCHEMA, "SELECT schema, tombstone FROM replica WHERE family = ?1 AND key = ?2")                     \

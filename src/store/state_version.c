@@ -48,7 +48,7 @@ bool state_unsettled_version_each(struct state_reader *reader, state_unsettled_v
                         .stream = (uint32_t)state_column(statement, 0),
                         .schema_id = (uint32_t)state_column(statement, 1),
                         .state = (uint32_t)state_column(statement, 2),
-                        .held = state_column(statement, 3) != 0,
+                        .tried = state_column(statement, 3) != 0,
                         .count = state_column(statement, 4),
                         .first = state_column(statement, 5),
                 };

@@ -46,7 +46,7 @@ struct fake {
         struct buffer records[FAKE_RECORDS_MAX];
         struct fake_gateway at_record[FAKE_RECORDS_MAX];
         size_t record_count;
-        unsigned orders[GATEWAY_RECONCILE + 1];
+        unsigned orders[GATEWAY_REFRESH + 1];
         bool switched_unseen;                   // a switch to async without a comparison in this life
         unsigned questions;
         // under way

@@ -128,14 +128,15 @@ static void a_record_says_everything(void **test) {
         (void)test;
         struct fake *fake = fake_new(FAKE_PROBED);
         run_cancelled(fake);
+        struct migrate_subject subject = {.communication = fake->communication};
         for (size_t i = 0; i < fake->record_count; i++) {
                 struct migration_state *state;
                 struct error error;
-                if (!migration_read(buffer_bytes(&fake->records[i]), fake->communication, &state, &error))
+                if (!migration_read(buffer_bytes(&fake->records[i]), &subject, &state, &error))
                         fail_msg("%s", error.text);
                 struct buffer again = {0};
                 struct json_writer writer = {.buffer = &again};
-                migration_write(&writer, state, fake->communication, NULL, false);
+                migration_write(&writer, state, &subject, NULL, false);
                 assert_true(bytes_equal(buffer_bytes(&again), buffer_bytes(&fake->records[i])));
                 buffer_free(&again);
                 free(state);
@@ -148,6 +149,7 @@ static void a_record_of_something_else_is_refused(void **test) {
         struct fake *fake = fake_new(FAKE_PROBED);
         fake_begin(fake, MODEL_ASYNC, true);
         fake_until(fake, MIGRATE_GATE, "producer");
+        struct migrate_subject subject = {.communication = fake->communication};
         struct bytes good = buffer_bytes(&fake->records[fake->record_count - 1]);
         static const char *const changes[][2] = {
                 {"\"format\":1", "\"format\":2"}, {"\"step\":\"producer\",\"resume\"", "\"step\":\"producers\",\"resume\""},
@@ -162,7 +164,7 @@ static void a_record_of_something_else_is_refused(void **test) {
                 buffer_print(&bad, "%s%s", changes[i][1], where + strlen(changes[i][0]));
                 struct migration_state *state = NULL;
                 struct error error;
-                assert_false(migration_read(buffer_bytes(&bad), fake->communication, &state, &error));
+                assert_false(migration_read(buffer_bytes(&bad), &subject, &state, &error));
                 assert_int_equal(error.code, ERROR_CORRUPT);
                 assert_null(state);
                 buffer_free(&bad);
