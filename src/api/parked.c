@@ -12,6 +12,8 @@ enum { LIMIT_DEFAULT = 100 };
 static const char *reason(const struct state_message *message) {
         if (message->state == LEDGER_PARKED && message->was_indeterminate)
                 return "nobody knows whether an attempt was done, and the provider recognises no repeats";
+        if (message->state == LEDGER_PARKED && message->said)
+                return "commute cannot make a request of it";
         if (message->state == LEDGER_PARKED)
                 return "the provider refused it";
         if (message->state == LEDGER_CALL_INDETERMINATE)
@@ -34,6 +36,16 @@ static void write_time(struct json_writer *writer, const char *key, int64_t wall
         json_member_bytes(writer, key, buffer_bytes(&text));
 }
 
+// What commute said as it parked the message; null where it was the provider's refusal.
+static void write_why(struct api_request *request, const struct state_message *message) {
+        struct log_record stored;
+        json_key(&request->writer, "why");
+        if (message->said && log_read_one(request->api->options.log_reader, message->said, request->arena, &stored, NULL))
+                json_string(&request->writer, stored.body);
+        else
+                json_null(&request->writer);
+}
+
 // Members of an object that is open.
 static void write_message(struct api_request *request, const struct state_message *message) {
         struct json_writer *writer = &request->writer;
@@ -45,6 +57,7 @@ static void write_message(struct api_request *request, const struct state_messag
                 json_member_bytes(writer, "shard", stream.name);
         json_member_text(writer, "state", ledger_account_name((enum ledger_state)message->state));
         json_member_text(writer, "reason", reason(message));
+        write_why(request, message);
         json_member_u64(writer, "status", message->status);
         json_member_u64(writer, "attempts", message->attempts);
         json_member_bytes(writer, "identity", message->identity_text);

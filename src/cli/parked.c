@@ -20,7 +20,8 @@ static void print_list(const struct json *answer) {
                        BYTES_PRINT(client_text(row, "communication")), BYTES_PRINT(client_text(row, "state")),
                        (unsigned long long)client_number(row, "status"), (unsigned long long)client_number(row, "attempts"),
                        BYTES_PRINT(client_text(row, "changed")), BYTES_PRINT(client_text(row, "identity")));
-                printf("           %.*s\n", BYTES_PRINT(client_text(row, "reason")));
+                struct bytes why = client_text(row, "why");
+                printf("           %.*s%s%.*s\n", BYTES_PRINT(client_text(row, "reason")), why.size ? ": " : "", BYTES_PRINT(why));
         }
         uint64_t next = client_number(answer, "next");
         if (next)

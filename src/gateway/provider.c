@@ -74,11 +74,11 @@ static void provider_answered(void *user, const struct http_call_result *result)
         free(call);
 }
 
-// What cannot even be rendered is refused for good: it parks its lane. What could not be read is tried again.
+// What cannot even be rendered is refused for good: it parks its lane. What could not be read or converted now is tried again.
 static void refuse(struct loop_task *task) {
         struct provider_call *call = CONTAINER_OF(task, struct provider_call, refusal);
         struct http_call_result refused = {.outcome = HTTP_CALL_OK, .status = 422, .reason = call->why};
-        struct http_call_result unread = {.outcome = HTTP_CALL_NOT_SENT, .reason = "the log cannot be read"};
+        struct http_call_result unread = {.outcome = HTTP_CALL_NOT_SENT, .reason = call->why};
         provider_answered(call, call->unread ? &unread : &refused);
 }
 

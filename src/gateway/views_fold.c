@@ -344,13 +344,15 @@ static bool fold_outcome(struct step *step, struct error *error) {
         struct state_message *row = &message->row;
         if (!ledger_unsettled(after))
                 return settle(step, message, before, after, error);
+        bool parked = record->kind == RECORD_PARKED, says = parked && step->entry->body.size;   // commute refused it: nothing was sent
         bool unknown = record->kind == RECORD_INDETERMINATE ||
-                       (record->kind == RECORD_PARKED && before == LEDGER_TRYING && record->status / 100 != 4);
+                       (parked && !says && before == LEDGER_TRYING && record->status / 100 != 4);
         row->state = after;
         row->held = ledger_held(after);
         row->was_indeterminate = (row->was_indeterminate || unknown) && record->kind != RECORD_RETRY;
         row->attempts = record->kind == RECORD_RETRY ? 0 : MAX(row->attempts, record->attempt);
         row->status = record->status ? record->status : row->status;
+        row->said = says ? step->entry->position : parked || record->kind == RECORD_RETRY ? 0 : row->said;
         row->changed_ms = record->time_ms;
         return true;
 }

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Versions of an event: how each is got from the one before (`up`, `down`) and where it has the key. What is read is in the
-// model's arena. A jq program is compiled by the converter's checks, so that a mistake has a line here and not at run time.
+// model's arena. A jq program is checked and compiled here, so that a mistake has its line and column now and not at run time.
 #include "model/reader_priv.h"
+
+#include "convert/convert.h"
+
+static_assert((int)MODEL_PROGRAM_MAX == (int)CONVERT_PROGRAM_MAX, "what is read can be converted by");
 
 bool versions_key(struct reader *reader, const struct yaml_node *member, const struct model_event *event, unsigned least,
                   unsigned *ret_version) {
@@ -26,17 +30,24 @@ static bool only_event(struct reader *reader, const struct yaml_node *node, cons
         return true;
 }
 
-// Its place among the programs; the same text is there once.
-static size_t add_program(struct reader *reader, struct bytes program) {
+// Its place among the programs; the same text is there once. In a file the program's lines are the file's; a program that stands in
+// the configuration has lines of its own.
+static bool add_program(struct reader *reader, const struct yaml_node *node, struct bytes program, struct model_mapping *mapping) {
         struct model_owned *model = reader->model;
-        for (size_t i = 0; i < model->public.program_count; i++)
-                if (bytes_equal(model->programs[i], program))
-                        return i;
+        struct error error;
+        for (mapping->program = 0; mapping->program < model->public.program_count; mapping->program++)
+                if (bytes_equal(model->programs[mapping->program], program))
+                        return true;
+        if (model->public.program_count == CONVERT_PROGRAMS_MAX)
+                return problem_add_code(reader->problems, node, ERROR_LIMIT, "more than %d jq programs", CONVERT_PROGRAMS_MAX);
+        if (!convert_check(program, &error))
+                return problem_add_code(reader->problems, node, error.code, "%s: %s", mapping->path ? mapping->path : "jq", error.text);
         model->programs = must_realloc(model->programs, (model->public.program_count + 1) * sizeof *model->programs);
         model->public.programs = model->programs;
         model->programs[model->public.program_count] =
                 (struct bytes){arena_text(reader->arena, program), program.size};
-        return model->public.program_count++;
+        model->public.program_count++;
+        return true;
 }
 
 static bool read_program(struct reader *reader, const struct yaml_node *node, struct model_mapping *mapping) {
@@ -53,8 +64,7 @@ static bool read_program(struct reader *reader, const struct yaml_node *node, st
         if (program.size > MODEL_PROGRAM_MAX)
                 return problem_add_code(reader->problems, node, ERROR_LIMIT, "a jq program of more than %d bytes",
                                         MODEL_PROGRAM_MAX);
-        mapping->program = add_program(reader, program);
-        return true;
+        return add_program(reader, node, program, mapping);
 }
 
 bool read_mapping(struct reader *reader, const struct yaml_node *node, const struct reader_key *key, void *field) {

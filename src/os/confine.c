@@ -35,7 +35,7 @@ static bool filter_calls(void) {
                 BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
                 ALLOW(read), ALLOW(write), ALLOW(close), ALLOW(sendto), ALLOW(recvfrom),
                 ALLOW(brk), ALLOW(mmap), ALLOW(munmap), ALLOW(mremap), ALLOW(mprotect), ALLOW(madvise),
-                ALLOW(clock_gettime), ALLOW(futex), ALLOW(getpid), ALLOW(gettid), ALLOW(tgkill),
+                ALLOW(clock_gettime), ALLOW(getrandom), ALLOW(futex), ALLOW(getpid), ALLOW(gettid), ALLOW(tgkill),
                 ALLOW(rt_sigaction), ALLOW(rt_sigprocmask), ALLOW(rt_sigreturn), ALLOW(exit), ALLOW(exit_group),
                 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
         };
@@ -57,7 +57,8 @@ bool process_confine(pid_t parent, size_t memory, struct error *error) {
                 return error_set(error, ERROR_UNAVAILABLE, "prctl: %s", strerror(errno));
         if (getppid() != parent)
                 return error_set(error, ERROR_UNAVAILABLE, "process %d is gone", (int)parent);
-        if (!limit(RLIMIT_CORE, 0) || !limit(RLIMIT_STACK, STACK_BYTES) || !limit(RLIMIT_FSIZE, 0) || (!PROCESS_SANITIZED && !limit(RLIMIT_AS, memory)))
+        if (!limit(RLIMIT_CORE, 0) || !limit(RLIMIT_STACK, STACK_BYTES) || !limit(RLIMIT_FSIZE, 0) ||
+            (!PROCESS_SANITIZED && !limit(RLIMIT_AS, memory)))
                 return error_set(error, ERROR_UNAVAILABLE, "setrlimit: %s", strerror(errno));
         if (!PROCESS_SANITIZED && (!limit(RLIMIT_NOFILE, 3) || !filter_calls()))
                 return error_set(error, ERROR_UNAVAILABLE, "seccomp: %s", strerror(errno));

@@ -89,7 +89,7 @@ bool process_start(const char *executable, const char *const *arguments, struct 
 }
 
 void process_kill(const struct process *process) {
-        ASSERT(process->pid > 0);               // not reaped yet, so the number is still its own
+        ASSERT(process->pid > 1);               // one process, not reaped yet, so the number is still its own; -1 would be all there are
         IGNORE(kill(process->pid, SIGKILL));    // a zombie takes it, too
 }
 

@@ -11,7 +11,7 @@
 static const char *const tables[] = {"family", "shard", "lane", "message", "identity", "replica", "dirty", "account", "fault",
                                      "migration", "control", "written", "kept"};
 enum column { COLUMN_INTEGER, COLUMN_TEXT, COLUMN_BLOB };
-enum { COLUMNS_MAX = 32, MESSAGE_COLUMN_COUNT = 19, REPLICA_COLUMN_COUNT = 9 };
+enum { COLUMNS_MAX = 32, MESSAGE_COLUMN_COUNT = 20, REPLICA_COLUMN_COUNT = 9 };
 
 struct state_dump {
         struct state_reader *reader;
@@ -193,10 +193,10 @@ static bool insert_prepare(struct state *state, unsigned table, unsigned columns
         int size = snprintf(sql, sizeof sql, "INSERT INTO %s VALUES(?", tables[table]);
         for (unsigned i = 1; i < columns; i++)
                 size += snprintf(sql + size, sizeof sql - (size_t)size, ",?");
-        // Of format 3: the last column of these was not there yet.
-        bool before = (strcmp(tables[table], "message") == 0 && columns + 1 == MESSAGE_COLUMN_COUNT) ||
-                      (strcmp(tables[table], "replica") == 0 && columns + 1 == REPLICA_COLUMN_COUNT);
-        snprintf(sql + size, sizeof sql - (size_t)size, before ? ",0)" : ")");
+        // Of format 3: the last two columns of messages and the last of replicas were not there yet.
+        bool message = strcmp(tables[table], "message") == 0 && columns + 2 == MESSAGE_COLUMN_COUNT;
+        bool replica = strcmp(tables[table], "replica") == 0 && columns + 1 == REPLICA_COLUMN_COUNT;
+        snprintf(sql + size, sizeof sql - (size_t)size, message ? ",0,0)" : replica ? ",0)" : ")");
         return sqlite3_prepare_v2(state->own.db, sql, -1, ret_insert, NULL) == SQLITE_OK || damaged(error);
 }
 

@@ -114,6 +114,7 @@ struct state_message {
         bool held;                                      // ledger_held(state)
         int64_t admitted_ms, changed_ms;                // wall clock, of the records
         uint32_t schema_id;                             // of a MESSAGE: what it was written with; 0: a tombstone, or not known
+        uint64_t said;                                  // of the PARKED whose body says why commute itself refused it; 0: none
 };
 // Return false to stop; the error is then handed on.
 typedef bool state_message_visit(void *context, const struct state_message *message, struct error *error);
@@ -129,7 +130,7 @@ MUST_USE bool state_message_find(struct state_reader *reader, uint64_t position,
 // Position of the oldest message or capture that is not settled (0: none): retention never passes it.
 MUST_USE bool state_oldest_unsettled(struct state_reader *reader, uint64_t *ret_position, struct error *error);
 MUST_USE bool state_message_insert(struct state *state, const struct state_message *message, struct error *error);
-// state, attempts, status, was_indeterminate, held, changed_ms
+// state, attempts, status, was_indeterminate, held, changed_ms, said
 MUST_USE bool state_message_update(struct state *state, const struct state_message *message, struct error *error);
 MUST_USE bool state_message_delete(struct state *state, uint64_t position, struct error *error);
 

@@ -148,6 +148,7 @@ static bool message_of(sqlite3_stmt *statement, struct state_message *ret_messag
                 .admitted_ms = (int64_t)state_column(statement, 16),
                 .changed_ms = (int64_t)state_column(statement, 17),
                 .schema_id = (uint32_t)state_column(statement, 18),
+                .said = state_column(statement, 19),
         };
         if (!state_column_hash(statement, 4, &message.lane) || !state_column_hash(statement, 5, &message.identity) ||
             !state_column_hash(statement, 6, &message.body_hash))
@@ -251,6 +252,7 @@ bool state_message_insert(struct state *state, const struct state_message *messa
         state_bind(statement, 17, message->admitted_ms);
         state_bind(statement, 18, message->changed_ms);
         state_bind(statement, 19, message->schema_id);
+        state_bind(statement, 20, (int64_t)message->said);
         return state_run(&state->own, statement, error);
 }
 
@@ -265,6 +267,7 @@ bool state_message_update(struct state *state, const struct state_message *messa
         state_bind(statement, 5, message->was_indeterminate);
         state_bind(statement, 6, message->held);
         state_bind(statement, 7, message->changed_ms);
+        state_bind(statement, 8, (int64_t)message->said);
         return state_run(&state->own, statement, error);
 }
 

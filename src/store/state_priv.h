@@ -13,7 +13,8 @@
 #include "store/filter.h"
 #include "store/state.h"
 
-// Format 4 (3 had neither `schema` of messages and replicas nor the tables `written` and `kept`). Numbers are positions of the log unless they say otherwise; hashes are 16 bytes.
+// Format 4 (3 had neither `schema` of messages and replicas, `said` of messages, nor the tables `written` and `kept`). Numbers are
+// positions of the log unless they say otherwise; hashes are 16 bytes.
 // lane and identity lie in the order in which they came, and are found by a slot: the segment (of the row's number) << 40 and the
 // first five bytes of the hash. So a write touches the end of the table and a page of the last segment's part of a slim index, not
 // a page at random in a wide one (STACK.md); filters in memory (store/filter.h) say in which segments to look.
@@ -32,7 +33,7 @@
         " identity_text TEXT NOT NULL, sequence INTEGER NOT NULL, epoch INTEGER NOT NULL, state INTEGER NOT NULL,"    \
         " attempts INTEGER NOT NULL, flags INTEGER NOT NULL, status INTEGER NOT NULL,"                                \
         " was_indeterminate INTEGER NOT NULL, held INTEGER NOT NULL, admitted_ms INTEGER NOT NULL,"                   \
-        " changed_ms INTEGER NOT NULL, schema INTEGER NOT NULL);"                                                     \
+        " changed_ms INTEGER NOT NULL, schema INTEGER NOT NULL, said INTEGER NOT NULL);"                              \
         "CREATE INDEX message_shard ON message(shard);"                                                               \
         "CREATE INDEX message_held ON message(position) WHERE held;"                                                  \
         "CREATE INDEX message_call ON message(shard, lane) WHERE offset < 0;"                                         \
@@ -63,7 +64,7 @@
 #define LANE_COLUMNS "shard, lane, key, last_sequence, unsettled, left_async, epoch"
 #define MESSAGE_COLUMNS                                                                                               \
         "position, shard, stream, offset, lane, identity, body_hash, identity_text, sequence, epoch, state, attempts," \
-        " flags, status, was_indeterminate, held, admitted_ms, changed_ms, schema"
+        " flags, status, was_indeterminate, held, admitted_ms, changed_ms, schema, said"
 #define REPLICA_COLUMNS "family, key, body, position, sequence, stream, offset, tombstone, schema"
 #define DIRTY_COLUMNS "position, family, shard, key, state, since_ms"
 
@@ -97,7 +98,7 @@
                 " UNION SELECT answer FROM identity WHERE answer = settled_at) WHERE position <= ?1"                    \
                 " ORDER BY position LIMIT ?2")                                                                        \
         X(MESSAGE_ADD, "INSERT INTO message(" MESSAGE_COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"     \
-                       " ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)")                                               \
+                       " ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)")                                          \
         X(WRITTEN_ADD, "INSERT INTO written VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(stream, schema) DO UPDATE SET"  \
                        " count = count + ?3, last = ?5, last_ms = ?6")                                                \
         X(WRITTEN, "SELECT stream, schema, count, first, last, last_ms FROM written ORDER BY stream, schema")         \
@@ -107,7 +108,7 @@
         X(KEPT_VERSIONS, "SELECT family, schema, count FROM kept WHERE count > 0 ORDER BY family, schema")            \
         X(REPLICA_SCHEMA, "SELECT schema, tombstone FROM replica WHERE family = ?1 AND key = ?2")                     \
         X(MESSAGE_PUT, "UPDATE message SET state = ?2, attempts = ?3, status = ?4, was_indeterminate = ?5, held = ?6," \
-                       " changed_ms = ?7 WHERE position = ?1")                                                        \
+                       " changed_ms = ?7, said = ?8 WHERE position = ?1")                                             \
         X(MESSAGE_DELETE, "DELETE FROM message WHERE position = ?1")                                                  \
         X(IDENTITY, "SELECT settled_at, answer, family, identity, body_hash, outcome, status, settled_ms FROM identity" \
                     " WHERE slot = ?3 AND identity = ?2 AND family = ?1 ORDER BY settled_at DESC LIMIT 1")            \

@@ -42,7 +42,7 @@ static void what_maps_is_accepted(void **state) {
 static void what_is_refused_may_be_a_name_in_data(void **state) {
         (void)state;
         accept("{now: .now, env: .env, \"input\": .\"input\", debug: 1} | .[\"halt\"] # stderr");
-        accept("{a: 1, now: 2, $__loc__}");
+        accept("{a: 1, now: 2, b: $__loc__.line}");
         accept("{if: 1, end: .end, include: 2}");
         accept(". as {now: $now, env: $env} | $now + $env");
         accept("def nowadays: 1; nowadays");

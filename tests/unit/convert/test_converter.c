@@ -16,8 +16,8 @@
 #include "os/process.h"
 
 enum {
-        IDENTITY, UP, DOWN, LOOP, ALLOCATE, FAIL, TWO, NONE, BROKEN, NUMBER, SURROGATE, NAN_OUT, INFINITE, LARGE, DEEP, STRING, RECURSE, CRASH,
-        MATCH, QUOTE, ZONE, PROGRAM_COUNT
+        IDENTITY, UP, DOWN, LOOP, ALLOCATE, FAIL, TWO, NONE, BROKEN, NUMBER, SURROGATE, NAN_OUT, INFINITE, LARGE, DEEP, RECURSE, CODE,
+        QUOTE, ZONE, PROGRAM_COUNT
 };
 
 static const struct bytes programs[] = {
@@ -32,15 +32,13 @@ static const struct bytes programs[] = {
         [NONE] = BYTES("empty"),
         [BROKEN] = BYTES(".a | | .b"),
         [NUMBER] = BYTES("tonumber"),
-        [SURROGATE] = BYTES("\"\\ud800\\(.)\\udc00\" + ([128512, 228] | implode)"),
+        [SURROGATE] = BYTES("([55296, 56832] | implode) + . + ([128512, 228, 57343] | implode)"),
         [NAN_OUT] = BYTES("[nan]"),
         [INFINITE] = BYTES("{a: infinite}"),
         [LARGE] = BYTES("\"0123456789abcdef\" * 600000"),
         [DEEP] = BYTES("reduce range(. - 0) as $i (1; [.])"),
-        [STRING] = BYTES("\"x\" * ."),
         [RECURSE] = BYTES("def f: 1 + f; f"),
-        [CRASH] = BYTES("[.] | implode"),
-        [MATCH] = BYTES("test(.)"),
+        [CODE] = BYTES("[.] | implode"),
         [QUOTE] = BYTES(".name + 1"),
         [ZONE] = BYTES("strptime(\"%Y\") | mktime | strftime(\"%Z\")"),
 };
@@ -76,6 +74,18 @@ struct case_ {
         unsigned place;                 // in the order of the outcomes
         bool done, inside;
 };
+
+// Never of -1, which is "no process" here and "every process there is" to kill().
+static void send_signal(int process, int signal) {
+        if (process <= 1)
+                fail_msg("no process to signal: %d", process);
+        assert_int_equal(kill((pid_t)process, signal), 0);
+}
+
+static bool is_alive(int process) {
+        assert_true(process > 1);
+        return kill((pid_t)process, 0) == 0;
+}
 
 static unsigned places;
 static bool inside_convert;
@@ -131,7 +141,8 @@ static void fails(const char *input, size_t program, enum error_code code, const
         assert_int_equal(one.conversion.error.code, code);
 }
 
-static const char task[] = "{\"task_id\":7,\"title\":\"[Java] Sort\"}", split[] = "{\"task_id\":7,\"knowledge_area\":\"Java\",\"title\":\"Sort\"}";
+static const char task[] = "{\"task_id\":7,\"title\":\"[Java] Sort\"}";
+static const char split[] = "{\"task_id\":7,\"knowledge_area\":\"Java\",\"title\":\"Sort\"}";
 
 static void chains_apply_programs_in_order(void **state) {
         (void)state;
@@ -206,8 +217,6 @@ static void a_program_that_loops_is_stopped(void **state) {
         (void)state;
         gives("1", LOOP, "1");
         one_bad_one_harms_no_other("0", LOOP, ERROR_LIMIT, "it takes more than 250 ms");
-        // A regular expression that backtracks without end.
-        gives("1", LOOP, "1");
 }
 
 static void a_program_that_allocates_is_stopped(void **state) {
@@ -216,10 +225,42 @@ static void a_program_that_allocates_is_stopped(void **state) {
         one_bad_one_harms_no_other("0", RECURSE, ERROR_LIMIT, NULL);
 }
 
+// Aborts each process as soon as it is at the looping program, as an assertion of libjq would.
+static struct loop_timer aborting;
+static int aborted;
+
+static void abort_process(struct loop_timer *timer) {
+        int process = converter_process(converter);
+        if (converter->state == LINK_READY && converter->programs[LOOP].compiled && process > 1 && process != aborted) {
+                aborted = process;
+                send_signal(process, SIGABRT);
+        }
+        loop_timer_set(loop, timer, loop_now_ns(loop) + MILLISECONDS(1));
+}
+
 static void a_program_that_crashes_libjq_is_rejected(void **state) {
         (void)state;
-        gives("65", CRASH, "\"A\"");
-        one_bad_one_harms_no_other("1114112", CRASH, ERROR_REJECTED, "libjq crashes at it");
+        struct case_ before, bad, after;
+        aborting.fire = abort_process;
+        aborted = 0;
+        loop_timer_set(loop, &aborting, 0);
+        // Where this process is starved, the watchdog may come first: then it is tried again.
+        for (int tries = 0; tries < 50; tries++) {
+                start(&before, task, UP);
+                start(&bad, "0", LOOP);
+                start(&after, split, DOWN);
+                wait_for_all();
+                assert_string_equal(before.output, split);
+                assert_string_equal(after.output, task);
+                free(before.output);
+                free(after.output);
+                assert_null(bad.output);
+                if (bad.conversion.error.code == ERROR_REJECTED)
+                        break;
+        }
+        loop_timer_cancel(loop, &aborting);
+        assert_string_equal(bad.conversion.error.text, "libjq crashes at it");
+        assert_int_equal(bad.conversion.error.code, ERROR_REJECTED);
 }
 
 static void failures_say_what_the_program_did(void **state) {
@@ -234,13 +275,11 @@ static void failures_say_what_the_program_did(void **state) {
 
 static void numbers_are_kept_or_refused(void **state) {
         (void)state;
-        static const char rounded[] = "jq would";
         static const char *const kept[] = {"0", "-1", "9007199254740991", "-9007199254740992", "9007199254740992", "0.1", "1.5",
                                            "0.30000000000000004", "-123456.789", "2.2250738585072014e-308", "5e-324", "1e-7"};
         static const char *const refused[] = {"9007199254740993", "-9007199254740993", "9007199254740994", "1e16", "1e400", "1e-400",
                                               "0.10000000000000001", "0.1000000000000000055511151231257827", "123456789012345678901",
                                               "1e999999999", "4503599627370497.25"};
-        (void)rounded;
         for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
                 gives(kept[i], IDENTITY, kept[i]);
         for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
@@ -264,15 +303,10 @@ static void text_is_kept_and_stays_utf8(void **state) {
         (void)state;
         gives("\"\\u0000\\u001f\\\"\\\\ ä €\"", IDENTITY, "\"\\u0000\\u001f\\\"\\\\ ä €\"");
         gives("{\"z\":1,\"a\":{\"ä\":null,\"\":[true,false]}}", IDENTITY, "{\"z\":1,\"a\":{\"ä\":null,\"\":[true,false]}}");
-        gives("\"x\"", SURROGATE, "\"\xef\xbf\xbdx\xef\xbf\xbd\xf0\x9f\x98\x80ä\"");
-        // What libjq makes of a lone surrogate is no UTF-8, and does not leave the process as it is.
-        struct case_ one;
-        start(&one, "55296", CRASH);
-        wait_for_all();
-        if (one.output)
-                assert_null(strchr(one.output, '\xed'));
-        free(one.output);
-        fails("\"\xff\"", IDENTITY, ERROR_INVALID, "the document: line 1, column 2 (byte 1): invalid UTF-8");
+        gives("\"x\"", SURROGATE, "\"\xef\xbf\xbd\xef\xbf\xbdx\xf0\x9f\x98\x80ä\xef\xbf\xbd\"");
+        gives("1114112", CODE, "\"\xef\xbf\xbd\"");
+        gives("-1", CODE, "\"\xef\xbf\xbd\"");
+        fails("\"\xff\"", IDENTITY, ERROR_INVALID, "the document: line 1, column 2 (byte 1): this is not valid UTF-8");
         struct case_ bad;
         start(&bad, "{\"a\":1,\"a\":2}", IDENTITY);
         wait_for_all();
@@ -323,7 +357,7 @@ static void a_killed_process_is_replaced(void **state) {
         struct case_ many[100];
         for (size_t i = 0; i < ARRAY_SIZE(many); i++)
                 start(&many[i], task, UP);
-        assert_int_equal(kill(before, SIGKILL), 0);
+        send_signal(before, SIGKILL);
         wait_for_all();
         for (size_t i = 0; i < ARRAY_SIZE(many); i++) {
                 assert_string_equal(many[i].output, split);
@@ -331,11 +365,12 @@ static void a_killed_process_is_replaced(void **state) {
         }
         assert_true(converter_process(converter) > 0);
         assert_int_not_equal(converter_process(converter), before);
-        assert_int_equal(kill(before, 0), -1);          // no zombie
+        assert_false(is_alive(before));         // no zombie
 }
 
 static void kill_at_the_last_outcome(struct conversion *conversion) {
-        assert_int_equal(kill(converter_process(converter), SIGKILL), 0);
+        if (conversion->ok)
+                send_signal(converter_process(converter), SIGKILL);
         done(conversion);
 }
 
@@ -409,7 +444,7 @@ static void what_is_under_way_ends_with_the_converter(void **state) {
         int process = converter_process(converter);
         converter_free(TAKE(converter));
         assert_int_equal(waiting, 0);
-        assert_int_equal(kill(process, 0), -1);
+        assert_false(is_alive(process));
         for (size_t i = 0; i < ARRAY_SIZE(many); i++) {
                 assert_int_equal(many[i].conversion.error.code, ERROR_UNAVAILABLE);
                 assert_string_equal(many[i].conversion.error.text, "commute is stopping");
