@@ -8,6 +8,7 @@
 // Everything runs on the control thread, but for api_ready_set.
 #pragma once
 
+#include "base/hash.h"
 #include "http/server.h"
 #include "json/writer.h"
 
@@ -71,6 +72,7 @@ struct api_options {
         struct state_reader *reader;                    // that of state.db
         const struct registry *registry;
         struct pseudonyms *pseudonyms;                  // NULL: there are none
+        struct hash_key hash_key;                       // of the log: what is told of personal values
         struct bytes token;
         struct bytes private_pem;                       // that signs certificates
         // Sums up the data plane's servers for /metrics. Any thread.

@@ -2,6 +2,7 @@
 // /parked: what waits for a person, and what the person decides. Lists come from the views; what was sent comes from the log.
 // Decisions are the gateway's to make: it refuses them until `settle` has passed.
 #include "api/api_priv.h"
+#include "gateway/mask.h"
 #include "gateway/request.h"
 #include "proof/ledger.h"
 
@@ -143,13 +144,40 @@ static bool find(struct api_request *request, struct state_message *ret_message)
         return false;
 }
 
-static void write_body(struct json_writer *writer, struct arena *arena, struct bytes body) {
+// Of an event with personal values: a message by its version's tags, a call as a whole.
+static void write_body(struct api_request *request, const struct model_event *event, const struct record *record, struct bytes body) {
+        struct json_writer *writer = &request->writer;
+        const struct api_options *options = &request->api->options;
+        const struct model_version *version = NULL;
         const struct json *root;
+        bool parsed = json_parse(body, NULL, request->arena, &root, NULL), masked = event && event->is_personal;
+        for (unsigned i = 0; masked && record->kind == RECORD_MESSAGE && i < event->version_count; i++)
+                if (record->schema_id && gateway_schema_of(options->gateway, event->index, i) == record->schema_id)
+                        version = &event->versions[i];
         json_key(writer, "body");
-        if (json_parse(body, NULL, arena, &root, NULL))
+        if (parsed && masked)
+                mask_write(&options->hash_key, version, root, writer);
+        else if (parsed)
                 json_node(writer, root);
+        else if (masked)
+                json_null(writer);
         else
                 json_string(writer, body);
+}
+
+// The target, or what it is a target of: its variables may be personal.
+static void write_request(struct api_request *request, const struct model_communication *communication, struct bytes text) {
+        struct kept_request kept;
+        bool masked = communication && communication->async && communication->async->event->is_personal;
+        json_key(&request->writer, "request");
+        if (!request_decode(text, &kept, NULL))
+                json_null(&request->writer);
+        else if (masked && communication->call)
+                json_string_text(&request->writer, target_source(communication->call));
+        else if (masked)
+                json_string(&request->writer, kept.method);
+        else
+                json_string_print(&request->writer, "%.*s %.*s", BYTES_PRINT(kept.method), BYTES_PRINT(kept.target));
 }
 
 static void answer_one(struct api_request *request, void *user) {
@@ -157,7 +185,6 @@ static void answer_one(struct api_request *request, void *user) {
         struct state_message message;
         struct log_record stored;
         struct record record;
-        struct kept_request kept;
         struct error error;
         uint64_t body;
         if (!api_query_number(request, "body", 0, 1, &body) || !find(request, &message))
@@ -170,15 +197,15 @@ static void answer_one(struct api_request *request, void *user) {
         struct json_writer *writer = &request->writer;
         json_begin_object(writer);
         write_message(request, &message);
-        json_member_bytes(writer, "key", record.key);
-        json_key(writer, "request");
-        if (request_decode(record.request, &kept, NULL))
-                json_string_print(writer, "%.*s %.*s", BYTES_PRINT(kept.method), BYTES_PRINT(kept.target));
-        else
-                json_null(writer);
+        const struct model_communication *communication = communication_of(request->api, &message);
+        const struct model_event *event = communication && communication->async ? communication->async->event : NULL;
+        struct buffer CLEANUP(buffer_free) key = {0};
+        mask_key(&request->api->options.hash_key, event, record.key, &key);
+        json_member_bytes(writer, "key", buffer_bytes(&key));
+        write_request(request, communication, record.request);
         json_member_u64(writer, "body_bytes", stored.body.size);
         if (body)
-                write_body(writer, request->arena, stored.body);
+                write_body(request, event, &record, stored.body);
         json_end_object(writer);
         api_answer(request, 200);
 }

@@ -88,7 +88,8 @@ bool daemon_control_open(struct daemon *daemon, struct error *error) {
         struct api_options options = {
                 .loop = control->loop, .model = daemon->model, .gateway = daemon->gateway, .log = daemon->log,
                 .views = daemon->views, .log_reader = control->log_reader, .reader = control->reader, .registry = daemon->registry,
-                .pseudonyms = daemon->pseudonyms, .token = bytes_of(daemon->keys.token), .private_pem = buffer_bytes(&daemon->keys.private_pem),
+                .pseudonyms = daemon->pseudonyms, .hash_key = daemon->keys.hash,
+                .token = bytes_of(daemon->keys.token), .private_pem = buffer_bytes(&daemon->keys.private_pem),
                 .server_stats = sum_servers, .user = daemon,
         };
         daemon->api = api_new(&options);

@@ -8,6 +8,7 @@
 //      a tombstone, or nothing is known                                                        404; the owner's answer while a
 //              write without a key has no outcome, or where nobody has ever filled the copy (its first epoch)
 #include "gateway/data_priv.h"
+#include "gateway/mask.h"
 
 #include <stdlib.h>
 
@@ -85,6 +86,13 @@ enum change_result data_meet(struct meeting *meeting, struct data *data, const s
         return result == CHANGE_WAITS ? result : met(meeting);
 }
 
+// "manager_id 17: "
+static void print_row(const struct data *data, struct bytes key, struct buffer *text) {
+        buffer_print(text, "%.*s ", BYTES_PRINT(data->event->key.tokens[data->event->key.count - 1]));
+        mask_key(&data->gateway->options.hash_key, data->event, key, text);
+        buffer_append(text, BYTES(": "));
+}
+
 bool data_agrees(const struct data *data, struct bytes key, const struct meeting *meeting, struct arena *arena,
                  struct buffer *ret_text) {
         CLEANUP(buffer_free) struct buffer path = {0};
@@ -92,15 +100,15 @@ bool data_agrees(const struct data *data, struct bytes key, const struct meeting
         const struct copy *copy = &meeting->copy;
         bool row = copy->state == COPY_ROW;
         if (meeting->change.result == CHANGE_FAILED) {
-                buffer_print(ret_text, "%.*s %.*s: %s", BYTES_PRINT(data->event->key.tokens[data->event->key.count - 1]),
-                             BYTES_PRINT(key), meeting->change.error.text);
+                print_row(data, key, ret_text);
+                buffer_print(ret_text, "%s", meeting->change.error.text);
                 return false;
         }
         if (!owners && !row)
                 return true;
         if (owners && row && data_same(data, owners, copy->body, arena, &path))
                 return true;
-        buffer_print(ret_text, "%.*s %.*s: ", BYTES_PRINT(data->event->key.tokens[data->event->key.count - 1]), BYTES_PRINT(key));
+        print_row(data, key, ret_text);
         if (!owners || !row) {
                 buffer_print(ret_text, "%s", owners ? "the owner has it, the copy has not" : "the copy has it, the owner has not");
                 return false;
@@ -111,9 +119,9 @@ bool data_agrees(const struct data *data, struct bytes key, const struct meeting
                 return false;
         }
         buffer_print(ret_text, "%.*s: the owner has ", BYTES_PRINT(buffer_bytes(&path)));
-        shadow_print_value(owners, buffer_bytes(&path), ret_text);
+        shadow_print_value(data->route, owners, buffer_bytes(&path), ret_text);
         buffer_print(ret_text, ", the copy has ");
-        shadow_print_value(copied, buffer_bytes(&path), ret_text);
+        shadow_print_value(data->route, copied, buffer_bytes(&path), ret_text);
         return false;
 }
 

@@ -13,10 +13,17 @@
 //
 // A look that fails (the owner is down) is begun again: dirty keys after a second, the others by whoever began them.
 #include "gateway/data_priv.h"
+#include "gateway/mask.h"
 
 #include <stdlib.h>
 
 enum { AGAIN_MS = 1000, ROUNDS_MAX = 5, ROUND_MS = 10 };
+
+static void difference_of_row(struct data *data, struct bytes key, const char *what) {
+        struct buffer CLEANUP(buffer_free) text = {0};
+        mask_key(&data->gateway->options.hash_key, data->event, key, &text);
+        shadow_difference(data->route, "%.*s: %s", BYTES_PRINT(buffer_bytes(&text)), what);
+}
 
 static void look_held(struct data_claim *claim);
 
@@ -166,7 +173,7 @@ static void read_back(void *user, const struct http_call_result *result) {
         }
         if (found && !data_event_of(data, body, look->key, &look->arena, &event, &error)) {
                 if (look->kind == LOOK_SHADOW)
-                        shadow_difference(data->route, "%.*s: %s", BYTES_PRINT(look->key), error.text);
+                        difference_of_row(data, look->key, error.text);
                 data_note(data->reconciliation.failure, sizeof data->reconciliation.failure, "%s", error.text);
                 look_failed(look);
                 return;

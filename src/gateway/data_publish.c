@@ -3,6 +3,7 @@
 // upsert, and remembered in the overlay before anybody hears of it. Also the records of captures, which concern no lane, and the
 // request that delivers an event into a reader's own table.
 #include "gateway/data_priv.h"
+#include "gateway/mask.h"
 
 #include <stdio.h>
 
@@ -11,6 +12,16 @@
 #include "schema/schema.h"
 
 enum { PARSE_DEPTH = 64 };
+
+static bool other_key(const struct gateway *gateway, const struct model_event *event, struct bytes key, struct bytes expected,
+                      struct error *error) {
+        struct buffer CLEANUP(buffer_free) text = {0};
+        buffer_append(&text, BYTES("the event has the key "));
+        mask_key(&gateway->options.hash_key, event, key, &text);
+        buffer_append(&text, BYTES(", the write "));
+        mask_key(&gateway->options.hash_key, event, expected, &text);
+        return error_set(error, ERROR_REJECTED, "%.*s", BYTES_PRINT(buffer_bytes(&text)));
+}
 
 bool data_event_of(const struct data *data, struct bytes source, struct bytes expected_key, struct arena *arena,
                    struct data_event *ret_event, struct error *error) {
@@ -42,8 +53,7 @@ bool data_event_of(const struct data *data, struct bytes source, struct bytes ex
                 return error_set(error, ERROR_LIMIT, "the event's key has %zu bytes, at most %d are allowed", event.key.size,
                                  RECORD_KEY_MAX);
         if (expected_key.size && !bytes_equal(expected_key, event.key))
-                return error_set(error, ERROR_REJECTED, "the event has the key %.*s, the write %.*s", BYTES_PRINT(event.key),
-                                 BYTES_PRINT(expected_key));
+                return other_key(gateway, of, event.key, expected_key, error);
         *ret_event = event;
         return true;
 }

@@ -267,9 +267,9 @@ void shadow_call(struct call *call);
 void shadow_difference(struct route *route, const char *format, ...) PRINTF_LIKE(2, 3);
 
 // Finds the first place where two documents differ; may_differ are left out. True: they are equal. print: a scalar as a
-// counterexample shows it.
+// counterexample shows it (mask.h).
 bool shadow_equal(const struct model_communication *communication, const struct json *a, const struct json *b, struct buffer *path);
-void shadow_print_value(const struct json *root, struct bytes path, struct buffer *text);
+void shadow_print_value(const struct route *route, const struct json *root, struct bytes path, struct buffer *text);
 
 // ---- data.c ----
 // A data communication with an event. Its shards are restored already. False with ERROR_IO, ERROR_CORRUPT.

@@ -3,6 +3,8 @@
 // with the call that was made: method, target, headers and canonical body. On the owner's loop, after the INTENT is durable.
 #include "gateway/gateway_priv.h"
 
+#include "gateway/mask.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -101,19 +103,14 @@ bool shadow_equal(const struct model_communication *communication, const struct 
         return true;
 }
 
-// Nothing of objects, arrays and long strings.
-void shadow_print_value(const struct json *root, struct bytes path, struct buffer *text) {
+void shadow_print_value(const struct route *route, const struct json *root, struct bytes path, struct buffer *text) {
         struct json_pointer pointer;
         const struct json *value = NULL;
         struct arena arena = {0};
+        const struct model_async *async = route->communication->async;
         if (json_pointer_parse(path, &arena, &pointer, NULL))
                 value = json_pointer_resolve(&pointer, root);
-        if (!value)
-                buffer_append(text, BYTES("nothing"));
-        else if (json_type(value) == JSON_OBJECT || json_type(value) == JSON_ARRAY || json_count(value) > 60)
-                buffer_print(text, "another %s", json_type_name(json_type(value)));
-        else
-                json_write(text, value);
+        mask_value(&route->gateway->options.hash_key, async ? async->event : NULL, value, text);
         arena_free(&arena);
 }
 
@@ -127,8 +124,8 @@ static bool compare_bodies(struct call *call, const struct delivery *delivery) {
         if (!json_parse(delivery->body, NULL, &arena, &body, NULL)) {
                 shadow_difference(call->route, "body: the delivery's is not JSON");
         } else if (!(equal = shadow_equal(call->route->communication, call->body, body, &path))) {
-                shadow_print_value(call->body, buffer_bytes(&path), &was);
-                shadow_print_value(body, buffer_bytes(&path), &would);
+                shadow_print_value(call->route, call->body, buffer_bytes(&path), &was);
+                shadow_print_value(call->route, body, buffer_bytes(&path), &would);
                 shadow_difference(call->route, "body %.*s: the call has %.*s, the delivery would have %.*s",
                                   BYTES_PRINT(buffer_bytes(&path)), BYTES_PRINT(buffer_bytes(&was)), BYTES_PRINT(buffer_bytes(&would)));
         }

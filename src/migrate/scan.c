@@ -327,7 +327,8 @@ bool scan_begin(struct scan *scan, const struct bytes *values, size_t count, boo
         scan->tags = tags;
         scan->running = scan->ever = true;
         scan->started = thread_start("scan", run, scan, &scan->thread, error);
-        scan->running = scan->started;
+        if (!scan->started)
+                scan->running = false;          // else it is the thread's, which may have ended already
         return scan->started;
 }
 

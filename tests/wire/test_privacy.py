@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pseudonyms, personal values that are never shown, erasure, and the search for what is left."""
+import itertools
 import json
 import os
 import random
@@ -180,7 +181,7 @@ def fill(it, count=60):
     for task in range(count):
         body = json.dumps({"task_id": task, "manager_email": MANAGERS[task % 20]["work_email"]})
         assert it.call(body, Idempotency_Key=f"task-{task}-{MANAGERS[task % 20]['work_email']}")[0] in (200, 201, 202)
-    wait_until(lambda: it.accounts().get("waiting", 0) == 0 and len(it.provider.done) == count, 20, "deliveries")
+    wait_until(lambda: it.accounts()["delivered"] == count and len(it.provider.done) == count, 20, "deliveries")
 
 
 # ---- pseudonyms ----
@@ -407,3 +408,68 @@ def test_a_search_that_cannot_be_says_why(platform, arguments, status, what):
     ran = subprocess.run([platform.program, "privacy", "scan", "-c", platform.config, *arguments], capture_output=True, text=True, check=False)
     assert ran.returncode == status and what in ran.stderr, ran
     assert "x" * 100 not in ran.stderr
+
+
+# ---- what is told ----
+
+def everything_told(it):
+    """All that commute answers to those who run it, and all that it has printed."""
+    told = []
+    for path in ("/status", "/status/COMM-010", "/status/COMM-040", "/parked", "/migrations", "/migrations/COMM-010", "/migrations/COMM-040",
+                 "/config", "/metrics", "/proof/COMM-010", "/proof/COMM-040", "/privacy/erase", "/plan/COMM-040?to=sync",
+                 "/plan/COMM-010?to=pull"):
+        told.append(json.dumps(it.get(path)[1], ensure_ascii=False))
+    for row in it.get("/parked")[1]["parked"]:
+        told.append(json.dumps(it.get(f"/parked/{row['position']}?body=1")[1], ensure_ascii=False))
+        told.append(ask(it.gateway, "GET", f"/receipts/{row['position']}")[2].decode())
+    for process in (it.folder / "processes").iterdir():
+        told.append(process.read_text(errors="replace"))
+    return "\n".join(told)
+
+
+def test_no_personal_value_is_told(platform):
+    """Refused, parked, captured, bypassed, differing in a shadow: pointers and hashes at most."""
+    it = platform
+    it.provider.rule = lambda request: 422 if request.json.get("task_id") == 7 else None
+    it.configure(0, mode="sync")
+    it.config.write_text(it.config.read_text().replace("reconcile: 1h", "reconcile: 1s").replace(
+        "unwrap: $event/payload\n", "unwrap: {task_id: $event/payload/task_id, manager_email: changed}\n"))
+    it.serve("--log-level", "debug")
+    answers = []
+    for manager in MANAGERS[:5]:
+        answers.append(ask(it.gateway, "PUT", f"/staff/managers/{manager['manager_id']}", json.dumps(manager))[2].decode())
+    # an event that its schema refuses, and a row that another has changed behind commute's back
+    broken = {**MANAGERS[6], "name": 17, "surname": MANAGERS[7]["name"]}
+    answers.append(ask(it.gateway, "PUT", f"/staff/managers/{broken['manager_id']}", json.dumps(broken))[2].decode())
+    it.owner.rows.pop(broken["manager_id"])
+    it.owner.rows[MANAGERS[0]["manager_id"]] = {**MANAGERS[0], "name": MANAGERS[8]["name"]}
+    wait_until(lambda: "(personal, " in json.dumps(it.get("/status/COMM-010")[1]), 20, "the reconciliation to find the bypass")
+    it.order("", {"to": "async", "auto": True})
+    tasks = itertools.count(7)
+
+    def differs():
+        task = next(tasks)
+        it.call(json.dumps({"task_id": task, "manager_email": MANAGERS[task % 20]["work_email"]}), Idempotency_Key=f"task-{task}")
+        answers.append(it.call(json.dumps({"task_id": task, "manager_email": [MANAGERS[9]["work_email"]]}),
+                               Idempotency_Key=f"x-{task}")[2].decode())
+        return "(personal, " in json.dumps(it.migration())
+    wait_until(differs, 20, "the shadow to find a difference")
+    told = everything_told(it) + "\n".join(answers)
+    assert "(personal, " in told                        # something was to be told, and was not
+    for value in SECRETS:
+        for form in encodings(value):
+            assert form.decode() not in told, value
+
+
+def test_what_is_parked_is_shown_by_pointers_and_hashes(platform):
+    it = platform
+    it.provider.rule = lambda request: 422 if request.json.get("task_id") in (1, 2) else None
+    it.serve()
+    for task in (3, 4, 5, 1, 2):
+        it.call(json.dumps({"task_id": task, "manager_email": MANAGERS[0]["work_email"]}), Idempotency_Key=f"task-{task}")
+    rows = wait_until(lambda: (lambda rows: rows if len(rows) == 2 else None)(it.parked()), 10, "two parked messages")
+    shown = [it.get(f"/parked/{row['position']}?body=1")[1]["body"] for row in rows]
+    assert [one["payload"]["task_id"] for one in shown] in ([1, 2], [2, 1])
+    masks = {one["payload"]["manager_email"] for one in shown}
+    assert len(masks) == 1 and masks.pop().startswith("(personal, "), shown     # the same value, the same hash
+    assert MANAGERS[0]["work_email"] not in everything_told(it)
