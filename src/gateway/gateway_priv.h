@@ -109,6 +109,7 @@ struct event_state {
         const struct model_event *event;
         atomic_uint emitted, refused_below;
         atomic_uint_fast32_t *schemas;          // by version; 0: not registered
+        struct schema **contracts;              // the same, compiled from the configuration: a version may be made before it is registered
         size_t schema_count;
         // the owner's
         uint64_t changed, failed;
@@ -187,9 +188,12 @@ MUST_USE bool event_version_of(const struct gateway *gateway, const struct model
                                unsigned *ret_version, struct error *error);
 // What every template may use; the rest is the caller's to add.
 struct template_inputs gateway_inputs(const struct gateway *gateway);
-// A change whose outcome has to match the registered schema of `to`. ERROR_UNAVAILABLE: it is not registered.
+// A change whose outcome has to match the contract of `to`. ERROR_REJECTED: there is no such version.
 MUST_USE bool change_prepare(struct change *change, const struct gateway *gateway, const struct model_event *event, unsigned from,
                              unsigned to, struct arena *arena, struct error *error);
+// The contract of a version, whether it is registered or not. ERROR_REJECTED: there is none.
+const struct schema *event_contract(const struct gateway *gateway, const struct model_event *event, unsigned version,
+                                    struct error *error);
 void event_changed(struct gateway *gateway, const struct change *change, const char *where);            // counts its outcome
 void event_used(struct gateway *gateway, const struct model_event *event, enum gateway_use use, unsigned version,
                 const char *format, ...) PRINTF_LIKE(5, 6);

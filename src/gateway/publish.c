@@ -51,7 +51,7 @@ static bool check_given(struct outside *outside, struct error *error) {
                 return false;
         outside->given = outside->version;
         outside->body = exchange->body;
-        const struct schema *schema = event_schema(gateway, outside->event, outside->version, error);
+        const struct schema *schema = event_contract(gateway, outside->event, outside->version, error);
         if (!schema)
                 return false;
         CLEANUP(buffer_free) struct buffer filled = {0};

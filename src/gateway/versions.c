@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "schema/schema.h"
+
 bool versions_new(struct gateway *gateway, struct error *error) {
         const struct model *model = gateway->options.model;
         gateway->events = must_calloc(MAX(model->event_count, (size_t)1), sizeof *gateway->events);
@@ -16,7 +18,11 @@ bool versions_new(struct gateway *gateway, struct error *error) {
                 state->event = &model->events[i];
                 state->schema_count = MAX(state->event->version_count, (size_t)1);
                 state->schemas = must_calloc(state->schema_count, sizeof *state->schemas);
+                state->contracts = must_calloc(state->schema_count, sizeof *state->contracts);
                 atomic_init(&state->emitted, state->event->produces);
+                for (size_t version = 0; version < state->event->version_count; version++)
+                        if (!schema_compile(state->event->versions[version].source, NULL, &state->contracts[version], error))
+                                return error_wrap(error, "%s", state->event->versions[version].path);
         }
         if (!model->program_count)
                 return true;
@@ -28,8 +34,13 @@ bool versions_new(struct gateway *gateway, struct error *error) {
 }
 
 void versions_free(struct gateway *gateway) {
-        for (size_t i = 0; gateway->events && i < gateway->options.model->event_count; i++)
-                free(gateway->events[i].schemas);
+        for (size_t i = 0; gateway->events && i < gateway->options.model->event_count; i++) {
+                struct event_state *state = &gateway->events[i];
+                for (size_t version = 0; state->contracts && version < state->schema_count; version++)
+                        schema_free(state->contracts[version]);
+                free(state->contracts);
+                free(state->schemas);
+        }
         free(gateway->events);
 }
 
@@ -82,6 +93,15 @@ const struct schema *event_schema(const struct gateway *gateway, const struct mo
         return schema;
 }
 
+const struct schema *event_contract(const struct gateway *gateway, const struct model_event *event, unsigned version,
+                                    struct error *error) {
+        const struct event_state *state = event_state(gateway, event);
+        const struct schema *contract = version < state->schema_count ? state->contracts[version] : NULL;
+        if (!contract)
+                error_set(error, ERROR_REJECTED, "there is no contract of version %u of %s", version, event->name);
+        return contract;
+}
+
 bool event_version_of(const struct gateway *gateway, const struct model_event *event, uint32_t schema_id, unsigned *ret_version,
                       struct error *error) {
         const struct event_state *state = event_state(gateway, event);
@@ -110,7 +130,7 @@ bool change_prepare(struct change *change, const struct gateway *gateway, const 
                 .converter = gateway->converter, .event = event, .from = from, .to = to, .arena = arena,
                 .inputs = gateway_inputs(gateway), .result = CHANGE_FAILED,
         };
-        change->schema = event_schema(gateway, event, to, error);
+        change->schema = event_contract(gateway, event, to, error);
         return change->schema != NULL;
 }
 

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Event versions, live: conversion on the way in and out, POST /events, and `commute evolve` there and back."""
+import itertools
+import json
+
+import pytest
+
+from commute import ask
+from conftest import wait_until
+from versions import World
+
+
+@pytest.fixture
+def world(commute, start, tmp_path, free_port):
+    worlds = []
+
+    def make(**arguments):
+        worlds.append(World(commute, start, tmp_path, free_port, **arguments))
+        return worlds[-1]
+    yield make
+    for one in worlds:
+        one.services.close()
+
+
+def card(it, task):
+    return it.services.cards.get(task)
+
+
+# ---- conversion ----
+
+def test_a_reader_of_the_new_version_gets_it_made_of_the_old_one(world):
+    it = world(reads="[1]")
+    it.serve()
+    assert it.put(1, "[Databases] Tune a query") == 200
+    assert it.put(2, "no area") == 200
+    wait_until(lambda: card(it, 1) and card(it, 2), what="the cards")
+    assert card(it, 1) == {"task_id": 1, "area": "Databases", "title": "Tune a query"}
+    assert card(it, 2) == {"task_id": 2, "area": "", "title": "no area"}
+
+
+def test_the_copy_is_read_in_the_newest_version_that_the_reader_understands(world):
+    it = world(keep="gateway", reads="[1]")
+    it.serve()
+    assert it.put(7, "[Net] Route") == 200
+    assert it.read(7) == {"task_id": 7, "area": "Net", "title": "Route"}
+    it.services.tasks[8] = {"task_id": 8, "title": "[Past] The gateway"}
+    assert it.read(8) == {"task_id": 8, "area": "Past", "title": "The gateway"}     # the owner answers for the copy
+
+
+def test_events_are_published_in_both_versions_and_appended_in_one(world):
+    it = world(reads="[0]")
+    it.serve()
+    status, answer = it.publish("TaskCreated", {"task_id": 3, "title": "[A] B"}, Idempotency_Key="one")
+    assert status == 202, answer
+    again = it.publish("TaskCreated", {"task_id": 3, "title": "[A] B"}, Idempotency_Key="one")
+    assert again == (status, answer)
+    assert it.publish("TaskCreated", {"task_id": 3, "title": "[A] C"}, Idempotency_Key="one")[0] == 409
+    status, answer = it.publish("TaskCreated", {"task_id": 4, "area": "A", "title": "B"}, Commute_Event_Version="1")
+    assert status == 202, answer            # a producer that is ahead of the others
+    status, answer = it.publish("TaskCreated", {"task_id": 3, "title": 5})
+    assert status == 422 and "does not match version 0" in answer
+    wait_until(lambda: card(it, 3) and card(it, 4), what="the cards")
+    assert sorted(it.services.seen, key=lambda one: one["task_id"]) == [{"task_id": 3, "title": "[A] B"}, {"task_id": 4, "title": "[A] B"}]
+
+
+def test_two_that_say_another_version_are_both_named(world):
+    it = world()
+    it.serve()
+    status, answer = it.publish("TaskDone", {"event_version": 1, "payload": {"task_id": 1, "person": "x"}}, Commute_Event_Version="0")
+    assert status == 422
+    assert "Commute-Event-Version says 0, and event_version in the body says 1" in answer
+    status, answer = it.publish("TaskDone", {"event_version": 9, "payload": {"task_id": 1, "who": "x"}})
+    assert (status, "there is no version 9 of TaskDone" in answer) == (422, True)
+    assert it.publish("Nothing", {})[0] == 404
+
+
+def test_a_functional_event_is_delivered_as_a_call(world):
+    it = world()
+    it.serve()
+    status, answer = it.publish("TaskDone", {"payload": {"task_id": 5, "who": "ann"}}, Idempotency_Key="d")
+    assert status == 202, answer
+    assert it.publish("TaskDone", {"payload": {"task_id": 5, "who": "ann"}}, Idempotency_Key="d") == (status, answer)
+    wait_until(lambda: it.services.calls, what="the call")
+    assert it.services.calls == [{"task_id": 5, "who": "ann"}]
+
+
+# ---- there and back ----
+
+def writer(it, tasks=5):
+    """Writes one task after the other, again and again."""
+    numbers = itertools.count()
+
+    def write():
+        number = next(numbers)
+        assert it.put(1 + number % tasks, f"[Area {number}] Title {number}") == 200
+    return write
+
+
+def test_an_event_moves_to_the_next_version_and_back(world):
+    it = world()
+    it.serve()
+    write = writer(it)
+    for _ in range(12):
+        write()
+    status, answer = it.evolve(1)
+    assert status == 200, answer
+    done = it.until_moved("done", traffic=write)
+    by_name = {step["name"]: step["evidence"] for step in done["steps"]}
+    assert by_name["registered"]["figures"]["retained"] >= 12
+    assert by_name["registered"]["figures"]["generated"] == 200
+    assert by_name["registered"]["figures"]["failed"] == 0
+    assert "each comes back as it was" in by_name["registered"]["sentence"]
+    assert done["emitted"] == 1 and done["refused_below"] == 1
+    write()
+    number = it.services.tasks[1]["title"]
+    assert it.put(1, number) == 200
+    wait_until(lambda: "area" in (card(it, 1) or {}), what="a card of version 1")
+    assert f"[{card(it, 1)['area']}] {card(it, 1)['title']}" == number
+    said = it.versions()
+    assert said["emitted"] == 1 and said["may_go"] is True, said
+    assert {user["version"] for user in said["consumers"]} == {0, 1}
+    assert it.evolve(1)[0] == 409
+    assert it.publish("TaskCreated", {"task_id": 9, "title": "old"})[0] == 422
+    assert it.evolve(0)[0] == 200
+    done = it.until_moved("done", traffic=write)
+    assert done["emitted"] == 0
+    write()
+    assert it.versions()["emitted"] == 0
+
+
+def test_a_functional_event_moves_to_the_next_version(world):
+    it = world()
+    it.serve()
+    numbers = itertools.count(1)
+
+    def call():
+        assert it.call(json.dumps({"task_id": next(numbers), "who": "ann"}).encode())[0] == 202
+    call()
+    assert it.evolve(1, event="TaskDone")[0] == 200
+    it.until_moved("done", event="TaskDone", traffic=call)
+    made = next(numbers) - 1
+    wait_until(lambda: len(it.services.calls) == made, what="every call")
+    assert sorted(one["task_id"] for one in it.services.calls) == list(range(1, made + 1))
+    assert all(one["who"] == "ann" for one in it.services.calls)
+
+
+def test_the_copy_is_read_again_before_the_old_version_goes(world):
+    it = world(keep="gateway", reads="[0, 1]")
+    it.serve()
+    for task in range(1, 31):
+        assert it.put(task, f"[Area] Title {task}") == 200
+    assert it.evolve(1)[0] == 200
+    done = it.until_moved("done", traffic=lambda: it.put(1, "[Area] Other"))
+    assert done["emitted"] == 1
+    assert it.versions()["old"]["copy_rows"] == 0
+    assert it.read(17) == {"task_id": 17, "area": "Area", "title": "Title 17"}
+
+
+def test_steps_are_taken_one_by_one_and_back(world):
+    it = world()
+    it.serve()
+    write = writer(it)
+    write()
+    assert it.evolve(1, auto=False)[0] == 200
+    for step in ("old-registered", "registered", "producer"):
+        it.until_moved("ready", step)
+        assert it.say("advance")[0] == 200
+    it.until_moved("gate", "producer")
+    assert it.versions()["emitted"] == 1
+    assert it.say("rollback")[0] == 200
+    it.until_moved("paused", "producer")
+    assert it.versions()["emitted"] == 0
+    assert it.say("cancel")[0] == 200
+    it.until_moved("cancelled")
+    assert it.say("advance")[0] == 409
+    write()
+
+
+def test_kill_9_at_each_step_goes_on(world):
+    it = world()
+    it.serve()
+    write = writer(it)
+    write()
+    assert it.evolve(1, auto=False)[0] == 200
+    for step in ("old-registered", "registered", "producer", "drained", "clean"):
+        it.until_moved("ready", step, traffic=write)
+        it.kill()
+        it.serve()
+        it.until_moved("ready", step, traffic=write)
+        assert it.say("advance")[0] == 200
+        it.kill()
+        it.serve()
+    it.until_moved("done", traffic=write)
+    it.kill()
+    it.serve()
+    assert it.versions()["emitted"] == 1
+    write()
+    last = it.services.tasks[1]["title"]
+    wait_until(lambda: card(it, 1) and f"[{card(it, 1).get('area')}] {card(it, 1)['title']}" == last, what="the card of the last write")
+
+
+def test_the_plan_changes_nothing(world):
+    it = world()
+    it.serve()
+    status, plan = it.get("/plan/TaskCreated?to=1")
+    assert status == 200 and [step["name"] for step in plan["steps"]] == [
+        "contract", "old-registered", "registered", "consumers", "producer", "old-off", "drained", "clean"]
+    assert plan["steps"][0]["holds"] is True
+    assert it.moved() is None
+    assert it.get("/plan/TaskCreated?to=7")[0] == 404
+    assert it.get("/plan/TaskCreated?to=async")[0] == 400
+    assert it.get("/plan/TaskCreated?to=0")[0] == 409
