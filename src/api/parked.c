@@ -199,9 +199,7 @@ static void answer_one(struct api_request *request, void *user) {
         write_message(request, &message);
         const struct model_communication *communication = communication_of(request->api, &message);
         const struct model_event *event = communication && communication->async ? communication->async->event : NULL;
-        struct buffer CLEANUP(buffer_free) key = {0};
-        mask_key(&request->api->options.hash_key, event, record.key, &key);
-        json_member_bytes(writer, "key", buffer_bytes(&key));
+        json_member_bytes(writer, "key", record.key);   // of a personal key its pseudonym
         write_request(request, communication, record.request);
         json_member_u64(writer, "body_bytes", stored.body.size);
         if (body)

@@ -58,6 +58,9 @@ static void placement(struct buffer *text, const struct json *configuration, con
         const struct json *key = member(communication, "key") ? member(communication, "key") : member(event, "key");
         const struct json *partitions = member(event, "partitions");
         buffer_print(text, "key %.*s, ", key ? (int)json_text(key).size : 4, key ? json_text(key).data : "none");
+        const struct json *personal = member(event, "key_is_personal");
+        if (json_is(personal, JSON_BOOL) && json_bool(personal))        // records have its pseudonym, and views' tables
+                buffer_append(text, BYTES("which is personal, "));
         buffer_print(text, "%.*s partitions", partitions ? (int)json_text(partitions).size : 1,
                      partitions ? json_text(partitions).data : "?");
 }

@@ -130,7 +130,6 @@ registry_append contracts_append;               // user: the daemon
 // Finds an erasure that was under way. After the control thread's reader is open.
 MUST_USE bool erasing_open(struct daemon *daemon, struct error *error);
 void erasing_close(struct daemon *daemon);      // while the control thread, the views and the log still run
-
 // ---- reload.c ----
 // Reads the configuration and says what is wrong with it, or that nothing has changed. True: it may follow, the control thread drains,
 // and `ret_next` has the listeners of the next process. False: nothing has changed.

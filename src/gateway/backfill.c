@@ -267,8 +267,15 @@ static void refresh_row(struct walk *walk, const struct state_replica *replica, 
                 failure(walk, "too many keys are being read again");
 }
 
-static void sweep_row(struct walk *walk, const struct state_replica *replica) {
+static void sweep_row(struct walk *walk, const struct state_replica *stored, struct arena *arena) {
         struct data *data = walk->data;
+        struct state_replica clear = *stored;
+        const struct state_replica *replica = &clear;
+        struct error error;
+        if (!key_clear(data->gateway, data->event, stored->key, arena, &clear.key, &error)) {
+                failure(walk, error.text);
+                return;
+        }
         const struct overlay_row *newer = overlay_find(&data->overlay, replica->key);
         if (walk->kind == WALK_REFRESH) {
                 refresh_row(walk, replica, newer);
@@ -314,7 +321,7 @@ static void sweep(struct walk *walk) {
         }
         size_t at = 0;
         while (at < count && walk->in_flight < DATA_LOOKS_MAX / 2 && !walk->failed) {
-                sweep_row(walk, &rows[at]);
+                sweep_row(walk, &rows[at], &arena);
                 at += !walk->failed;
         }
         if (at) {

@@ -175,6 +175,14 @@ void call_forward(struct call *call) {
 
 // ---- the way in ----
 
+// Given twice, commute might know it by the one and the provider by the other.
+static bool is_given_once(const struct http_exchange *exchange, struct bytes name) {
+        size_t count = 0;
+        for (size_t i = 0; i < exchange->header_count; i++)
+                count += bytes_equal_ignore_case(exchange->headers[i].name, name);
+        return count == 1;
+}
+
 static bool identify(struct call *call, struct error *error) {
         const struct model_communication *communication = call->route->communication;
         struct http_exchange *exchange = call->exchange;
@@ -184,6 +192,8 @@ static bool identify(struct call *call, struct error *error) {
                 if (!identity.size || identity.size > RECORD_IDENTITY_MAX)
                         return error_set(error, ERROR_INVALID, "%s: expected 1 to %d bytes, got %zu", name, RECORD_IDENTITY_MAX,
                                          identity.size);
+                if (!is_given_once(exchange, bytes_of(name)))
+                        return error_set(error, ERROR_INVALID, "%s is given more than once", name);
         } else {
                 uint8_t random[16];
                 random_fill(random_real(), random, sizeof random);
@@ -221,9 +231,8 @@ static bool find_lane(struct call *call, struct bytes query, struct error *error
         request.query = values;
         if (!model_reference_value(&communication->key, &request, exchange->arena, &call->shard.key, error))
                 return error_wrap(error, "the lane's key %s", communication->key.text);
-        if (call->shard.key.size > RECORD_KEY_MAX)
-                return error_set(error, ERROR_LIMIT, "the lane's key has %zu bytes, at most %d are allowed", call->shard.key.size,
-                                 RECORD_KEY_MAX);
+        if (!key_check(call->route->gateway, key_event(call->route), call->shard.key, error))
+                return false;
         struct bytes parts[] = {bytes_of(communication->name), call->shard.key};
         call->shard.lane = hash128_of(&call->route->gateway->options.hash_key, HASH_LANE, parts, ARRAY_SIZE(parts));
         unsigned partition = (unsigned)(hash128_slot(&call->shard.lane) % communication->partitions);

@@ -269,7 +269,7 @@ static void build_without_key(struct capture *capture) {
                 }
                 key = event.key;
         } else if (!json_parse(capture->response.body, NULL, &capture->arena, &capture->answer, &error) ||
-                   !owners_key(capture, &key, &error) || key.size > RECORD_KEY_MAX) {
+                   !owners_key(capture, &key, &error) || !key_check(data->gateway, data->event, key, &error)) {
                 unknown(capture, true, "the owner's response does not have the row's key");
                 return;
         }
@@ -388,7 +388,9 @@ static void record_intent(struct capture *capture) {
         struct data *data = capture->claim.data;
         CLEANUP(buffer_free) struct buffer kept = {0};
         const struct http_exchange *exchange = capture->exchange;
-        if (!request_encode(data->communication, exchange->method, capture->target, exchange->headers, exchange->header_count, &kept,
+        if (data->event->is_personal)           // a target has the row's key, and who knows what else
+                buffer_print(&kept, "%s\n", target_source(capture->pattern));
+        else if (!request_encode(data->communication, exchange->method, capture->target, exchange->headers, exchange->header_count, &kept,
                             NULL))
                 buffer_print(&kept, "%.*s %.*s\n", BYTES_PRINT(exchange->method), BYTES_PRINT(capture->target));
         capture->owned = capture->key.size ? data_shard(data, capture->key, NULL) : &data->route->shards[0];
@@ -448,11 +450,12 @@ static struct capture *capture_new(struct data *data, struct http_exchange *exch
 
 void capture_begin(struct data *data, struct http_exchange *exchange, const struct target *pattern, struct bytes target) {
         struct capture *capture = capture_new(data, exchange, pattern, target);
+        struct error error;
         if (!captures_now(data, capture->key)) {
                 route_update_direct(data->route);       // nothing is captured any more: the next need not come here
                 capture_forward(data, TAKE(capture->exchange), capture->target);
                 end(capture);
-        } else if (capture->key.size > RECORD_KEY_MAX) {
+        } else if (!key_check(data->gateway, data->event, capture->key, &error)) {
                 refuse(capture, 413, "key-too-long", "the row's key has more bytes than a record takes");
         } else if (dirty_count(&data->dirty) >= DATA_DIRTY_MAX) {
                 refuse(capture, 503, "too-many-dirty", "too many writes have ended without an outcome; this one was not made");

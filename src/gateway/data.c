@@ -89,10 +89,13 @@ void data_release(struct data_claim *claim) {
 // ---- construction ----
 
 static bool restore_dirty(void *context, const struct state_dirty *dirty, struct error *error) {
-        (void)error;
         struct data *data = context;
+        struct arena CLEANUP(arena_free) arena = {0};
+        struct bytes key;
+        if (!key_clear(data->gateway, data->event, dirty->key, &arena, &key, error))
+                return false;
         // Whether it was being executed when the process ended nobody knows: `settle` counts from now.
-        dirty_mark(&data->dirty, dirty->key, dirty->position, data_now(data) + data_settle_ns(data));
+        dirty_mark(&data->dirty, key, dirty->position, data_now(data) + data_settle_ns(data));
         return true;
 }
 

@@ -30,7 +30,10 @@ struct copy data_copy(struct data *data, struct bytes key, struct arena *arena) 
         unsigned version = 0;
         if (!data_topic_known(data))
                 return (struct copy){.state = COPY_NOTHING};
-        if (!state_replica_get(data->gateway->state, data->topic_family, key, arena, &row, &error))
+        if (!key_check(data->gateway, data->event, key, &error))
+                return (struct copy){.state = COPY_NOTHING};
+        struct bytes stored = key_stored(data->gateway, data->event, key, arena);
+        if (!state_replica_get(data->gateway->state, data->topic_family, stored, arena, &row, &error))
                 return (struct copy){.state = error.code == ERROR_NOT_FOUND ? COPY_NOTHING : COPY_UNREADABLE};
         if (!row.tombstone && !event_version_of(data->gateway, data->event, row.schema_id, &version, &error)) {
                 struct event_state *state = event_state(data->gateway, data->event);

@@ -49,9 +49,8 @@ bool data_event_of(const struct data *data, struct bytes source, struct bytes ex
                 return false;
         if (!model_event_key(of, of->produces, &inputs, arena, &event.key, error))
                 return error_wrap(error, "the event's key");
-        if (event.key.size > RECORD_KEY_MAX)
-                return error_set(error, ERROR_LIMIT, "the event's key has %zu bytes, at most %d are allowed", event.key.size,
-                                 RECORD_KEY_MAX);
+        if (!key_check(gateway, of, event.key, error))
+                return error_wrap(error, "the event's key");
         if (expected_key.size && !bytes_equal(expected_key, event.key))
                 return other_key(gateway, of, event.key, expected_key, error);
         *ret_event = event;
@@ -274,7 +273,10 @@ bool data_delivery_render(struct owned_shard *owned, const struct record *record
         const struct template *unwrap = tombstone ? NULL : unwrap_of(communication->async, version);
         struct template_inputs inputs = gateway_inputs(owned->gateway);
         inputs.id = record->identity_text;
-        struct bytes document = tombstone ? key_document(data->event, record->key, arena) : event;
+        struct bytes key = {0};
+        if (tombstone && !key_clear(owned->gateway, data->event, record->key, arena, &key, error))
+                return false;
+        struct bytes document = tombstone ? key_document(data->event, key, arena) : event;
         if (!json_parse(document, NULL, arena, &inputs.event, error))
                 return error_wrap(error, "event");
         CLEANUP(buffer_free) struct buffer text = {0};

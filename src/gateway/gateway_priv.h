@@ -199,6 +199,16 @@ void event_used(struct gateway *gateway, const struct model_event *event, enum g
                 const char *format, ...) PRINTF_LIKE(5, 6);
 void versions_fill(const struct gateway *gateway, const struct model_event *event, struct gateway_versions *ret);
 
+// ---- key.c ----
+const struct model_event *key_event(const struct route *route);        // NULL: it has none
+// Whether a record can have the key. ERROR_LIMIT.
+MUST_USE bool key_check(const struct gateway *gateway, const struct model_event *event, struct bytes key, struct error *error);
+// As records and tables have it; it has been checked.
+struct bytes key_stored(const struct gateway *gateway, const struct model_event *event, struct bytes key, struct arena *arena);
+// The key itself, of what a record or a table has. ERROR_REJECTED, ERROR_CORRUPT.
+MUST_USE bool key_clear(const struct gateway *gateway, const struct model_event *event, struct bytes stored, struct arena *arena,
+                        struct bytes *ret_key, struct error *error);
+
 // ---- direct.c ----
 void route_update_direct(struct route *route);          // a shard's mode has changed, or is about to
 void route_look_direct(struct route *route);            // the same from time to time, while calls are not forwarded directly

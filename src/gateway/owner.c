@@ -150,7 +150,9 @@ static struct pending *append_record(struct owned_shard *owned, const struct rec
         struct gateway *gateway = owned->gateway;
         struct pending *pending = pending_new(gateway);
         struct record stamped = *record;
+        struct arena CLEANUP(arena_free) arena = {0};
         stamped.mapping = gateway->options.config_number;
+        stamped.key = key_stored(gateway, key_event(owned->route), record->key, &arena);
         record_encode(&stamped, &pending->bytes);
         size_t header_size = pending->bytes.size;
         buffer_append(&pending->bytes, body);

@@ -122,9 +122,8 @@ static bool find_lane(struct outside *outside, struct error *error) {
         inputs.event = outside->json;
         if (!model_event_key(outside->event, outside->version, &inputs, outside->exchange->arena, &call->shard.key, error))
                 return false;
-        if (call->shard.key.size > RECORD_KEY_MAX)
-                return error_set(error, ERROR_LIMIT, "the event's key has %zu bytes, at most %d are allowed", call->shard.key.size,
-                                 RECORD_KEY_MAX);
+        if (!key_check(outside->gateway, outside->event, call->shard.key, error))
+                return false;
         struct bytes parts[] = {bytes_of(communication->name), call->shard.key};
         call->shard.lane = hash128_of(&gateway->options.hash_key, HASH_LANE, parts, ARRAY_SIZE(parts));
         call->owned = &outside->route->shards[hash128_slot(&call->shard.lane) % communication->partitions];
@@ -305,8 +304,7 @@ static void take_data(struct outside *outside) {
         inputs.event = outside->json;
         publication->request = outside->call.shard;
         if (!model_event_key(outside->event, outside->version, &inputs, &posted->arena, &publication->request.key, &error) ||
-            (publication->request.key.size > RECORD_KEY_MAX &&
-             !error_set(&error, ERROR_LIMIT, "the event's key has more than %d bytes", RECORD_KEY_MAX))) {
+            !key_check(data->gateway, outside->event, publication->request.key, &error)) {
                 data_answer_error(outside->exchange, (unsigned)error_http_status(error.code), error_name(error.code), error.text);
                 posted_end(posted);
                 return;

@@ -569,6 +569,7 @@ void shard_state(const struct shard *shard, struct shard_state *ret) {
         *ret = shard->state;
         ret->mode = shard->mode;
         ret->epoch = shard->epoch;
+        ret->lanes = shard->lanes.count;
         ret->changing = shard->append.of != APPEND_IDLE || shard->plain_not_recorded;
         ret->provider_fails = shard->failing_lanes >= SHARD_FAILING_LANES;
         LIST_FOR_EACH(link, &shard->with_arrivals) {

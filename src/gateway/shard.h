@@ -232,6 +232,7 @@ struct shard_state {
         size_t lanes_left_async;        // of a switch async -> sync
         size_t calls_open, calls_indeterminate;
         size_t waiting, in_flight, parked;      // messages; in_flight: deliveries at the provider
+        size_t lanes;                   // in memory
         size_t held;                    // requests that wait for a fence or an epoch
         bool provider_fails;            // delivery is paused because the provider fails for all lanes
         uint16_t last_failure;          // HTTP status of the last failed delivery, 0: no response

@@ -144,7 +144,8 @@ static struct shard_message *admit(struct shard *shard, struct lane *lane, struc
 // The log does not keep up with the calls, or too many of them wait for their outcome: so does every caller then, who would not
 // without commute.
 static bool calls_pile_up(const struct shard *shard) {
-        if (shard->messages.count >= shard->options.max_backlog)
+        size_t async = shard->state.waiting + shard->state.parked;      // of a switch back to sync: they are not the calls' fault
+        if (shard->messages.count - async >= shard->options.max_backlog)
                 return true;
         if (list_empty(&shard->intents))
                 return false;
@@ -265,6 +266,7 @@ void shard_request(struct shard *shard, struct shard_request *request) {
         }
         if (lane_unknown(shard, lane)) {
                 request_answer(shard, request, SHARD_LOG_UNKNOWN, 0);
+                lane_moved(shard, lane);                // it may be new
                 return;
         }
         if (lane_held(shard, lane))

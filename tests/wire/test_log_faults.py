@@ -3,6 +3,7 @@
 
 The disk is a tmpfs of a mount namespace of its own, which outlives commute: `unshare --mount` needs root (CI has it)."""
 import contextlib
+import http.client
 import itertools
 import json
 import os
@@ -307,6 +308,20 @@ def test_an_identity_with_another_body_is_refused(make, provider):
     until_delivered(it, 1)
     assert it.call(b'{"task_id": 1, "number": 2}', Idempotency_Key="a")[0] == 409, "when it is delivered, too"
     assert provider.tasks() == [1]
+
+
+def test_an_identity_that_is_given_twice_is_refused(make, provider):
+    it = make()
+    it.serve()
+    connection = http.client.HTTPConnection("127.0.0.1", it.gateway, timeout=20 * SLOW)
+    connection.putrequest("POST", "/COMM-040/accruals")
+    for name, value in (("Idempotency-Key", "a"), ("Content-Length", "14"), ("idempotency-key", "b")):
+        connection.putheader(name, value)
+    connection.endheaders(b'{"task_id": 1}')
+    answer = connection.getresponse()
+    assert answer.status == 400 and "more than once" in json.loads(answer.read())["message"]
+    connection.close()
+    assert it.accounts()["admitted"] == 0 and provider.calls() == []
 
 
 def test_a_repeat_gets_the_first_answer_after_restarts(make, provider):

@@ -180,9 +180,10 @@ def test_what_is_parked_stays_parked_after_kill_9(serve, provider):
 def test_many_refused_messages_hold_up_nobody(serve, provider):
     """Refused ones alone look like a provider that refuses everybody; a success tells them apart, and does not wait for them."""
     it = serve(longest="3s")
-    provider.rule = lambda request: 422 if request.target == "/accruals" and request.json["task_id"] < 40 else None
+    provider.rule = everything(503)                             # until all are there: one alone would be about the message
     for task in range(40):
         accept(it, task)
+    provider.rule = lambda request: 422 if request.target == "/accruals" and request.json["task_id"] < 40 else None
     wait_until(lambda: it.status()["provider_fails"], what="delivery to pause")
     time.sleep(1)
     assert it.parked() == []
@@ -201,14 +202,28 @@ def test_many_refused_messages_hold_up_nobody(serve, provider):
     assert [len(page) for page in pages] == [15, 15, 10] and sum(pages, []) == sorted(set(sum(pages, [])))
 
 
+def test_two_lanes_of_refused_messages_and_nothing_else_park(serve, provider):
+    it = serve()
+    provider.rule = everything(503)
+    accept(it, 1)
+    accept(it, 2)
+    wait_until(lambda: {request.json["task_id"] for request in provider.calls()} == {1, 2}, what="both to be tried")
+    provider.rule = everything(422)
+    asked = len(provider.calls())
+    wait_until(lambda: len(it.parked()) == 2, what="both to be parked")
+    assert len(provider.calls()) - asked <= 2 * 11, "ten refusals each (and what was under way)"
+    assert all(row["status"] == 422 for row in it.parked())
+
+
 # ---- the provider fails for everybody ----
 
 @pytest.mark.parametrize("status", [400, 404, 500, 503])
 def test_a_provider_that_refuses_everything_parks_nothing(serve, provider, status):
     it = serve()
-    provider.rule = everything(status)
+    provider.rule = everything(503)
     for task in range(30):
         accept(it, task)
+    provider.rule = everything(status)
     wait_until(lambda: it.status()["provider_fails"], what="delivery to pause")
     time.sleep(0.4)
     asked = len(provider.calls())

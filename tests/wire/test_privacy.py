@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pseudonyms, personal values that are never shown, erasure, and the search for what is left."""
+import http.server
 import itertools
 import json
 import os
@@ -473,3 +474,168 @@ def test_what_is_parked_is_shown_by_pointers_and_hashes(platform):
     masks = {one["payload"]["manager_email"] for one in shown}
     assert len(masks) == 1 and masks.pop().startswith("(personal, "), shown     # the same value, the same hash
     assert MANAGERS[0]["work_email"] not in everything_told(it)
+
+
+# ---- keys ----
+
+KEYED = {"type": "object", "required": ["staff_login", "rank"], "additionalProperties": False,
+         "properties": {"staff_login": {"type": "string", "x-pii": True}, "rank": {"type": "integer"}}}
+KEYED_CONFIG = """\
+listen: {{gateway: "127.0.0.1:{gateway}", registry: "127.0.0.1:{registry}", control: "127.0.0.1:{control}"}}
+data: data
+services:
+  staff: {{url: "http://127.0.0.1:{owner}"}}
+  portal: {{url: "http://127.0.0.1:{reader}"}}
+events:
+  Ranked:
+    from: staff
+    topic: ranks
+    schemas: Ranked.v*.json
+    key: /staff_login
+    {personal}
+    capture: ["PUT /managers/{{staff_login}}", "DELETE /managers/{{staff_login}}"]
+    backfill: GET /managers?after={{cursor}}
+    read: GET /managers/{{staff_login}}
+communications:
+  COMM-010:
+    data: staff -> portal
+    initially: async
+    pull: GET /managers/{{staff_login}}
+    async: {{event: Ranked, {kept}}}
+defaults: {{partitions: 2, settle: 300ms, timeout: 1s, reconcile: {reconcile}, retry: {{first: 20ms, longest: 200ms}}}}
+"""
+
+
+class Ranks(Owner):
+    """Rows by a text, as the event is."""
+
+    def act(self, server, path, key, body):
+        if self.command == "GET" and path.path == "/managers":
+            return 200, {"items": [server.rows[key] for key in sorted(server.rows)], "next": None}
+        key = urllib.parse.unquote(key)
+        if self.command == "PUT":
+            server.rows[key] = body
+            return 200, {"saved": True}
+        if self.command == "DELETE":
+            return (204, None) if server.rows.pop(key, None) else (404, {"error": "no such manager"})
+        return (200, server.rows[key]) if key in server.rows else (404, {"error": "no such manager"})
+
+    do_GET = do_PUT = do_DELETE = Owner.work
+
+
+class Seen(http.server.BaseHTTPRequestHandler):
+    """Takes what is delivered."""
+    protocol_version = "HTTP/1.1"
+
+    def work(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.seen.append((self.command, urllib.parse.unquote(self.path.split("/")[-1])))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_PUT = do_DELETE = work
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def keyed(commute, start, tmp_path, free_port):
+    """keyed(kept) is commute with an event whose key is a login."""
+    owner, reader = Service(Ranks), Service(Seen)
+    (tmp_path / "Ranked.v0.json").write_text(json.dumps(KEYED))
+    it = Commute(commute, start, tmp_path, (free_port(), free_port(), free_port()), "")
+    it.owner, it.reader = owner, reader
+
+    def begin(kept="keep: gateway", reconcile="1h", personal=""):
+        it.config.write_text(KEYED_CONFIG.format(gateway=it.gateway, registry=it.registry, control=it.control, owner=owner.port,
+                                                 reader=reader.port, kept=kept, reconcile=reconcile, personal=personal))
+        it.serve()
+        return it
+    yield begin
+    for server in (owner, reader):
+        server.shutdown()
+        server.server_close()
+
+
+LOGINS = [f"quast/{i} Zoë" for i in range(10)]
+
+
+def write(it, method, login, rank=None):
+    body = None if rank is None else json.dumps({"staff_login": login, "rank": rank})
+    return ask(it.gateway, method, f"/staff/managers/{urllib.parse.quote(login, safe='')}", body)[0]
+
+
+def stored_keys(it):
+    """Keys as the tables of state.db have them, and headers of records."""
+    with sqlite3.connect(it.data / "state.db") as db:
+        keys = {row[0] for table in ("lane", "replica", "dirty") for row in db.execute(f"SELECT key FROM {table}")}
+    with sqlite3.connect(it.data / "log.db") as db:
+        headers = [row[0] for row in db.execute("SELECT header FROM record")]
+    return keys, headers
+
+
+def test_a_personal_key_is_nowhere_but_in_bodies(keyed):
+    it = keyed()
+    for rank, login in enumerate(LOGINS):
+        assert write(it, "PUT", login, rank) == 200
+    assert write(it, "DELETE", LOGINS[0]) == 204
+    for restarted in (False, True):
+        if restarted:
+            it.kill()
+            it.serve()
+        for rank, login in enumerate(LOGINS[1:], 1):
+            status, _, body = ask(it.gateway, "GET", f"/COMM-010/managers/{urllib.parse.quote(login, safe='')}")
+            assert status == 200 and json.loads(body) == {"staff_login": login, "rank": rank}
+        assert ask(it.gateway, "GET", f"/COMM-010/managers/{urllib.parse.quote(LOGINS[0], safe='')}")[0] == 404
+    it.process.stop()
+    keys, headers = stored_keys(it)
+    assert len(keys) == len(LOGINS)
+    for login in LOGINS:
+        for form in encodings(login):
+            assert not any(form.decode() in key for key in keys)
+            assert not any(form in header for header in headers)
+
+
+def test_a_tombstone_of_a_personal_key_reaches_the_reader(keyed):
+    it = keyed('keep: portal, deliver: "PUT /ranks/{staff_login}"')
+    for method, login, rank in (("PUT", LOGINS[1], 1), ("PUT", LOGINS[2], 2), ("DELETE", LOGINS[1], None)):
+        assert write(it, method, login, rank) in (200, 204)
+    wait_until(lambda: len(it.reader.seen) == 3, 20, "three deliveries")
+    assert sorted(it.reader.seen) == [("DELETE", LOGINS[1]), ("PUT", LOGINS[1]), ("PUT", LOGINS[2])]
+
+
+def test_a_reconciliation_finds_rows_by_their_personal_keys(keyed):
+    it = keyed(reconcile="1s")
+    for rank, login in enumerate(LOGINS):
+        assert write(it, "PUT", login, rank) == 200
+    del it.owner.rows[LOGINS[4]]                        # behind commute's back
+    it.owner.rows[LOGINS[5]] = {"staff_login": LOGINS[5], "rank": 500}
+
+    def repaired():
+        gone = ask(it.gateway, "GET", f"/COMM-010/managers/{urllib.parse.quote(LOGINS[4], safe='')}")[0] == 404
+        row = ask(it.gateway, "GET", f"/COMM-010/managers/{urllib.parse.quote(LOGINS[5], safe='')}")[2]
+        return gone and json.loads(row)["rank"] == 500
+    wait_until(repaired, 20, "the reconciliation to repair both")
+    told = json.dumps(it.get("/status/COMM-010")[1], ensure_ascii=False)
+    assert "(personal, " in told and "quast" not in told
+
+
+def test_a_key_cannot_become_personal_once_lanes_have_records(keyed, tmp_path):
+    (tmp_path / "Ranked.v0.json").write_text(json.dumps({**KEYED, "properties": {"staff_login": {"type": "string"},
+                                                                                  "rank": {"type": "integer"}}}))
+    it = keyed()
+    assert write(it, "PUT", LOGINS[0], 1) == 200
+    it.process.stop()
+    it.config.write_text(it.config.read_text().replace("    key: /staff_login\n", "    key: /staff_login\n    personal: [/staff_login]\n"))
+    process = it.serve(wait=False)
+    assert process.wait(10) == 75 and "which is personal" in process.stderr()
+
+
+def test_a_personal_key_has_a_limit(keyed):
+    it = keyed()
+    assert write(it, "PUT", "x" * 174, 1) == 200
+    assert write(it, "PUT", "x" * 175, 1) == 413
+    assert ask(it.gateway, "GET", f"/COMM-010/managers/{'x' * 174}")[0] == 200
+    assert ask(it.gateway, "GET", f"/COMM-010/managers/{'x' * 200}")[0] == 404

@@ -176,14 +176,6 @@ def test_a_second_signal_ends_at_once(commute_with, provider):
     assert "cut-short" in process.stderr()
 
 
-def test_sighup_is_refused_by_name(commute_with):
-    it = commute_with()
-    process = it.serve()
-    process.child.send_signal(signal.SIGHUP)
-    wait_until(lambda: "reload-refused" in process.stderr(), what="the refusal")
-    assert it.call()[0] == 201
-
-
 def test_starts_again_after_kill_9(commute_with):
     it = commute_with()
     process = it.serve()

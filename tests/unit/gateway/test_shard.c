@@ -517,6 +517,22 @@ static void recorded_calls_that_pile_up_go_plain(void **unused) {
         end();
 }
 
+static void a_backlog_of_messages_makes_no_call_go_plain(void **unused) {
+        (void)unused;
+        begin(LANE_ASYNC, true);
+        for (uint8_t i = 1; i <= BACKLOG; i++) {
+                request(i, 1, 1);
+                record(RECORD_MESSAGE, APPEND_DURABLE);
+        }
+        struct error error;
+        assert_true(shard_switch(rt.shard, LANE_RECORD, &error));
+        record(RECORD_EPOCH, APPEND_DURABLE);
+        request(100, 1, 100);                           // a lane without a backlog is sync at once, with records
+        assert_int_equal(rt.forwards + rt.steps_back, 0);
+        record(RECORD_INTENT, APPEND_DURABLE);
+        end();
+}
+
 static void calls_do_not_wait_for_a_slow_log_for_longer_than_a_second(void **unused) {
         (void)unused;
         begin(LANE_RECORD, true);
@@ -638,6 +654,23 @@ static void callers_do_not_wait_for_a_log_that_hangs(void **unused) {
         record(RECORD_LANE_EPOCH, APPEND_DURABLE);
         request(2, 1, 1);
         record(RECORD_INTENT, APPEND_DURABLE);
+        end();
+}
+
+static void lanes_of_requests_that_were_not_taken_are_not_kept(void **unused) {
+        (void)unused;
+        begin(LANE_RECORD, true);
+        struct error error;
+        assert_true(shard_switch(rt.shard, LANE_ASYNC, &error));
+        pass(1000);                                     // the log does not say what became of it
+        for (uint8_t i = 1; i <= 10; i++) {
+                request(i, 1, i);
+                assert_int_equal(rt.answer, SHARD_LOG_UNKNOWN);
+        }
+        struct shard_state state;
+        shard_state(rt.shard, &state);
+        assert_int_equal(state.lanes, 0);
+        record(RECORD_EPOCH, APPEND_DURABLE);
         end();
 }
 
@@ -799,12 +832,14 @@ int main(void) {
                 cmocka_unit_test(max_backlog_counts_what_the_views_have_not_passed),
                 cmocka_unit_test(repeats_cost_the_log_a_record_a_second),
                 cmocka_unit_test(recorded_calls_that_pile_up_go_plain),
+                cmocka_unit_test(a_backlog_of_messages_makes_no_call_go_plain),
                 cmocka_unit_test(calls_do_not_wait_for_a_slow_log_for_longer_than_a_second),
                 cmocka_unit_test(nothing_is_admitted_while_the_views_cannot_be_read),
                 cmocka_unit_test(a_switch_holds_its_lanes_until_its_record_is_durable),
                 cmocka_unit_test(a_lane_with_a_backlog_stays_async_until_it_is_drained),
                 cmocka_unit_test(a_log_that_refuses_at_once_is_not_asked_in_a_circle),
                 cmocka_unit_test(callers_do_not_wait_for_a_log_that_hangs),
+                cmocka_unit_test(lanes_of_requests_that_were_not_taken_are_not_kept),
                 cmocka_unit_test(a_shard_is_quiet_when_nothing_is_remembered),
                 cmocka_unit_test(data_is_not_captured_while_plain_and_delivered_in_every_other_mode),
                 cmocka_unit_test(a_kept_event_is_settled_by_its_own_record),
