@@ -57,4 +57,4 @@ class Through(Platform):
         return self.commute.get(f"/status/{communication}")[1]
 
     def settled(self, *communications):
-        return not any(self.status(each)[name] for each in communications for name in UNSETTLED)
+        return not any(self.status(each).get(name) for each in communications for name in UNSETTLED)
