@@ -137,7 +137,8 @@ bool needles_new(const struct bytes *values, size_t count, struct needles **ret_
                 if (values[i].size == 0)
                         return error_set(error, ERROR_INVALID, "value %zu is empty", i + 1);
                 if (values[i].size > NEEDLE_MAX)
-                        return error_set(error, ERROR_LIMIT, "value %zu has %zu bytes: up to %d are allowed", i + 1, values[i].size, NEEDLE_MAX);
+                        return error_set(error, ERROR_LIMIT, "value %zu has %zu bytes: up to %d are allowed", i + 1, values[i].size,
+                                         NEEDLE_MAX);
         }
         struct needles *needles = must_calloc(1, sizeof *needles);
         needles->values = must_calloc(count, sizeof *needles->values);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // `commute privacy …`: erasures of a running commute.
+#include "cli/cli_priv.h"
+
 #include <stdio.h>
 #include <time.h>
 
-#include "cli/cli_priv.h"
 #include "cli/client.h"
 #include "json/writer.h"
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `commute privacy scan`: the files of the data folder as bytes, read here; records, rows and snapshots, which the running commute
 // reads. Secrets of the folder (the keys and the token) are left out. Values are named by their number.
+#include "cli/cli_priv.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +11,6 @@
 #include <time.h>
 
 #include "base/needles.h"
-#include "cli/cli_priv.h"
 #include "cli/client.h"
 #include "json/writer.h"
 #include "model/model.h"
@@ -69,7 +70,8 @@ static bool read_values(struct looking *looking, const char *path, struct error 
         bool failed = ferror(file);
         fclose(file);
         if (failed || text.size > VALUES_FILE_MAX)
-                return error_set(error, failed ? ERROR_IO : ERROR_LIMIT, "%s: cannot be read, or more than %d bytes", path, VALUES_FILE_MAX);
+                return error_set(error, failed ? ERROR_IO : ERROR_LIMIT, "%s: cannot be read, or more than %d bytes", path,
+                                 VALUES_FILE_MAX);
         for (size_t at = 0; at < text.size;) {
                 const char *end = memchr(text.data + at, '\n', text.size - at);
                 size_t size = end ? (size_t)(end - text.data) - at : text.size - at;

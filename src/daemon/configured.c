@@ -50,7 +50,7 @@ static bool has_records(struct state_reader *reader, const char *name, bool *ret
 }
 
 // What places a message in its lane and shard: "key $body/task_id, 8 partitions".
-static void placement(struct buffer *text, const struct json *configuration, const char *name) {
+static void placement(struct buffer *text, const struct json *configuration, const char *name, bool personal) {
         const struct json *communication = member(member(configuration, "communications"), name);
         const struct json *event_name = member(member(communication, "async"), "event");
         const struct json *event = json_is(event_name, JSON_STRING)
@@ -58,24 +58,43 @@ static void placement(struct buffer *text, const struct json *configuration, con
         const struct json *key = member(communication, "key") ? member(communication, "key") : member(event, "key");
         const struct json *partitions = member(event, "partitions");
         buffer_print(text, "key %.*s, ", key ? (int)json_text(key).size : 4, key ? json_text(key).data : "none");
-        const struct json *personal = member(event, "key_is_personal");
-        if (json_is(personal, JSON_BOOL) && json_bool(personal))        // records have its pseudonym, and views' tables
+        if (personal)                           // records have its pseudonym, and so have the views' tables
                 buffer_append(text, BYTES("which is personal, "));
         buffer_print(text, "%.*s partitions", partitions ? (int)json_text(partitions).size : 1,
                      partitions ? json_text(partitions).data : "?");
 }
 
-static bool allows(const struct model *next, const struct json *before, const struct json *now, struct state_reader *reader,
+// A configuration of before: its JSON, and the events whose key was personal (a list of names; NULL: the model's own).
+struct before {
+        const struct json *configuration, *personal_keys;
+        const struct model *model;              // NULL: personal_keys say
+};
+
+static bool was_personal(const struct before *before, const struct model_event *event) {
+        if (before->model) {
+                const struct model_event *old = model_event_find(before->model, bytes_of(event->name));
+                return old && old->key_is_personal;
+        }
+        if (!json_is(before->personal_keys, JSON_ARRAY))
+                return false;
+        JSON_FOR_EACH(name, before->personal_keys)
+                if (json_is(name, JSON_STRING) && bytes_equal(json_text(name), bytes_of(event->name)))
+                        return true;
+        return false;
+}
+
+static bool allows(const struct model *next, const struct before *before, const struct json *now, struct state_reader *reader,
                    struct error *error) {
         for (size_t i = 0; i < next->communication_count; i++) {
                 const char *name = next->communications[i].name;
                 struct buffer CLEANUP(buffer_free) was = {0};
                 struct buffer CLEANUP(buffer_free) is = {0};
                 bool has;
-                if (!member(member(before, "communications"), name))
+                if (!member(member(before->configuration, "communications"), name))
                         continue;
-                placement(&was, before, name);
-                placement(&is, now, name);
+                const struct model_async *async = next->communications[i].async;
+                placement(&was, before->configuration, name, async && was_personal(before, async->event));
+                placement(&is, now, name, async && async->event->key_is_personal);
                 if (bytes_equal(buffer_bytes(&was), buffer_bytes(&is)))
                         continue;
                 if (!has_records(reader, name, &has, error))
@@ -96,7 +115,8 @@ bool configured_allows(struct daemon *daemon, struct error *error) {
         if (!json_parse(buffer_bytes(&daemon->last_config), NULL, &arena, &before, error) ||
             !json_parse(daemon->model->canonical, NULL, &arena, &now, error))
                 return error_wrap(error, "the last CONFIG record");
-        return allows(daemon->model, member(before, "configuration"), now, views_reader(daemon->views), error);
+        struct before last = {.configuration = member(before, "configuration"), .personal_keys = member(before, "personal_keys")};
+        return allows(daemon->model, &last, now, views_reader(daemon->views), error);
 }
 
 bool configured_follows(struct daemon *daemon, const struct model *next, struct state_reader *reader, struct error *error) {
@@ -105,5 +125,5 @@ bool configured_follows(struct daemon *daemon, const struct model *next, struct 
         if (!json_parse(daemon->model->canonical, NULL, &arena, &before, error) ||
             !json_parse(next->canonical, NULL, &arena, &now, error))
                 return false;
-        return allows(next, before, now, reader, error);
+        return allows(next, &(struct before){.configuration = before, .model = daemon->model}, now, reader, error);
 }

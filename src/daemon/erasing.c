@@ -55,8 +55,8 @@ static bool run_program(struct daemon *daemon, size_t program, struct bytes *bod
         options.loop = erasing->loop;
         if (!erasing->converter && !converter_new(&options, &erasing->converter, error))
                 return error_wrap(error, "converter");
-        struct running running = {.conversion = {.chain = {program}, .chain_count = 1, .input = *body, .done = converted}, .loop = erasing->loop,
-                                  .arena = arena};
+        struct running running = {.conversion = {.chain = {program}, .chain_count = 1, .input = *body, .done = converted},
+                                  .loop = erasing->loop, .arena = arena};
         running.conversion.user = &running;
         struct starting starting = {.timer.fire = begin_conversion, .converter = erasing->converter, .conversion = &running.conversion};
         loop_timer_set(erasing->loop, &starting.timer, 0);

@@ -17,8 +17,9 @@ static char *path_in(const char *folder, const char *name) {
         return buffer_take_text(&text);
 }
 
-// {"format":1,"hash":"…","pseudonym_key":"…","configuration":{…}}; pseudonym_key is the fingerprint of the key in force, which
-// must not change: nobody could resolve the pseudonyms of before.
+// {"format":1,"hash":"…","pseudonym_key":"…","personal_keys":[…],"configuration":{…}}. pseudonym_key is the fingerprint of the key in
+// force, which must not change: nobody could resolve the pseudonyms of before. personal_keys: events whose key records do not have
+// in clear.
 static bool fold_config(struct daemon *daemon, const struct record *record, struct bytes body, struct error *error) {
         struct arena CLEANUP(arena_free) arena = {0};
         const struct json *root;
@@ -144,6 +145,12 @@ static bool append_config(struct daemon *daemon, struct error *error) {
         json_member_u64(&writer, "format", 1);
         json_member_text(&writer, "hash", daemon->model->hash_text);
         json_member_text(&writer, "pseudonym_key", pseudonym_key);
+        json_key(&writer, "personal_keys");
+        json_begin_array(&writer);
+        for (size_t i = 0; i < daemon->model->event_count; i++)
+                if (daemon->model->events[i].key_is_personal)
+                        json_string_text(&writer, daemon->model->events[i].name);
+        json_end_array(&writer);
         json_key(&writer, "configuration");
         json_raw(&writer, daemon->model->canonical);
         json_end_object(&writer);

@@ -32,15 +32,18 @@ static void refuse_configuration(struct daemon *daemon, const char *path, const 
                 SAY(&daemon->say, ERROR, "reload-refused", {"more", SAY_NUMBER(problems->omitted)});
 }
 
+static bool same_secret(const char *before, const char *now) {
+        return !before == !now && (!before || strcmp(before, now) == 0);
+}
+
 // The configuration's hash says all but what secrets are.
 static bool is_same(const struct model *a, const struct model *b) {
         if (strcmp(a->hash_text, b->hash_text) != 0)
                 return false;
-        for (size_t i = 0; i < a->service_count; i++) {
-                const char *before = a->services[i].bearer, *now = b->services[i].bearer;
-                if (!before != !now || (before && strcmp(before, now) != 0))
+        for (size_t i = 0; i < a->service_count; i++)
+                if (!same_secret(a->services[i].bearer, b->services[i].bearer) ||
+                    !same_secret(a->services[i].token, b->services[i].token))
                         return false;
-        }
         return true;
 }
 

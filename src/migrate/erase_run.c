@@ -124,10 +124,10 @@ static bool unsettled(void *context, const struct state_unsettled_version *row, 
         struct erase_stream stream = erase_stream_of(looking->state, looking->options, info.name);
         if (stream.kind != ERASE_TOPIC || row->schema_id == stream.emitted_schema || row->schema_id == 0)
                 return true;
-        return error_set(error, ERROR_CONFLICT, "%s: %" PRIu64 " message%s of an older version than %u %s %s in %.*s, the first at position %"
-                         PRIu64 ": it must be settled first", stream.event->name, row->count, row->count == 1 ? "" : "s", stream.emitted,
-                         row->count == 1 ? "is" : "are", ledger_account_name((enum ledger_state)row->state), BYTES_PRINT(info.name),
-                         row->first);
+        return error_set(error, ERROR_CONFLICT, "%s: %" PRIu64 " message%s of an older version than %u %s %s in %.*s, the first at"
+                         " position %" PRIu64 ": it must be settled first", stream.event->name, row->count, row->count == 1 ? "" : "s",
+                         stream.emitted, row->count == 1 ? "is" : "are", ledger_account_name((enum ledger_state)row->state),
+                         BYTES_PRINT(info.name), row->first);
 }
 
 static bool indeterminate_call(const struct erase_options *options, struct state_reader *reader, const struct model_event *event,
@@ -149,8 +149,8 @@ static bool indeterminate_call(const struct erase_options *options, struct state
                         return false;
                 for (size_t j = 0; j < count; j++)
                         if (held[j].offset < 0)
-                                return error_set(error, ERROR_CONFLICT, "%s: the call of %s at position %" PRIu64 " is indeterminate and may "
-                                                 "have to be sent again: settle it first (commute parked)", event->name,
+                                return error_set(error, ERROR_CONFLICT, "%s: the call of %s at position %" PRIu64 " is indeterminate and"
+                                                 " may have to be sent again: settle it first (commute parked)", event->name,
                                                  communication->name, held[j].position);
         }
         return true;
@@ -162,13 +162,14 @@ bool erase_may_begin(const struct erase_options *options, struct state_reader *r
                 const struct model_event *event = state->events[i];
                 unsigned emitted = options->ops->emitted(options->user, event);
                 if (!event->is_personal)
-                        return error_set(error, ERROR_CONFLICT, "%s: no version of it has personal values: tag them in its schemas, or name "
-                                         "them in `personal`", event->name);
+                        return error_set(error, ERROR_CONFLICT, "%s: no version of it has personal values: tag them in its schemas, or"
+                                         " name them in `personal`", event->name);
                 if (event->versions[emitted].personal_count > 0)
-                        return error_set(error, ERROR_CONFLICT, "%s: version %u, which is emitted, has personal values itself: evolve it to "
-                                         "one without first (commute evolve)", event->name, emitted);
+                        return error_set(error, ERROR_CONFLICT, "%s: version %u, which is emitted, has personal values itself: evolve it"
+                                         " to one without first (commute evolve)", event->name, emitted);
                 if (!options->ops->schema_id(options->user, event, emitted))
-                        return error_set(error, ERROR_CONFLICT, "%s: version %u, which is emitted, is not registered", event->name, emitted);
+                        return error_set(error, ERROR_CONFLICT, "%s: version %u, which is emitted, is not registered", event->name,
+                                         emitted);
                 if (!indeterminate_call(options, reader, event, error))
                         return false;
         }

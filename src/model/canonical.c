@@ -141,7 +141,6 @@ static void write_mapping(struct json_writer *writer, const char *key, const str
 
 static void write_versions(struct json_writer *writer, const struct model *model, const struct model_event *event) {
         json_member_u64(writer, "produces", event->produces);
-        json_member_boolean(writer, "key_is_personal", event->key_is_personal);
         json_key(writer, "personal");
         json_begin_array(writer);
         for (size_t i = 0; i < event->personal_count; i++)

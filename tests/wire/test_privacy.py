@@ -88,7 +88,9 @@ TASK_UP = """\
 FORMS = """\
       versions:
         1:
-          wrap: {event_id: $sequence, payload: {task_id: $body/task_id, manager_ref: {$pseudonym: {purpose: accruals, of: $body/manager_email}}}}
+          wrap:
+            event_id: $sequence
+            payload: {task_id: $body/task_id, manager_ref: {$pseudonym: {purpose: accruals, of: $body/manager_email}}}
           unwrap: {task_id: $event/payload/task_id, manager_email: {$resolve: {purpose: accruals, of: $event/payload/manager_ref}}}"""
 
 
@@ -340,7 +342,8 @@ def scan(it, *arguments, values=None):
     if values is not None:
         (it.folder / "values").write_text("".join(value + "\n" for value in values))
         arguments += ("--values", it.folder / "values")
-    ran = subprocess.run([it.program, "privacy", "scan", "-c", it.config, "--json", *arguments], capture_output=True, text=True, check=False)
+    ran = subprocess.run([it.program, "privacy", "scan", "-c", it.config, "--json", *arguments], capture_output=True, text=True,
+                         check=False)
     assert ran.returncode in (0, 1), ran.stdout + ran.stderr
     for value in values or ():
         assert value not in ran.stdout
@@ -406,7 +409,8 @@ def test_the_search_finds_what_was_deleted_and_what_is_in_snapshots(platform):
     ((), 65, "nothing to look for"), (("--values", "/nonexistent"), 66, "/nonexistent"), (("x" * 1025,), 65, "value 1 has 1025 bytes")])
 def test_a_search_that_cannot_be_says_why(platform, arguments, status, what):
     platform.serve()
-    ran = subprocess.run([platform.program, "privacy", "scan", "-c", platform.config, *arguments], capture_output=True, text=True, check=False)
+    ran = subprocess.run([platform.program, "privacy", "scan", "-c", platform.config, *arguments], capture_output=True, text=True,
+                         check=False)
     assert ran.returncode == status and what in ran.stderr, ran
     assert "x" * 100 not in ran.stderr
 
@@ -416,8 +420,8 @@ def test_a_search_that_cannot_be_says_why(platform, arguments, status, what):
 def everything_told(it):
     """All that commute answers to those who run it, and all that it has printed."""
     told = []
-    for path in ("/status", "/status/COMM-010", "/status/COMM-040", "/parked", "/migrations", "/migrations/COMM-010", "/migrations/COMM-040",
-                 "/config", "/metrics", "/proof/COMM-010", "/proof/COMM-040", "/privacy/erase", "/plan/COMM-040?to=sync",
+    for path in ("/status", "/status/COMM-010", "/status/COMM-040", "/parked", "/migrations", "/migrations/COMM-010",
+                 "/migrations/COMM-040", "/config", "/metrics", "/proof/COMM-010", "/proof/COMM-040", "/privacy/erase", "/plan/COMM-040?to=sync",
                  "/plan/COMM-010?to=pull"):
         told.append(json.dumps(it.get(path)[1], ensure_ascii=False))
     for row in it.get("/parked")[1]["parked"]:

@@ -20,7 +20,8 @@ static bool see(void *context, size_t value, size_t offset, size_t size) {
         return seen->count < 64;
 }
 
-static const struct bytes values[] = {BYTES("Zoë Quast"), BYTES("a/b \"c\""), BYTES("7"), BYTES("ludmilla@example.org"), BYTES("Я\xf0\x9f\x98\x80x")};
+static const struct bytes values[] = {BYTES("Zoë Quast"), BYTES("a/b \"c\""), BYTES("7"), BYTES("ludmilla@example.org"),
+                                      BYTES("Я\xf0\x9f\x98\x80x")};
 
 static struct needles *made(void) {
         struct needles *needles = NULL;
