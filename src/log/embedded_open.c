@@ -306,7 +306,8 @@ static const struct log_backend embedded_backend = {
         .close = close_log, .id = get_id, .stream = embedded_stream_get, .stream_count = embedded_stream_count,
         .stream_info = embedded_stream_info, .append = embedded_append, .append_wait = embedded_append_wait,
         .step = embedded_step, .broken = is_broken, .reopen = embedded_reopen, .resolve = resolve, .trim = embedded_trim,
-        .rewrite = embedded_rewrite, .sweep = embedded_sweep, .snapshot_write = embedded_snapshot_write, .stats = get_stats, .last_position = last_position,
+        .rewrite = embedded_rewrite, .sweep = embedded_sweep, .snapshot_write = embedded_snapshot_write, .stats = get_stats,
+        .last_position = last_position,
         .reader_open = embedded_reader_open, .reader_close = embedded_reader_close, .read = embedded_read,
         .first_position = embedded_first_position, .snapshot_read = embedded_snapshot_read,
 };

@@ -9,7 +9,10 @@
 
 #include "migrate/where.h"
 
-enum { VIEWS_NEAR = 5000 };                      // positions behind the log's end that steady traffic explains
+enum {
+        VIEWS_NEAR = 5000,                      // positions behind the log's end that steady traffic explains
+        AGAIN_MS = 10000,                       // between two proofs that fail
+};
 #define NOTHING_TO_UNDO "nothing to undo"
 
 static const struct model_event *event_of(const struct migrate_view *view) {
@@ -79,7 +82,11 @@ static void proved(struct migrate_proof *proof) {
 static enum migrate_verdict act_proved(struct migration *migration, bool old_only, struct migrate_evidence *evidence) {
         const struct migrate_options *options = &migration->migrate->options;
         struct migrate_proof *proof = &migration->proof;
+        if (migration->phase == 1 && proof->ended && (proof->failed || proof->broken) &&
+            (uint64_t)migration->view.now_ms - migration->base >= AGAIN_MS)
+                migration->phase = 0;                   // a person may have mended it
         if (migration->phase == 0 && !migration->proving) {
+                migration->base = (uint64_t)migration->view.now_ms;
                 *proof = (struct migrate_proof){
                         .event = migration->subject.event, .from = migration->subject.from, .to = migration->subject.to,
                         .old_only = old_only, .done = proved,
@@ -97,7 +104,6 @@ static enum migrate_verdict act_proved(struct migration *migration, bool old_onl
                                    proof->retained, proof->generated);
         if (!proof->failed && !proof->broken)
                 return MIGRATE_PASS;
-        migration->phase = 0;                           // once more, as a person may have mended it
         return migrate_say(evidence, proof->broken ? MIGRATE_WAIT : MIGRATE_FAIL, "%" PRIu64 " of %" PRIu64 " retained and %" PRIu64
                            " generated events fail; first: %s", proof->failed, proof->retained, proof->generated, proof->failure);
 }

@@ -143,7 +143,28 @@ bool migrate_restore(struct migrate *migrate, struct bytes communication, struct
         return true;
 }
 
+// What is emitted must be a version still, and what moves must have both its ends and its reader.
+static bool event_allowed(const struct migration *migration, const struct model *next, struct error *error) {
+        const struct model_event *event = migration->subject.event;
+        const struct migration_state *state = migration->next ? migration->next : migration->now;
+        if (migration->request && migration->request->order == MIGRATE_BEGIN && migration_over(state))
+                return error_set(error, ERROR_CONFLICT, "a move of %s to another version is about to begin", event->name);
+        if (!state)
+                return true;
+        const struct model_event *found = model_event_find(next, bytes_of(event->name));
+        unsigned most = migration_over(state) ? state->emitted : MAX(state->from_version, state->to_version);
+        if (!found && migration_over(state))
+                return true;
+        if (found && most < MAX(found->version_count, (size_t)1) && (migration_over(state) || found->reader))
+                return true;
+        return error_set(error, ERROR_CONFLICT, "%s has got to version %u, and the configuration has no such version, or nobody who reads "
+                         "it, any more", event->name, most);
+}
+
 bool migrate_allows(const struct migrate *migrate, const struct model *next, struct error *error) {
+        for (size_t i = migrate->options.model->communication_count; i < migrate->count; i++)
+                if (!event_allowed(&migrate->migrations[i], next, error))
+                        return false;
         for (size_t i = 0; i < migrate->options.model->communication_count; i++) {
                 const struct migration *migration = &migrate->migrations[i];
                 const struct model_communication *communication = migration->communication;

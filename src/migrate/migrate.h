@@ -101,6 +101,7 @@ struct migrate_proof {
         char failure[400];                      // the first that failed, or why it could not be looked at; ""
         char lost[300];                         // pointers of fields that the way back loses; ""
         bool broken;                            // it could not be carried out
+        struct list link;                       // the prover's
 };
 
 struct migrate_ops {

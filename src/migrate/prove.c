@@ -25,7 +25,7 @@ struct prover {
         struct log_reader *log_reader;
         struct converter *converter;            // made with the first proof that needs it
         struct migrate_proof *proof;            // NULL: none is under way
-        struct migrate_proof *next;
+        struct list waiting;                    // struct migrate_proof
         struct loop_timer timer;
         // where it is
         unsigned partition;
@@ -58,6 +58,7 @@ static void soon(struct prover *prover, uint64_t ms) {
 struct prover *prover_new(const struct prover_options *options) {
         struct prover *prover = must_calloc(1, sizeof *prover);
         prover->options = *options;
+        list_init(&prover->waiting);
         return prover;
 }
 
@@ -86,8 +87,11 @@ static void end(struct prover *prover) {
         struct migrate_proof *proof = TAKE(prover->proof);
         forget(prover);
         proof->done(proof);
-        if (prover->next)
-                prover_prove(prover, TAKE(prover->next));
+        if (list_empty(&prover->waiting))
+                return;
+        struct migrate_proof *next = LIST_FIRST(&prover->waiting, struct migrate_proof, link);
+        list_remove(&next->link);
+        prover_prove(prover, next);
 }
 
 static void broken(struct prover *prover, const struct error *error) {
@@ -361,9 +365,9 @@ static bool begin(struct prover *prover, struct error *error) {
 
 void prover_prove(struct prover *prover, struct migrate_proof *proof) {
         struct error error;
+        list_init(&proof->link);
         if (prover->proof) {
-                ASSERT(!prover->next);                  // one proof for each event; of more than two the third waits for its machine
-                prover->next = proof;
+                list_append(&prover->waiting, &proof->link);
                 return;
         }
         prover->proof = proof;

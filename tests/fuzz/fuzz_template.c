@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The input is three lines: a template, a body, a target. What is rendered is JSON; what a target renders matches it again.
+#include "base/pseudonym.h"
 #include "json/target.h"
 #include "json/template.h"
 
@@ -33,6 +34,20 @@ static void fuzz_target(struct bytes source, struct bytes value, struct arena *a
         target_free(target);
 }
 
+static bool make(void *user, struct bytes purpose, struct bytes value, struct buffer *out, struct error *error) {
+        size_t before = out->size;
+        if (!pseudonym_make(user, purpose, value, out, error))
+                return false;
+        CLEANUP(buffer_free) struct buffer back = {0};
+        ASSERT(pseudonym_resolve(user, purpose, (struct bytes){out->data + before, out->size - before}, &back, NULL));
+        ASSERT(bytes_equal(buffer_bytes(&back), value));
+        return true;
+}
+
+static bool resolve(void *user, struct bytes purpose, struct bytes text, struct buffer *out, struct error *error) {
+        return pseudonym_resolve(user, purpose, text, out, error);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         CLEANUP(arena_free) struct arena arena = {0};
         CLEANUP(buffer_free) struct buffer text = {0};
@@ -47,10 +62,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 return 0;
         if (!json_parse(body, NULL, &arena, &document, NULL))
                 document = NULL;
-        struct template_inputs inputs = {.body = document, .event = document, .sequence = 7, .has_sequence = true, .id = body};
+        static const uint8_t key[PSEUDONYM_KEY_SIZE] = {7};
+        struct pseudonyms *pseudonyms = pseudonyms_new(key);
+        struct template_pseudonyms operations = {make, resolve, pseudonyms};
+        struct template_inputs inputs = {.pseudonyms = &operations, .body = document, .event = document, .sequence = 7,
+                                         .has_sequence = true, .id = body};
         struct json_limits limits = {.depth = JSON_DEPTH_MAX};
         if (template_render(template, &inputs, &text, NULL))
                 ASSERT(json_parse(buffer_bytes(&text), &limits, &arena, &rendered, NULL));
         template_free(template);
+        pseudonyms_free(pseudonyms);
         return 0;
 }

@@ -421,8 +421,8 @@ def everything_told(it):
     """All that commute answers to those who run it, and all that it has printed."""
     told = []
     for path in ("/status", "/status/COMM-010", "/status/COMM-040", "/parked", "/migrations", "/migrations/COMM-010",
-                 "/migrations/COMM-040", "/config", "/metrics", "/proof/COMM-010", "/proof/COMM-040", "/privacy/erase", "/plan/COMM-040?to=sync",
-                 "/plan/COMM-010?to=pull"):
+                 "/migrations/COMM-040", "/config", "/metrics", "/proof/COMM-010", "/proof/COMM-040", "/privacy/erase",
+                 "/plan/COMM-040?to=sync", "/plan/COMM-010?to=pull"):
         told.append(json.dumps(it.get(path)[1], ensure_ascii=False))
     for row in it.get("/parked")[1]["parked"]:
         told.append(json.dumps(it.get(f"/parked/{row['position']}?body=1")[1], ensure_ascii=False))

@@ -42,6 +42,12 @@ struct fake {
         bool append_fails, order_fails, answers, probed, replayed, same;
         unsigned registered;                    // versions
         bool register_fails;
+        // of an event's versions
+        struct migrate_usage usage;
+        struct gateway_versions versions;
+        bool paused, provider_fails, unreadable;
+        uint64_t proof_fails, lossy;
+        unsigned emitted, refused_below;
         // what happened
         struct buffer records[FAKE_RECORDS_MAX];
         struct fake_gateway at_record[FAKE_RECORDS_MAX];
@@ -55,6 +61,7 @@ struct fake {
                 struct gateway_command *command;
                 struct migrate_question *question;
                 struct migrate_registration *registration;
+                struct migrate_proof *proof;
         } pending[FAKE_PENDING_MAX];
         size_t pending_count;
         // the last command
@@ -110,9 +117,32 @@ static inline bool fake_registered(void *user, const struct model_event *event, 
         return true;
 }
 
+static inline void fake_emit(void *user, const struct model_event *event, unsigned version, unsigned refused_below) {
+        struct fake *fake = user;
+        (void)event;
+        fake->emitted = version;
+        fake->refused_below = refused_below;
+}
+
+static inline bool fake_usage(void *user, const struct model_event *event, unsigned from, unsigned to, struct migrate_usage *ret,
+                              struct error *error) {
+        struct fake *fake = user;
+        (void)event;
+        (void)from;
+        (void)to;
+        *ret = fake->usage;
+        return !fake->unreadable || error_set(error, ERROR_IO, "state.db is away");
+}
+
+static inline void fake_prove(void *user, struct migrate_proof *proof) {
+        struct fake *fake = user;
+        FAKE_PEND(fake, proof, proof);
+}
+
 static const struct migrate_ops fake_ops = {
         .wall_ms = fake_wall_ms, .poll = fake_poll, .append = fake_append, .order = fake_order, .counters = fake_counters,
         .ask = fake_ask, .registered = fake_registered, .register_version = fake_register,
+        .emit = fake_emit, .usage = fake_usage, .prove = fake_prove,
 };
 
 // ---- ends of what was asked for ----
@@ -152,8 +182,10 @@ static inline void fake_end_command(struct fake *fake, struct gateway_command *c
                 .record = gateway->mode == LANE_RECORD ? FAKE_SHARDS : 0, .async = gateway->mode == LANE_ASYNC ? FAKE_SHARDS : 0,
                 .lanes_left_async = gateway->lanes_left, .steps_back = gateway->steps_back, .admitted = gateway->admitted,
                 .calls_indeterminate = fake->calls_indeterminate, .parked = fake->parked, .waiting = gateway->lanes_left,
-                .recognised = gateway->recognised,
+                .recognised = gateway->recognised, .paused = fake->paused, .provider_fails = fake->provider_fails,
         };
+        if (command->versions)
+                *command->versions = fake->versions;
         command->shadow = (struct gateway_shadow){
                 .on = gateway->shadow, .since_ms = gateway->since_ms, .compared = gateway->compared, .differing = gateway->differing,
         };
@@ -191,6 +223,17 @@ static inline void fake_run(struct fake *fake) {
                         first.question->same = fake->same;
                         snprintf(first.question->sentence, MIGRATE_SENTENCE_MAX, "bonuses %s", fake->answers ? "answers" : "is away");
                         first.question->done(first.question);
+                }
+                if (first.proof) {
+                        first.proof->retained = 12;
+                        first.proof->generated = first.proof->old_only ? 0 : 200;
+                        first.proof->failed = fake->proof_fails;
+                        first.proof->lossy = first.proof->old_only ? 0 : fake->lossy;
+                        if (fake->proof_fails)
+                                snprintf(first.proof->failure, sizeof first.proof->failure, "the event at position 7: at /area: type");
+                        if (fake->lossy)
+                                snprintf(first.proof->lost, sizeof first.proof->lost, "/title");
+                        first.proof->done(first.proof);
                 }
                 if (first.registration) {
                         struct error error;
