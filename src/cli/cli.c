@@ -26,7 +26,7 @@ static const struct option_spec specs[CLI_OPTION_COUNT] = {
         [CLI_WATCH] = {"--watch", "-w", NULL, "twice a second, with rates, until interrupted"},
         [CLI_AFTER] = {"--after", NULL, "POSITION", "begin behind this position"},
         [CLI_KEY] = {"--key", NULL, "FILE", "the public key: certificate.pub of the data folder"},
-        [CLI_VALUES] = {"--values", NULL, "FILE", "values to look for, one a line"},
+        [CLI_VALUES_FILE] = {"--values", NULL, "FILE", "values to look for, one a line"},
         [CLI_TAG] = {"--tag", NULL, NULL, "look for what contracts tag as personal, too"},
         [CLI_OUTPUT] = {"--output", "-o", "FILE", "write to the file"},
 };

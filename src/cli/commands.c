@@ -19,7 +19,8 @@ const struct cli_command cli_commands[] = {
          "defaults filled in, and its hash; or {\"error\", \"message\", \"problems\": [{line, column, place, message}]}.\n"
          "docs/configuration.md explains every key.",
          TAKES(CONFIG) | TAKES(JSON) | TAKES(PRINT_SCHEMA), 0, 0, cli_check},
-        {"plan", "COMMUNICATION --to MODE | EVENT --to VERSION", "show every step of a migration, its gate and the verdict now; change nothing",
+        {"plan", "COMMUNICATION --to MODE | EVENT --to VERSION",
+         "show every step of a migration, its gate and the verdict now; change nothing",
          "Lists the steps in their order: what each ensures, whether that holds already, what its gate wants and what it sees now\n"
          "(pass, wait or fail with the first counterexample), what a person has to do, and the way back from there.",
          CLIENT | TAKES(TO), 1, 1, cli_plan},
@@ -42,7 +43,8 @@ const struct cli_command cli_commands[] = {
          "One line for each communication: mode, step, rates, lag, what is parked or indeterminate, and the reason for every\n"
          "wait. With a name: its accounts, its lanes that stay behind, and the migration's steps with their evidence.",
          CLIENT | TAKES(WATCH), 0, 1, cli_status},
-        {"evolve", "EVENT --to VERSION [--auto | --step] | EVENT status | status", "move an event to another version, or show who uses which",
+        {"evolve", "EVENT --to VERSION [--auto | --step] | EVENT status | status",
+         "move an event to another version, or show who uses which",
          "Begins to move the event to another of its versions (docs/versions.md), as \"commute migrate\" moves a communication: plan,\n"
          "advance, pause, rollback and cancel take the event's name, too, and --auto follows to the end.\n"
          "\"commute evolve status\" lists the events with more than one version; \"commute evolve EVENT status\" says who gives and gets\n"
@@ -70,7 +72,7 @@ const struct cli_command cli_commands[] = {
          "Looks for the values, given as arguments or one a line in a file, in every live file of the data folder (bytes, in several\n"
          "encodings), in every record, row and snapshot (decoded), and prints each place; with --tag also for whatever the contracts\n"
          "tag as personal in the topics. A value is named by its number, never shown. Exit status 0: nothing was found, 1: something\n"
-         "was. Reads the data folder itself: run it where commute runs.", CLIENT | TAKES(VALUES) | TAKES(TAG), 0, CLI_ARGUMENTS_MAX,
+         "was. Reads the data folder itself: run it where commute runs.", CLIENT | TAKES(VALUES_FILE) | TAKES(TAG), 0, CLI_ARGUMENTS_MAX,
          cli_privacy_scan},
         {"privacy status", "", "show the last erasure", "Its phase, how far it is, what it counted, why it waits or has failed.", CLIENT,
          0, 0, cli_privacy_status},

@@ -101,7 +101,8 @@ void migrate_show(const struct json *migration) {
         }
         struct bytes status = client_text(migration, "status");
         print_ends(migration);
-        printf(": %.*s, step %llu of %llu\n", BYTES_PRINT(status), (unsigned long long)client_number(migration, "number"), (unsigned long long)client_number(migration, "count"));
+        printf(": %.*s, step %llu of %llu\n", BYTES_PRINT(status), (unsigned long long)client_number(migration, "number"),
+               (unsigned long long)client_number(migration, "count"));
         const struct json *steps = json_get_text(migration, "steps");
         if (json_is(steps, JSON_ARRAY))
                 JSON_FOR_EACH(step, steps)
@@ -122,9 +123,11 @@ static void show_users(const char *what, const struct json *users) {
 void migrate_show_event(const struct json *event) {
         struct bytes migration = client_text(event, "migration");
         const struct json *old = json_get_text(event, "old"), *where = json_get_text(event, "where");
-        printf("%.*s: version %llu is emitted", BYTES_PRINT(client_text(event, "event")), (unsigned long long)client_number(event, "emitted"));
+        printf("%.*s: version %llu is emitted", BYTES_PRINT(client_text(event, "event")),
+               (unsigned long long)client_number(event, "emitted"));
         printf(migration.size ? "; %.*s\n" : "%.*s\n", BYTES_PRINT(migration));
-        printf("  may the old version go? %s: %.*s\n", client_truth(event, "may_go") ? "yes" : "no", BYTES_PRINT(client_text(event, "why")));
+        printf("  may the old version go? %s: %.*s\n", client_truth(event, "may_go") ? "yes" : "no",
+               BYTES_PRINT(client_text(event, "why")));
         printf("  reader     %.*s\n", BYTES_PRINT(client_text(json_get_text(event, "reader"), "sentence")));
         show_users("producer", json_get_text(event, "producers"));
         show_users("consumer", json_get_text(event, "consumers"));

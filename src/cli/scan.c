@@ -89,7 +89,7 @@ static bool take_values(struct looking *looking, struct error *error) {
         for (size_t i = 0; i < options->argument_count; i++)
                 if (!add_value(looking, bytes_of(options->arguments[i]), error))
                         return false;
-        if (options->given[CLI_VALUES] && !read_values(looking, options->value[CLI_VALUES], error))
+        if (options->given[CLI_VALUES_FILE] && !read_values(looking, options->value[CLI_VALUES_FILE], error))
                 return false;
         if (looking->value_count == 0 && !options->given[CLI_TAG])
                 return error_set(error, ERROR_INVALID, "nothing to look for: give values, --values FILE, or --tag");

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The registry's side of events: an event's name is its subject, its version N is the subject's version N + 1.
 //
-// At a start only events that are produced from the start are registered, up to the version that their owner gives; other events and
-// versions are registered by the migration that needs them. Replaying: the views fold what is appended here once more, so it is folded by registry_appended alone.
+// At a start only events that are produced from the start are registered, up to the version that their owner gives; other events
+// and versions are registered by the migration that needs them. Replaying: the views fold what is appended here once
+// more, so it is folded by registry_appended alone.
 #include "daemon/daemon_priv.h"
 
 struct registration {

@@ -169,7 +169,8 @@ void data_stop(struct data *data) {
 }
 
 bool data_busy(const struct data *data) {
-        return !list_empty(&data->captures) || !list_empty(&data->serving) || !list_empty(&data->posted) || !list_empty(&data->looks) || !list_empty(&data->walk.rows) || data->walk.call ||
+        return !list_empty(&data->captures) || !list_empty(&data->serving) ||
+               !list_empty(&data->posted) || !list_empty(&data->looks) || !list_empty(&data->walk.rows) || data->walk.call ||
                data->walk.task_posted;
 }
 

@@ -204,7 +204,8 @@ bool gateway_new(const struct gateway_options *options, struct gateway **ret_gat
         list_init(&gateway->provider_calls);
         list_init(&gateway->decisions);
         gateway->routes = must_calloc(model->communication_count, sizeof *gateway->routes);
-        bool fine = versions_new(gateway, error) && open_upstreams(gateway, error) && log_reader_open(options->log, &gateway->log_reader, error) &&
+        bool fine = versions_new(gateway, error) && open_upstreams(gateway, error) &&
+                    log_reader_open(options->log, &gateway->log_reader, error) &&
                     state_reader_open(options->state_path, &gateway->state, error);
         if (fine && options->views)
                 views_share(options->views, gateway->state);

@@ -85,7 +85,8 @@ static bool restore(struct views *views, const struct head *head, struct error *
         if (!state_begin(views->state, error))
                 return false;
         if (restore_pieces(views, head, error) &&
-            (head->format == STATE_FORMAT || state_restore_upgrade(views->state, error)) && state_commit(views->state, head->position, error))
+            (head->format == STATE_FORMAT || state_restore_upgrade(views->state, error)) &&
+            state_commit(views->state, head->position, error))
                 return state_restored(views->state, error);
         state_rollback(views->state);
         return false;

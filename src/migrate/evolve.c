@@ -228,7 +228,8 @@ static enum migrate_verdict look_emitted(const struct migrate_view *view, struct
         if (!came)
                 return migrate_say(evidence, MIGRATE_WAIT, "no event of version %u has come since it is emitted", to);
         if (usage->unsettled_new >= came)
-                return migrate_say(evidence, MIGRATE_WAIT, "%" PRIu64 " event%s of version %u came, and none of them is delivered yet", came,
+                return migrate_say(evidence, MIGRATE_WAIT, "%" PRIu64 " event%s of version %u came, and none of them is delivered yet",
+                                   came,
                                    migrate_plural(came), to);
         return migrate_say(evidence, MIGRATE_PASS, "%" PRIu64 " event%s of version %u came, and %" PRIu64 " of them %s through", came,
                            migrate_plural(came), to, came - usage->unsettled_new, came - usage->unsettled_new == 1 ? "is" : "are");
@@ -274,8 +275,8 @@ static enum migrate_verdict look_old_off(const struct migrate_view *view, struct
                                    "version %u was emitted", usage->last_old, to);
         if (!came)
                 return migrate_say(evidence, MIGRATE_WAIT, "no event has come yet by which it could be seen that the old version is off");
-        return migrate_say(evidence, MIGRATE_PASS, "%" PRIu64 " event%s of version %u came, none of an old version; the last of those is at "
-                           "position %" PRIu64, came, migrate_plural(came), to, usage->last_old);
+        return migrate_say(evidence, MIGRATE_PASS, "%" PRIu64 " event%s of version %u came, none of an old version; the last of those is "
+                           "at position %" PRIu64, came, migrate_plural(came), to, usage->last_old);
 }
 
 // ---- 7: drained ----
@@ -292,14 +293,18 @@ static enum migrate_verdict say_partition(const struct migrate_view *view, struc
                          usage->indeterminate, usage->first_indeterminate);
         else if (usage->trying)
                 snprintf(what, sizeof what, "%" PRIu64 " being delivered or tried again", usage->trying);
+        else if (view->state.last_failure)
+                snprintf(what, sizeof what, "%" PRIu64 " waiting (the last delivery that failed got %u)", usage->waiting,
+                         view->state.last_failure);
         else
                 snprintf(what, sizeof what, "%" PRIu64 " waiting", usage->waiting);
         for (unsigned i = 0; i < usage->partition_count; i++) {
                 const struct migrate_partition *partition = &usage->partitions[i];
                 if (partition->unsettled_old)
-                        return migrate_say(evidence, MIGRATE_WAIT, "%s has not passed the old version: %s; topic/%s/%u has it up to position "
-                                           "%" PRIu64 ", and %" PRIu64 " before it are open, from %" PRIu64 " on", reader, what, topic, i,
-                                           partition->last_old, partition->unsettled_old, partition->first_old);
+                        return migrate_say(evidence, MIGRATE_WAIT, "%s has not passed the old version: %s; topic/%s/%u has it up to "
+                                           "position %" PRIu64 ", and %" PRIu64 " before it are open, from %" PRIu64 " on",
+                                           reader, what, topic, i, partition->last_old, partition->unsettled_old,
+                                           partition->first_old);
         }
         return migrate_say(evidence, MIGRATE_WAIT, "%s has not passed the old version: %s", reader, what);
 }
@@ -325,7 +330,8 @@ static enum migrate_verdict look_drained(const struct migrate_view *view, struct
                                    usage->unknown, migrate_plural(usage->unknown), usage->unknown == 1 ? "is" : "are");
         uint64_t open = usage->waiting + usage->trying + usage->indeterminate + usage->parked;
         if (open && view->state.paused)
-                return migrate_say(evidence, MIGRATE_WAIT, "deliveries of %s are paused, with %" PRIu64 " event%s of an old version waiting",
+                return migrate_say(evidence, MIGRATE_WAIT, "deliveries of %s are paused, with %" PRIu64 " event%s of an old version "
+                                   "waiting",
                                    communication->name, open, migrate_plural(open));
         if (open && !usage->parked && view->state.provider_fails)
                 return migrate_say(evidence, MIGRATE_WAIT, "%s fails, with %" PRIu64 " event%s of an old version waiting for it",
@@ -347,8 +353,8 @@ static enum migrate_verdict act_drained(struct migration *migration, struct migr
                 return verdict;
         const struct model_event *event = migration->subject.event;
         if (!event->read)
-                return migrate_say(evidence, MIGRATE_WAIT, "%" PRIu64 " row%s of commute's copy %s of an old version, and %s has no `read`: "
-                                   "they stay until each has been written again", view->usage->kept_old,
+                return migrate_say(evidence, MIGRATE_WAIT, "%" PRIu64 " row%s of commute's copy %s of an old version, and %s has no "
+                                   "`read`: they stay until each has been written again", view->usage->kept_old,
                                    migrate_plural(view->usage->kept_old), view->usage->kept_old == 1 ? "is" : "are", event->name);
         if (!view->state.refreshing)
                 migration_order(migration, GATEWAY_REFRESH, 0, true);

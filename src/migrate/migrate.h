@@ -136,8 +136,8 @@ struct migrate *migrate_new(const struct migrate_options *options);
 // NULL is allowed. Nothing that was asked of the world may come back after it.
 void migrate_free(struct migrate *migrate);
 
-// The body of a communication's or event's last MIGRATION record with its key, before migrate_start. ERROR_CORRUPT; ERROR_CONFLICT: the configuration has
-// no such communication or mode any more, and the migration is not over.
+// The body of a communication's or event's last MIGRATION record with its key, before migrate_start. ERROR_CORRUPT;
+// ERROR_CONFLICT: the configuration has no such communication or mode any more, and the migration is not over.
 MUST_USE bool migrate_restore(struct migrate *migrate, struct bytes communication, struct bytes json, struct error *error);
 // Whether another configuration may follow this one: what is under way must be possible in it. ERROR_CONFLICT.
 MUST_USE bool migrate_allows(const struct migrate *migrate, const struct model *next, struct error *error);

@@ -89,7 +89,8 @@ typedef enum migrate_verdict migrate_look(const struct migrate_view *view, struc
 struct migration;
 typedef enum migrate_verdict migrate_act(struct migration *migration, struct migrate_evidence *evidence);
 
-// Texts may name {version} and {before} of an event that moves, {from} {to} {event} {topic} {contract} {call} {answer} {messages} {seconds} {deadline}.
+// Texts may name {version} and {before} of an event that moves, {from} {to} {event} {topic} {contract} {call}
+// {answer} {messages} {seconds} {deadline}.
 struct migrate_step {
         const char *name;
         const char *title;              // the user's words

@@ -25,7 +25,8 @@ static enum kind kind_of(const struct reading *reading, uint32_t schema_id) {
         bool known = !schema_id;                // written down before schemas were
         for (unsigned i = 0; !known && i < reading->event->version_count; i++) {
                 struct registry_version found;
-                known = registry_version(reading->sources->registry, bytes_of(reading->event->name), i + 1, &found) && found.id == schema_id;
+                known = registry_version(reading->sources->registry, bytes_of(reading->event->name), i + 1, &found) &&
+                        found.id == schema_id;
                 version = i;
         }
         if (!known)

@@ -35,7 +35,39 @@ static const struct json *behind_reference(const struct json *root, const struct
 
 struct pair {
         const struct json *old_root, *new_root;
+        const struct model_event *event;
+        unsigned from, to;
 };
+
+// Whether the new object has a member that the old one has not: what was one may have become two.
+static bool has_more(const struct json *before, const struct json *after) {
+        if (json_is(after, JSON_OBJECT))
+                JSON_FOR_EACH_MEMBER(key, property, after) {
+                        (void)property;
+                        if (!json_get(before, json_text(key)))
+                                return true;
+                }
+        return false;
+}
+
+static bool is_text(const struct json *schema) {
+        const struct json *type = json_get_text(schema, "type");
+        return json_is(type, JSON_STRING) && bytes_equal(json_text(type), BYTES("string"));
+}
+
+static bool in_template(const struct json *node, struct bytes name);
+static bool has_word(struct bytes text, struct bytes word);
+
+// Whether the way to the new version does something with a member of this name.
+static bool is_mapped(const struct search *search, const struct pair *roots, struct bytes name) {
+        for (unsigned at = roots->from; at != roots->to; at = roots->from < roots->to ? at + 1 : at - 1) {
+                const struct model_mapping *mapping = model_step(roots->event, at, roots->from < roots->to);
+                if (mapping && (mapping->template ? in_template(template_source(mapping->template), name)
+                                                  : has_word(search->model->programs[mapping->program], name)))
+                        return true;
+        }
+        return false;
+}
 
 static void find_fields(struct search *search, const struct pair *roots, const struct json *before, const struct json *after,
                         struct buffer *path, unsigned depth) {
@@ -45,10 +77,12 @@ static void find_fields(struct search *search, const struct pair *roots, const s
         if (!json_is(properties, JSON_OBJECT) || depth == WHERE_DEPTH_MAX)
                 return;
         size_t size = path->size;
+        bool more = has_more(properties, others);
         JSON_FOR_EACH_MEMBER(key, property, properties) {
                 const struct json *other = json_is(others, JSON_OBJECT) ? json_get(others, json_text(key)) : NULL;
                 json_pointer_append(path, json_text(key));
-                bool changed = !other || !json_equal(property, other);
+                bool changed = !other || !json_equal(property, other) ||
+                               (more && is_text(property) && is_mapped(search, roots, json_text(key)));
                 bool object = other && json_get_text(behind_reference(roots->old_root, property, &search->arena), "properties");
                 if (changed && !object && search->count < WHERE_FIELDS_MAX) {
                         search->fields[search->count] = arena_copy(&search->arena, buffer_bytes(path));
@@ -60,10 +94,10 @@ static void find_fields(struct search *search, const struct pair *roots, const s
         }
 }
 
-// What version `from` has and `to` has not, or has with another meaning: a field that has got a neighbour of its own counts, too, as it
-// may have lost a part to it.
+// What version `from` has and `to` has not, or has otherwise; and texts that got a new neighbour and that the mapping does something
+// with, as they may have lost a part to it: `title` where there is an `area` now.
 static void changed_fields(struct search *search, const struct model_event *event, unsigned from, unsigned to) {
-        struct pair roots;
+        struct pair roots = {.event = event, .from = from, .to = to};
         CLEANUP(buffer_free) struct buffer path = {0};
         if (json_parse(event->versions[from].source, NULL, &search->arena, &roots.old_root, NULL) &&
             json_parse(event->versions[to].source, NULL, &search->arena, &roots.new_root, NULL))

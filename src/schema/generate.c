@@ -102,12 +102,15 @@ static struct bytes type_of(struct generator *generator, const struct json *sche
 // ---- making values ----
 
 static const char *const pieces[] = {
-        "a", "Zz", " ", "[", "]", "[Area] Title", "[] ", "[[x]] y", "7", "-", "\"", "\\", "\n", "é", "日本", "\xf0\x9f\x98\x80", "ß", "%", "$event", "null",
+        "a", "Zz", " ", "[", "]", "[Area] Title",
+        "[] ", "[[x]] y", "7", "-", "\"", "\\", "\n", "é", "日本", "\xf0\x9f\x98\x80", "ß", "%", "$event",
+        "null",
 };
 
 static void make_text(struct generator *generator, const struct json *schema) {
         const struct json *format = json_get_text(schema, "format");
-        uint64_t least = bound_of(schema, "minLength", 0), most = bound_of(schema, "maxLength", least + 24), digits = below(generator, 9000);
+        uint64_t least = bound_of(schema, "minLength", 0), most = bound_of(schema, "maxLength", least + 24);
+        uint64_t digits = below(generator, 9000);
         struct bytes name = json_is(format, JSON_STRING) ? json_text(format) : (struct bytes){0};
         if (bytes_equal(name, BYTES("date-time")))
                 json_string_print(generator->writer, "2026-0%u-1%uT0%u:00:00.%03uZ", (unsigned)(1 + digits % 9), (unsigned)(digits % 9),
@@ -142,7 +145,10 @@ static void make_integer(struct generator *generator, const struct json *schema)
         switch (below(generator, 4)) {
         case 0: json_i64(generator->writer, least); break;
         case 1: json_i64(generator->writer, most); break;
-        default: json_i64(generator->writer, (int64_t)((uint64_t)least + (span == UINT64_MAX ? number(generator) : below(generator, span + 1))));
+        default: {
+                uint64_t more = span == UINT64_MAX ? number(generator) : below(generator, span + 1);
+                json_i64(generator->writer, (int64_t)((uint64_t)least + more));
+        }
         }
 }
 

@@ -135,7 +135,8 @@ class World(Commute):
     def register(self, version):
         """As a migration to that version does."""
         text = (self.folder / f"TaskCreated.v{version}.json").read_text()
-        status, _, content = ask(self.registry, "POST", "/subjects/TaskCreated/versions", json.dumps({"schema": text, "schemaType": "JSON"}))
+        status, _, content = ask(self.registry, "POST", "/subjects/TaskCreated/versions",
+                                 json.dumps({"schema": text, "schemaType": "JSON"}))
         assert status == 200, content
 
     def parked_rows(self):

@@ -210,3 +210,100 @@ def test_the_plan_changes_nothing(world):
     assert it.get("/plan/TaskCreated?to=7")[0] == 404
     assert it.get("/plan/TaskCreated?to=async")[0] == 400
     assert it.get("/plan/TaskCreated?to=0")[0] == 409
+
+
+# ---- what would be lost, live ----
+
+def to_drained(it, write):
+    assert it.evolve(1)[0] == 200
+    it.until_moved("acting", "drained", traffic=write)
+
+
+def test_a_parked_event_of_the_old_version_holds_it(world):
+    it = world()
+    it.serve()
+    it.services.rule = lambda method, path, body: 422 if path == "/cards/77" and "area" not in body else None
+    assert it.put(77, "[A] refused") == 200
+    assert it.put(5, "[A] taken") == 200
+    wait_until(lambda: it.get("/parked?communication=COMM-020")[1]["parked"], what="the parked event")
+    position = it.get("/parked")[1]["parked"][0]["position"]
+    write = writer(it)
+    to_drained(it, write)
+    said = it.until_says("1 parked", traffic=write)
+    assert f"the first at position {position} (`commute parked show {position}`)" in said and "portal has not passed" in said
+    assert it.versions()["may_go"] is False
+    it.services.rule = lambda *_: None
+    wait_until(lambda: it.get(f"/parked/{position}/retry", method="POST")[0] == 200, what="the retry to be taken")
+    it.until_moved("done", traffic=write)
+    assert it.versions()["may_go"] is True
+
+
+def test_a_slow_reader_and_a_paused_one_hold_it(world):
+    it = world()
+    it.serve()
+    write = writer(it)
+    it.services.rule = lambda method, path, body: 503 if path == "/cards/77" else None
+    assert it.put(77, "[A] later") == 200
+    to_drained(it, write)
+    it.until_says("1 waiting (the last delivery that failed got 503)", traffic=write)
+    old = it.versions()["old"]
+    assert [partition for partition in old["partitions"] if partition["open"] == 1]
+    it.services.rule = lambda *_: None
+    it.until_moved("done", traffic=write)
+    assert card(it, 77) is not None
+
+
+def test_a_producer_of_the_old_version_that_wakes_up_holds_it(world):
+    it = world()
+    it.serve()
+    write = writer(it)
+    assert it.evolve(1, auto=False)[0] == 200
+    for step in ("old-registered", "registered", "producer"):
+        it.until_moved("ready", step, traffic=write)
+        assert it.say("advance")[0] == 200
+    wait_until(lambda: it.versions()["emitted"] == 1, what="the new version to be emitted")
+    status, answer = it.publish("TaskCreated", {"task_id": 60, "title": "[Night] Job"}, Commute_Producer="nightly")
+    assert status == 202, answer
+    wait_until(lambda: card(it, 60), what="its card")
+    assert card(it, 60) == {"task_id": 60, "area": "Night", "title": "Job"}         # the fact is in the log once, in version 1
+    it.until_says("nightly by POST /events/TaskCreated sent version 0", traffic=write)
+    assert it.publish("TaskCreated", {"task_id": 61, "area": "Day", "title": "Job"}, Commute_Event_Version="1",
+                      Commute_Producer="nightly")[0] == 202
+    it.until_moved("ready", "drained", traffic=write)
+
+
+def test_a_reader_that_does_not_answer_holds_it(world):
+    it = world()
+    it.serve()
+    write = writer(it)
+    write()
+    it.services.rule = lambda method, path, body: "hang" if method == "HEAD" else None
+    assert it.evolve(1)[0] == 200
+    it.until_says("portal does not answer", seconds=30)
+    it.services.rule = lambda *_: None
+    it.until_moved("done", traffic=write)
+
+
+def test_an_event_that_does_not_convert_stops_it_before_anything_moves(world):
+    it = world()
+    (it.folder / "up.jq").write_text('if .title == "poison" then error("no area") else . + {area: ""} end')
+    it.serve()
+    assert it.put(13, "poison") == 200
+    assert it.evolve(1)[0] == 200
+    said = it.until_says("no area")
+    assert "1 of 1 retained" in said and "the event at position" in said
+    assert it.versions()["emitted"] == 0
+    assert it.say("cancel")[0] == 200
+
+
+def test_what_the_way_back_loses_is_named(world):
+    it = world()
+    (it.folder / "down.jq").write_text("{task_id, title}")
+    it.serve()
+    write = writer(it)
+    write()
+    assert it.evolve(1)[0] == 200
+    done = it.until_moved("done", traffic=write)
+    registered = next(step for step in done["steps"] if step["name"] == "registered")
+    assert "do not come back as they were: /title" in registered["evidence"]["sentence"]
+    assert {"field": "/title", "place": "TaskCreated, `up` of version 1, " + str(it.folder / "up.jq")} in it.versions()["where"]

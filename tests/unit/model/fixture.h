@@ -119,6 +119,7 @@ static inline int fixture_set_up(void **state) {
         fixture_write("contracts/notjson.v0.json", "{");
         fixture_write("empty.token", "\n");
         fixture_write("spaced.token", "two words\n");
+        fixture_write("broken.jq", ".task_id\n  | | 7\n");
         return 0;
 }
 
@@ -127,7 +128,7 @@ static inline int fixture_tear_down(void **state) {
                 "bonuses.token", "contracts/ManagerCreated.v0.json", "contracts/TaskCompleted.v0.json", "empty.token",
                 "contracts/TaskRatingChanged.v0.json", "contracts/TaskRatingChanged.v1.json", "contracts/Gap.v0.json",
                 "contracts/Gap.v2.json", "contracts/Bad.v0.json", "contracts/Odd.vfirst.json", "contracts/notjson.v0.json",
-                "spaced.token", "commute.yaml", "contracts", ""};
+                "spaced.token", "broken.jq", "commute.yaml", "contracts", ""};
         (void)state;
         for (size_t i = 0; i < ARRAY_SIZE(names); i++)
                 fixture_remove(names[i]);
