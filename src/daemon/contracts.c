@@ -86,6 +86,8 @@ static bool event_allows(const struct daemon *daemon, const struct model_event *
                         return false;
                 if (there)
                         continue;
+                if (v > event->produces)
+                        return true;                    // the move to it registers it, in a group of its own
                 struct registry_prepared prepared = {0};
                 bool fine = registry_prepare_register(daemon->registry, bytes_of(event->name), event->versions[v].source, &prepared, error);
                 buffer_free(&prepared.body);

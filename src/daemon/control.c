@@ -70,6 +70,7 @@ static bool open_migrations(struct daemon *daemon, struct error *error) {
                 .loop = daemon->control.loop, .model = daemon->model, .gateway = daemon->gateway, .registry = daemon->registry,
                 .changes = daemon->changes, .log = daemon->log, .reader = daemon->control.reader,
                 .log_reader = daemon->control.log_reader, .journal = journal_migration, .user = daemon,
+                .pseudonyms = &daemon->template_pseudonyms,
         };
         daemon->migrations = migrate_runtime_new(&options);
         migrate_rest_add(daemon->api, migrate_runtime_machine(daemon->migrations));

@@ -83,6 +83,27 @@ static bool compile_operation(struct template *template, const struct json *obje
         return true;
 }
 
+// ---- members that may be missing ----
+
+static const struct json *optional_value(const struct json *node) {
+        return json_is(node, JSON_OBJECT) ? json_get_text(node, "$optional") : NULL;
+}
+
+static bool compile_optional(struct template *template, const struct json *object, struct error *error) {
+        const struct json *value = optional_value(object);
+        if (json_count(object) != 1)
+                return misplaced(template, object, "$optional stands alone in its object", error);
+        if (!is_reference(value))
+                return misplaced(template, value, "expected a reference, as $event/created_at", error);
+        if (!compile_reference(template, value, error))
+                return false;
+        struct template_reference *shown = &template->references[template->count - 1].shown;
+        if (shown->input != TEMPLATE_BODY && shown->input != TEMPLATE_EVENT && shown->input != TEMPLATE_RESPONSE)
+                return misplaced(template, value, "$optional is for values of $body, $event and $response", error);
+        shown->optional = true;
+        return true;
+}
+
 // ---- compile ----
 
 static bool check_steps(const struct reference *reference, const char *place, struct error *error) {
@@ -147,11 +168,13 @@ static bool compile(struct template *template, const struct json *source, struct
 
 // References are looked for in values only: keys are literal.
 static bool compile_value(struct template *template, const struct json *node, struct error *error) {
-        if (json_is(node, JSON_OBJECT) && operation_value(node)) {
+        if (optional_value(node)) {
+                return misplaced(template, node, "$optional is for members of an object", error);
+        } else if (json_is(node, JSON_OBJECT) && operation_value(node)) {
                 return compile_operation(template, node, error);
         } else if (json_is(node, JSON_OBJECT)) {
                 JSON_FOR_EACH_MEMBER(key, value, node)
-                        if (!compile_value(template, value, error))
+                        if (!(optional_value(value) ? compile_optional : compile_value)(template, value, error))
                                 return false;
         } else if (json_is(node, JSON_ARRAY)) {
                 JSON_FOR_EACH(element, node)
@@ -193,9 +216,13 @@ static bool leads_nowhere(const struct rendering *rendering, const struct refere
                          reference->shown.text, why);
 }
 
-static bool render_document(struct rendering *rendering, const struct reference *reference) {
+static const struct json *document_of(const struct rendering *rendering, const struct reference *reference) {
         const struct json *const documents[] = {rendering->inputs->body, rendering->inputs->event, rendering->inputs->response};
-        const struct json *document = documents[reference->shown.input];
+        return documents[reference->shown.input];
+}
+
+static bool render_document(struct rendering *rendering, const struct reference *reference) {
+        const struct json *document = document_of(rendering, reference);
         if (!document)
                 return leads_nowhere(rendering, reference, reference->shown.input == TEMPLATE_BODY
                                      ? "there is no body" : "there is no such document here");
@@ -284,17 +311,33 @@ static bool render_operation(struct rendering *rendering, const struct reference
         return true;
 }
 
+static bool render(struct rendering *rendering, const struct json *node);
+
+// A member, or nothing where its optional value is not there.
+static bool render_member(struct rendering *rendering, const struct json *key, const struct json *value) {
+        bool optional = optional_value(value);
+        if (optional) {
+                ASSERT(rendering->next < rendering->template->count);
+                const struct reference *reference = &rendering->template->references[rendering->next];
+                const struct json *document = document_of(rendering, reference);
+                if (document && !json_pointer_resolve(&reference->pointer, document)) {
+                        rendering->next++;
+                        return true;
+                }
+        }
+        json_key_bytes(&rendering->writer, json_text(key));
+        return optional ? render_reference(rendering, &rendering->template->references[rendering->next++]) : render(rendering, value);
+}
+
 static bool render(struct rendering *rendering, const struct json *node) {
         if (json_is(node, JSON_OBJECT) && operation_value(node)) {
                 ASSERT(rendering->next < rendering->template->count);
                 return render_operation(rendering, &rendering->template->references[rendering->next++]);
         } else if (json_is(node, JSON_OBJECT)) {
                 json_begin_object(&rendering->writer);
-                JSON_FOR_EACH_MEMBER(key, value, node) {
-                        json_key_bytes(&rendering->writer, json_text(key));
-                        if (!render(rendering, value))
+                JSON_FOR_EACH_MEMBER(key, value, node)
+                        if (!render_member(rendering, key, value))
                                 return false;
-                }
                 json_end_object(&rendering->writer);
         } else if (json_is(node, JSON_ARRAY)) {
                 json_begin_array(&rendering->writer);

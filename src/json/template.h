@@ -16,7 +16,9 @@
 //      {$pseudonym: {purpose: NAME, of: REFERENCE}}    a JSON string: the pseudonym, for this purpose, of the value
 //      {$resolve: {purpose: NAME, of: REFERENCE}}      the value of a pseudonym, of the type that it had
 //
-// How that is done whoever renders gives (template_pseudonyms); a template by itself is pure.
+// A member of an object whose value is {$optional: REFERENCE} is left out where $body, $event or $response has no such value.
+//
+// How pseudonyms are made whoever renders gives (template_pseudonyms); a template by itself is pure.
 //
 // Compile once, render from any thread. Rendering the same inputs gives the same bytes. A reference that leads nowhere is an
 // error that names it; nothing is rendered half.
@@ -81,6 +83,7 @@ struct template_reference {
         struct bytes name;              // of $path and $query: the NAME
         const char *purpose;            // it is the `of` of a pseudonym for this purpose; NULL: it is not
         bool resolve;                   // … of $resolve
+        bool optional;                  // what it names may be missing: {$optional: …}
 };
 size_t template_reference_count(const struct template *template);
 struct template_reference template_reference_at(const struct template *template, size_t index);

@@ -137,6 +137,10 @@ static const struct migrate_ops ops = {
 
 // ---- life ----
 
+static struct template_inputs inputs_of(void *user) {
+        return (struct template_inputs){.pseudonyms = ((const struct migrate_runtime *)user)->options.pseudonyms};
+}
+
 struct migrate_runtime *migrate_runtime_new(const struct migrate_runtime_options *options) {
         struct migrate_runtime *runtime = must_calloc(1, sizeof *runtime);
         *runtime = (struct migrate_runtime){.options = *options, .timer.fire = fire};
@@ -145,6 +149,7 @@ struct migrate_runtime *migrate_runtime_new(const struct migrate_runtime_options
         runtime->asker = migrate_asker_new(options->loop, options->model);
         runtime->prover = prover_new(&(struct prover_options){
                 .loop = options->loop, .log = options->log, .registry = options->registry, .model = options->model,
+                .inputs = inputs_of, .user = runtime,
         });
         return runtime;
 }

@@ -237,6 +237,40 @@ static void wrong_pseudonyms_are_refused_with_their_place(void **state) {
         template_free(template);
 }
 
+static void a_member_may_be_left_out_where_its_value_is_missing(void **state) {
+        (void)state;
+        struct template_inputs inputs = {.body = parse("{\"a\":null,\"b\":{\"c\":[1]}}")};
+        struct buffer out = {0};
+        struct error error;
+        assert_true(render("{\"x\":{\"$optional\":\"$body/nothing\"},\"y\":{\"$optional\":\"$body/b/c\"},"
+                           "\"z\":{\"deep\":{\"$optional\":\"$body/b/d\"}},\"n\":{\"$optional\":\"$body/a\"},\"last\":\"$body/b\"}",
+                           &inputs, &out, &error));
+        assert_true(bytes_equal(buffer_bytes(&out), BYTES("{\"y\":[1],\"z\":{},\"n\":null,\"last\":{\"c\":[1]}}")));
+        buffer_clear(&out);
+        assert_false(render("{\"x\":{\"$optional\":\"$event/a\"}}", &inputs, &out, &error));
+        assert_int_equal(error.code, ERROR_REJECTED);           // a document that is not there is not a value that is missing
+        assert_int_equal(out.size, 0);
+        buffer_free(&out);
+        static const char *const wrong[][2] = {
+                {"{\"a\":{\"$optional\":\"$body\",\"b\":1}}", "\"/a\": $optional stands alone"},
+                {"{\"a\":{\"$optional\":7}}", "\"/a/$optional\": expected a reference"},
+                {"{\"a\":{\"$optional\":\"$id\"}}", "\"/a/$optional\": $optional is for values of $body, $event and $response"},
+                {"[{\"$optional\":\"$body\"}]", "\"/0\": $optional is for members of an object"},
+                {"{\"$optional\":\"$body\"}", "$optional is for members of an object"},
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+                struct template *template = NULL;
+                assert_false(template_compile(parse(wrong[i][0]), &template, &error));
+                if (!strstr(error.text, wrong[i][1]))
+                        fail_msg("%s: %s", wrong[i][0], error.text);
+        }
+        struct template *template = NULL;
+        assert_true(template_compile(parse("{\"a\":\"$body\",\"b\":{\"$optional\":\"$body/x\"}}"), &template, NULL));
+        assert_false(template_reference_at(template, 0).optional);
+        assert_true(template_reference_at(template, 1).optional);
+        template_free(template);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_teardown(references_are_replaced_exactly, clean),
@@ -246,6 +280,7 @@ int main(void) {
                 cmocka_unit_test_teardown(a_pseudonym_stands_for_a_value_of_any_type, clean),
                 cmocka_unit_test_teardown(pseudonyms_that_cannot_be_are_errors, clean),
                 cmocka_unit_test_teardown(wrong_pseudonyms_are_refused_with_their_place, clean),
+                cmocka_unit_test_teardown(a_member_may_be_left_out_where_its_value_is_missing, clean),
                 cmocka_unit_test_teardown(the_number_of_references_is_limited, clean),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
