@@ -18,19 +18,21 @@ struct planning {
         struct api_request *api;
 };
 
-// A communication of this name, else an event that moves between versions. False: answered with 404.
+// A communication of this name, else an event that moves between versions. Neither: answered with 404.
 struct mover {
+        bool found;
         const struct model_communication *communication;
         const struct model_event *event;
 };
 
-static bool find_mover(struct api_request *request, struct mover *ret_mover) {
+static struct mover find_mover(struct api_request *request) {
         const struct model *model = api_options(request->api)->model;
         struct bytes name = request->parameters[0];
-        *ret_mover = (struct mover){.event = model_communication_find(model, name) ? NULL : model_event_find(model, name)};
-        if (!ret_mover->event)
-                ret_mover->communication = api_communication(request, name);
-        return ret_mover->event || ret_mover->communication;
+        struct mover mover = {.event = model_communication_find(model, name) ? NULL : model_event_find(model, name)};
+        if (!mover.event)
+                mover.communication = api_communication(request, name);
+        mover.found = mover.event || mover.communication;
+        return mover;
 }
 
 static bool read_version(struct api_request *request, const struct json *to, struct bytes text, unsigned *ret_version) {
@@ -67,11 +69,11 @@ static void planned(struct migrate_plan *plan, const struct error *error) {
 }
 
 static void answer_plan(struct api_request *request, void *user) {
-        struct mover mover;
+        struct mover mover = find_mover(request);
         struct bytes to = {0};
         enum model_mode mode = MODEL_SYNC;
         unsigned version = 0;
-        if (!find_mover(request, &mover))
+        if (!mover.found)
                 return;
         if (!api_query(request, "to", &to))
                 to = (struct bytes){0};
@@ -88,8 +90,8 @@ static void answer_plan(struct api_request *request, void *user) {
 // ---- what is seen ----
 
 static void answer_one(struct api_request *request, void *user) {
-        struct mover mover;
-        if (!find_mover(request, &mover))
+        struct mover mover = find_mover(request);
+        if (!mover.found)
                 return;
         if (mover.event)
                 migrate_describe_event(user, mover.event, &request->writer);
@@ -151,9 +153,9 @@ static void begin(struct api_request *request, void *user) {
         struct bytes text = json_is(to, JSON_STRING) ? json_text(to) : (struct bytes){0};
         enum model_mode mode = MODEL_SYNC;
         unsigned version = 0;
-        struct mover mover;
+        struct mover mover = find_mover(request);
         struct error error;
-        if (!find_mover(request, &mover))
+        if (!mover.found)
                 return;
         if (automatic && !json_is(automatic, JSON_BOOL)) {
                 error_set(&error, ERROR_INVALID, "auto: expected true or false");
@@ -169,8 +171,8 @@ static void begin(struct api_request *request, void *user) {
 }
 
 static void command(struct api_request *request, void *user, enum migrate_order order) {
-        struct mover mover;
-        if (find_mover(request, &mover))
+        struct mover mover = find_mover(request);
+        if (mover.found)
                 give(request, user, &(struct migrate_request){
                         .order = order, .communication = mover.communication, .event = mover.event,
                 });

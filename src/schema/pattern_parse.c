@@ -237,7 +237,7 @@ static bool atom(struct parser *parser, struct node **ret_node) {
 
 static bool term(struct parser *parser, struct node **ret_node) {
         uint32_t groups = parser->groups_before, least, most;
-        struct node *node;
+        struct node *node = NULL;
         if (!atom(parser, &node))
                 return false;
         *ret_node = node;
