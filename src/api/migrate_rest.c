@@ -25,12 +25,17 @@ struct mover {
         const struct model_event *event;
 };
 
-static struct mover find_mover(struct api_request *request) {
+// NULL: a communication has that name, or nothing has.
+static const struct model_event *find_event(const struct api_request *request) {
         const struct model *model = api_options(request->api)->model;
         struct bytes name = request->parameters[0];
-        struct mover mover = {.event = model_communication_find(model, name) ? NULL : model_event_find(model, name)};
+        return model_communication_find(model, name) ? NULL : model_event_find(model, name);
+}
+
+static struct mover find_mover(struct api_request *request) {
+        struct mover mover = {.event = find_event(request)};
         if (!mover.event)
-                mover.communication = api_communication(request, name);
+                mover.communication = api_communication(request, request->parameters[0]);
         mover.found = mover.event || mover.communication;
         return mover;
 }
@@ -90,14 +95,14 @@ static void answer_plan(struct api_request *request, void *user) {
 // ---- what is seen ----
 
 static void answer_one(struct api_request *request, void *user) {
-        struct mover mover = find_mover(request);
-        if (!mover.found)
-                return;
-        if (mover.event)
-                migrate_describe_event(user, mover.event, &request->writer);
-        else
-                migrate_describe(user, mover.communication, &request->writer);
-        api_answer(request, 200);
+        const struct model_event *event = find_event(request);
+        const struct model_communication *communication = event ? NULL : api_communication(request, request->parameters[0]);
+        if (event)
+                migrate_describe_event(user, event, &request->writer);
+        else if (communication)
+                migrate_describe(user, communication, &request->writer);
+        if (event || communication)
+                api_answer(request, 200);
 }
 
 static void answer_all(struct api_request *request, void *user) {
