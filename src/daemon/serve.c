@@ -92,7 +92,8 @@ static bool open_gateway(struct daemon *daemon, struct error *error) {
         if (!plane_new(&daemon->plane, settings->threads, error))
                 return false;
         struct gateway_options options = {
-                .model = daemon->model, .pseudonyms = &daemon->template_pseudonyms, .log = daemon->log, .registry = daemon->registry, .state_path = daemon->state_path,
+                .model = daemon->model, .pseudonyms = &daemon->template_pseudonyms, .log = daemon->log,
+                .registry = daemon->registry, .state_path = daemon->state_path,
                 .loops = daemon->plane.loops, .loop_count = daemon->plane.count, .hash_key = daemon->keys.hash,
                 .config_number = daemon->config_number, .views = daemon->views, .recognised_before = daemon->recognised_before,
                 .fatal = fatal, .user = daemon,

@@ -170,8 +170,8 @@ static void find_dead(struct builder *builder, uint16_t *start) {
                                         alive[state] = changed = true;
                         }
                 }
+        }
         for (size_t i = (size_t)FIRST << builder->shift; i < builder->state_count << builder->shift; i++)
-        for (size_t i = FIRST << builder->shift; i < builder->state_count << builder->shift; i++)
                 if (!alive[builder->next[i]])
                         builder->next[i] = DEAD;
         if (!alive[*start])
