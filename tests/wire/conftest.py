@@ -13,6 +13,7 @@ The build folder is `--build` (default: $COMMUTE_BUILD, else build).
 import os
 import pathlib
 import re
+import random
 import signal
 import socket
 import subprocess
@@ -45,14 +46,18 @@ def commute(build):
 
 @pytest.fixture(scope="session")
 def free_port():
-    """A function that gives a TCP port of 127.0.0.1 on which nobody listens, never the same one twice."""
+    """A function that gives a TCP port of 127.0.0.1 on which nobody listens, never the same one twice. Below the range from which
+    the kernel gives ports to clients, so that none of them takes it before the test does."""
     given = set()
 
     def find():
         while True:
+            port = random.randrange(10000, 32000)
             with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port = probe.getsockname()[1]
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
             if port not in given:
                 given.add(port)
                 return port

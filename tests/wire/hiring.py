@@ -4,7 +4,7 @@ import pathlib
 import re
 import sys
 
-from commute import Commute
+from commute import Commute, found_from_anywhere
 from conftest import SLOW
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -19,7 +19,7 @@ def place(text, platform):
     """The example's configuration with the URLs of this platform, and with its files where they are."""
     for name in SERVICES:
         text = re.sub(rf'(  {name}: {{url: )"[^"]*"', rf'\1"{platform.url(name)}"', text)
-    return text.replace("../../contracts/", f"{ROOT}/contracts/").replace(" mappings/", f" {ROOT}/examples/hiring/mappings/")
+    return found_from_anywhere(text)
 
 
 class Through(Platform):
