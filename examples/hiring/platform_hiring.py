@@ -14,6 +14,7 @@ Every service listens on a port of 127.0.0.1 that is chosen once and kept over r
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -25,9 +26,15 @@ STOP_SECONDS = 15
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """One on which nobody listens, below the range from which the kernel gives ports to clients: none of them takes it meanwhile."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 def request(port, method, path, body=None, headers=None, timeout=10):
