@@ -173,12 +173,11 @@ def test_in_the_end_nothing_of_any_manager_is_left_and_every_card_is_right(hirin
     reads(hiring, COMM_010=[1], COMM_020=[2])
     for value in PERSON.values():
         assert found(hiring, value), "what is to be erased is there"
-    status, answer = hiring.commute.get("/privacy/erase", method="POST", body=json.dumps({"events": [
-        "ManagerCreated", "TaskCompletedSuccessful", "TaskCreated"]}))
-    assert status < 300, answer
-    wait_until(lambda: hiring.commute.get("/privacy/erase")[1])
+    erase(hiring)
     hiring.commute.kill()
     hiring.commute.serve()
+    if (hiring.commute.get("/privacy/erase")[1] or {}).get("status") not in ("running", "done"):
+        erase(hiring)                   # killed before the job's first record: it is to be asked for again (docs/privacy.md)
     wait_until(lambda: (hiring.commute.get("/privacy/erase")[1] or {}).get("status") == "done", 60)
 
     seen = hiring.ask("portal", "GET", f"/tasks/{task}/card")[2]
@@ -197,6 +196,12 @@ def test_in_the_end_nothing_of_any_manager_is_left_and_every_card_is_right(hirin
     options = [f"--portal-before={before}", f"--no-personal={hiring.commute.data}"]
     code, result = hiring.audit(*options)
     assert (code, result["findings"], result["personal_values_found"]) == (0, [], 0)
+
+
+def erase(hiring):
+    status, answer = hiring.commute.get("/privacy/erase", method="POST", body=json.dumps({"events": [
+        "ManagerCreated", "TaskCompletedSuccessful", "TaskCreated"]}))
+    assert status < 300, answer
 
 
 def found(hiring, value):
