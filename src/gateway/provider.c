@@ -82,9 +82,22 @@ static void refuse(struct loop_task *task) {
         provider_answered(call, call->unread ? &unread : &refused);
 }
 
+// Whether it may end otherwise later, and nobody has to mend anything: the device, or a part of commute (the converter, a log that is
+// being reopened) may come back. All else ends as it did: a value that resolves to nothing, a record that is not there any more.
+static bool may_pass(enum error_code code) {
+        switch (code) {
+        case ERROR_UNAVAILABLE: case ERROR_TIMEOUT: case ERROR_FULL: case ERROR_IO:
+                return true;
+        case ERROR_INVALID: case ERROR_REJECTED: case ERROR_UNSUPPORTED: case ERROR_LIMIT: case ERROR_NOT_FOUND: case ERROR_CONFLICT:
+        case ERROR_UNAUTHORIZED: case ERROR_CORRUPT: case ERROR_INTERNAL: case ERROR_NONE:
+                return false;
+        }
+        UNREACHABLE("an error code");
+        return false;
+}
+
 static void refuse_later(struct provider_call *call, const struct error *error) {
-        enum error_code why = error->code;
-        call->unread = why != ERROR_CORRUPT && why != ERROR_REJECTED && why != ERROR_INVALID && why != ERROR_LIMIT;
+        call->unread = may_pass(error->code);
         data_note(call->why, sizeof call->why, "%s", error->text);
         call->refusal.run = refuse;
         loop_post(call->owned->gateway->owner, &call->refusal);
@@ -175,8 +188,8 @@ bool delivery_render(const struct gateway *gateway, const struct model_communica
         target_split(kept.target, &path, &query);
         struct named_value values[TARGET_VARIABLES_MAX];
         if (target_match(communication->call, kept.method, path, query, arena, values, NULL) != TARGET_MATCHES)
-                return error_set(error, ERROR_REJECTED, "the message was made for %.*s %.*s, which is not %s", BYTES_PRINT(kept.method),
-                                 BYTES_PRINT(kept.target), target_source(communication->call));
+                return error_set(error, ERROR_REJECTED, "the message was made for another request than %s",
+                                 target_source(communication->call));          // which may have personal values in its target
         size_t count = target_variable_count(communication->call);
         inputs.path = values;
         inputs.path_count = count;
