@@ -160,7 +160,9 @@ static void forward_here(struct loop_task *task) {
         struct http_forward_options options = {
                 .target = call->target,
                 .timeout_ns = MILLISECONDS(route->communication->tuning.timeout_ms),
+                .see = route_see_answer,
         };
+        route_sample_request(route, exchange->body);
         http_forward(exchange, upstream, &options, forwarded, route);
 }
 

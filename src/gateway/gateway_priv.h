@@ -8,7 +8,7 @@
 //      data*.c, capture.c, backfill.c  data communications: data_priv.h
 //      shadow.c        the producer step: each call wrapped, unwrapped and compared with itself
 //      command.c       orders of the control thread
-//      figures.c       counters
+//      figures.c       counters, and samples of bodies that pass (sampler.h)
 //      change.c        an event from one version to another: change.h
 //      versions.c      the emitted version, schemas of versions, who used which
 //      publish.c       POST /events/{Event}
@@ -316,3 +316,6 @@ void gateway_order_done(struct gateway *gateway, struct gateway_command *command
 
 // ---- figures.c ----
 void route_count(struct route *route, unsigned status, uint64_t duration_ns);
+// Bodies of synchronous calls and reads, as they pass (sampler.h). Any loop.
+void route_sample_request(struct route *route, struct bytes body);
+void route_see_answer(void *route, struct bytes body);          // as http_forward_options.see

@@ -58,6 +58,8 @@ static void provider_answered(void *user, const struct http_call_result *result)
         };
         owned->route->recognised += outcome.recognised;
         CLEANUP(buffer_free) struct buffer answer = {0};
+        if (call->kind == SHARD_CALL && result->outcome == HTTP_CALL_OK)
+                route_see_answer(owned->route, result->body);
         if (outcome.result == CALL_DONE && call->kind != SHARD_DELIVERY) {
                 answer_encode(result->headers, result->header_count, result->body, &answer);
                 outcome.answer = buffer_bytes(&answer);
@@ -238,6 +240,7 @@ static void send_callers(struct provider_call *provider_call, struct call *call)
                 struct http_header outsiders[REQUEST_HEADERS_MAX + 4];
                 const struct delivery *delivery = &call->outside->delivery;
                 size_t outsider_count = outside_headers(call->outside, outsiders);
+                route_sample_request(call->route, delivery->body);
                 send(provider_call, delivery->method, delivery->target, outsiders, outsider_count, delivery->body);
                 return;
         }
@@ -249,6 +252,7 @@ static void send_callers(struct provider_call *provider_call, struct call *call)
                     !http_nominated(exchange->headers, exchange->header_count, exchange->headers[i].name))
                         headers[count++] = exchange->headers[i];
         count = with_identity(call->route->communication, call->shard.identity_text, headers, count);
+        route_sample_request(call->route, exchange->body);
         send(provider_call, exchange->method, call->target, headers, count, exchange->body);
 }
 

@@ -223,6 +223,8 @@ static void forwarded(void *user, const struct http_call_result *result) {
         struct route *route = outside->route;
         CLEANUP(arena_free) struct arena arena = {0};
         struct data_response response = data_response_of(result, &arena);
+        if (result->outcome == HTTP_CALL_OK)
+                route_see_answer(route, result->body);
         atomic_fetch_sub(&route->plain_under_way, 1);
         call_answer(&outside->call, response.status, response.headers, response.header_count, response.body);
 }
@@ -237,6 +239,7 @@ void outside_forward(struct outside *outside) {
                 .body = outside->delivery.body, .timeout_ns = MILLISECONDS(communication->tuning.timeout_ms),
         };
         event_used(outside->gateway, outside->event, GATEWAY_PRODUCES, outside->given, "%s", outside->producer);
+        route_sample_request(route, outside->delivery.body);
         atomic_fetch_add(&route->plain_under_way, 1);
         http_call(gateway_upstream(outside->gateway, outside->gateway->owner, communication->to), &options, forwarded, outside);
 }

@@ -505,7 +505,9 @@ void migrate_event_show(const struct migrate *migrate, const struct model_event 
         json_member_text(writer, "last_failure", command->versions->failure);
         json_end_object(writer);
         json_key(writer, "where");
-        where_write(writer, options->model, event, subject.from, subject.to);
+        where_write(writer, options->model, options->sampler, event, subject.from, subject.to);
+        json_key(writer, "samples");
+        where_write_samples(writer, options->model, options->sampler);
         json_end_object(writer);
 }
 

@@ -2,6 +2,7 @@
 """Event versions, live: conversion on the way in and out, POST /events, and `commute evolve` there and back."""
 import itertools
 import json
+import subprocess
 
 import pytest
 
@@ -307,3 +308,42 @@ def test_what_the_way_back_loses_is_named(world):
     registered = next(step for step in done["steps"] if step["name"] == "registered")
     assert "do not come back as they were: /title" in registered["evidence"]["sentence"]
     assert {"field": "/title", "place": "TaskCreated, `up` of version 1, " + str(it.folder / "up.jq")} in it.versions()["where"]
+
+
+# ---- wherever the old name is ----
+
+SYNC = """\
+  COMM-070:
+    functional: tasks -> portal
+    initially: sync
+    call: POST /accruals
+  COMM-080:
+    data: tasks -> portal
+    initially: pull
+    pull: GET /tasks?after={cursor}
+"""
+
+
+def test_an_old_field_in_synchronous_bodies_is_seen_and_its_value_is_not_told(world):
+    it = world(more=SYNC)
+    it.serve()
+    it.services.tasks[5] = {"task_id": 5, "title": "[Secret] Plan"}
+    seen = []
+
+    def pass_by():
+        status, _, _ = ask(it.gateway, "POST", "/COMM-070/accruals", json.dumps({"task": {"title": "[Hidden] Goal", "n": 1}}).encode())
+        assert status == 201
+        assert ask(it.gateway, "GET", "/COMM-080/tasks?after=0")[0] == 200
+        seen[:] = [place for place in it.versions()["where"] if "direction" in place]
+        return len(seen) >= 2 and all(place["samples"] >= 2 for place in seen)
+    wait_until(pass_by, 20, "the samples")
+    found = {(place["communication"], place["direction"]): place for place in seen}
+    assert set(found) == {("COMM-070", "request"), ("COMM-080", "answer")}, seen
+    assert found["COMM-070", "request"]["pointer"] == "/task/title" and found["COMM-080", "answer"]["pointer"] == "/items/-/title"
+    assert all(place["field"] == "/title" and place["last"] > 1.6e12 and place["looked_at"] >= place["samples"] for place in seen)
+    said = it.versions()
+    assert {(one["communication"], one["direction"]) for one in said["samples"]} >= {("COMM-070", "request"), ("COMM-070", "answer")}
+    assert "Secret" not in json.dumps(said) and "Hidden" not in json.dumps(said)
+    printed = subprocess.run([it.program, "evolve", "TaskCreated", "status", "-c", it.config], capture_output=True, text=True,
+                             check=True).stdout
+    assert "COMM-070, requests: /task/title in" in printed and "tasks gives version 0: PUT /tasks/{task_id}" in printed, printed
