@@ -130,7 +130,8 @@ static bool find_lane(struct outside *outside, struct error *error) {
         return true;
 }
 
-static void submit(struct outside *outside, unsigned version, struct bytes event) {
+// It is delivered as outside->delivered says.
+static void submit(struct outside *outside) {
         struct call *call = &outside->call;
         const struct model_communication *communication = outside->route->communication;
         struct arena *arena = outside->exchange->arena;
@@ -139,7 +140,7 @@ static void submit(struct outside *outside, unsigned version, struct bytes event
         CLEANUP(buffer_free) struct buffer kept = {0};
         struct delivery *delivery = &outside->delivery;
         if (!find_lane(outside, &error) ||
-            !delivery_render(outside->gateway, communication, &as_event, version, event, arena, delivery, &error) ||
+            !delivery_render(outside->gateway, communication, &as_event, &outside->delivered, arena, delivery, &error) ||
             !request_encode(communication, delivery->method, delivery->target, delivery->headers, delivery->header_count, &kept, &error)) {
                 refuse_call(outside, &error);
                 return;
@@ -149,13 +150,43 @@ static void submit(struct outside *outside, unsigned version, struct bytes event
         shard_request(call->owned->shard, &call->shard);
 }
 
-static void unwrapped(struct change *change) {
+static void made_old(struct change *change) {
         struct outside *outside = CONTAINER_OF(change, struct outside, change);
         event_changed(outside->gateway, change, outside->producer);
+        outside->delivered.old = change->body;
         if (change->result == CHANGE_FAILED)
                 refuse_call(outside, &change->error);
         else
-                submit(outside, change->to, change->body);
+                submit(outside);
+}
+
+// Its target may want version 0.
+static void make_old(struct outside *outside) {
+        struct change *change = &outside->change;
+        struct arena *arena = outside->exchange->arena;
+        struct error error;
+        if (!delivery_wants_old(&outside->route->communication->async->deliver, &outside->delivered, arena)) {
+                submit(outside);
+        } else if (outside->version == 0) {
+                outside->delivered.old = outside->body;
+                submit(outside);
+        } else if (!change_prepare(change, outside->gateway, outside->event, outside->version, 0, arena, &error)) {
+                refuse_call(outside, &error);
+        } else {
+                change->done = made_old;
+                if (change_begin(change, outside->body) != CHANGE_WAITS)
+                        made_old(change);
+        }
+}
+
+static void unwrapped(struct change *change) {
+        struct outside *outside = CONTAINER_OF(change, struct outside, change);
+        event_changed(outside->gateway, change, outside->producer);
+        outside->delivered = (struct delivered){.version = change->to, .body = change->body};
+        if (change->result == CHANGE_FAILED)
+                refuse_call(outside, &change->error);
+        else
+                make_old(outside);
 }
 
 // What it would be as a call, should its lane be sync.
@@ -164,7 +195,8 @@ static void unwrap(struct outside *outside) {
         struct change *change = &outside->change;
         struct error error;
         if (wanted == outside->version) {
-                submit(outside, wanted, outside->body);
+                outside->delivered = (struct delivered){.version = wanted, .body = outside->body};
+                make_old(outside);
                 return;
         }
         if (!change_prepare(change, outside->gateway, outside->event, outside->version, wanted, outside->exchange->arena, &error)) {

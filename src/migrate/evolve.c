@@ -29,15 +29,16 @@ static enum migrate_verdict look_contract(const struct migrate_view *view, struc
         const struct model_event *event = event_of(view);
         unsigned from = view->subject->from, to = view->subject->to;
         migrate_figure(evidence, "versions", event->version_count);
-        unsigned there = model_way(event, from, to), back = model_way(event, to, from);
-        if (there != to)
+        unsigned missing;
+        bool back = model_way(event, to, from, NULL);
+        if (!model_way(event, from, to, &missing))
                 return migrate_say(evidence, MIGRATE_WAIT, "%s has no mapping to version %u on the way from %u: write `%s` of version %u",
-                                   event->name, there, from, from < to ? "up" : "down", MAX(there, from < to ? 1 : there + 1));
+                                   event->name, missing, from, from < to ? "up" : "down", from < to ? missing : missing + 1);
         if (has_forms(view) && !view->communication->async->forms[to].wrap)
                 return migrate_say(evidence, MIGRATE_WAIT, "%s has no `wrap` of version %u, so that its calls cannot be emitted in it",
                                    view->communication->name, to);
         return migrate_say(evidence, MIGRATE_PASS, "version %u compiles, and so do the mappings from version %u%s", to, from,
-                           back == from ? " and back" : "; there is none back: a reader of the old version alone gets nothing new");
+                           back ? " and back" : "; there is none back: a reader of the old version alone gets nothing new");
 }
 
 // ---- 2 and 3: registered and proven ----
@@ -136,18 +137,22 @@ static enum migrate_verdict act_new_registered(struct migration *migration, stru
 
 // ---- 4: consumers ----
 
+// What the reader gets of the version that is moved to: that one, or the nearest.
+static unsigned delivered_version(const struct migrate_view *view) {
+        const struct model_async *async = view->communication->async;
+        unsigned to = view->subject->to, version = to;
+        if (!has_forms(view))
+                return model_reads(async, to) ? to : model_reads_instead(async, to);
+        while (version > 0 && !async->forms[version].unwrap)
+                version--;
+        return version;
+}
+
 // Whether the reader understands the version, and what it gets if not.
 static void say_reader(const struct migrate_view *view, char text[static MIGRATE_SENTENCE_MAX]) {
         const struct model_communication *communication = view->communication;
-        const struct model_async *async = communication->async;
-        unsigned to = view->subject->to;
-        bool functional = has_forms(view);
-        bool reads = functional ? async->forms[to].unwrap != NULL : model_reads(async, to);
-        unsigned instead = model_reads_instead(async, to);
-        if (functional)
-                for (instead = to; instead > 0 && !async->forms[instead].unwrap;)
-                        instead--;
-        if (reads)
+        unsigned to = view->subject->to, instead = delivered_version(view);
+        if (instead == to)
                 migrate_print(text, "%s by %s reads version %u", communication->to->name, communication->name, to);
         else
                 migrate_print(text, "%s by %s does not read version %u: it gets version %u, which is made of it", communication->to->name,
@@ -155,15 +160,21 @@ static void say_reader(const struct migrate_view *view, char text[static MIGRATE
 }
 
 static bool way_to_reader(const struct migrate_view *view, unsigned *ret_missing) {
-        const struct model_async *async = view->communication->async;
-        unsigned to = view->subject->to, wanted = to;
-        if (!has_forms(view))
-                wanted = model_reads(async, to) ? to : model_reads_instead(async, to);
-        else
-                while (wanted > 0 && !async->forms[wanted].unwrap)
-                        wanted--;
-        *ret_missing = model_way(event_of(view), to, wanted);
-        return *ret_missing == wanted;
+        unsigned wanted = delivered_version(view);
+        return model_way(event_of(view), view->subject->to, wanted, ret_missing);
+}
+
+// What a target of its deliveries is made of, and neither the version that it gets nor a version 0 made of it has.
+static const char *target_lacks(const struct migrate_view *view) {
+        const struct model_communication *communication = view->communication;
+        const struct model_delivery *deliver = &communication->async->deliver;
+        unsigned version = delivered_version(view);
+        const char *lacks = NULL;
+        if (deliver->target && deliver->target != communication->call)
+                lacks = model_delivery_lacks(deliver, version);
+        if (!lacks && communication->push.target)
+                lacks = model_delivery_lacks(&communication->push, version);
+        return lacks;
 }
 
 static enum migrate_verdict look_consumers(const struct migrate_view *view, struct migrate_evidence *evidence) {
@@ -177,6 +188,10 @@ static enum migrate_verdict look_consumers(const struct migrate_view *view, stru
                 return migrate_say(evidence, MIGRATE_FAIL, "%.300s; but there is no mapping to version %u", reader, missing);
         if (communication->async->keep_gateway)
                 return migrate_say(evidence, MIGRATE_PASS, "%s; commute keeps its copy", reader);
+        const char *lacks = target_lacks(view);
+        if (lacks)
+                return migrate_say(evidence, MIGRATE_FAIL, "%.200s; but version %u has no %.100s, of which the target of its deliveries is "
+                                   "made, and no `down` leads to version 0, which has", reader, delivered_version(view), lacks);
         if (!view->question)
                 return migrate_say(evidence, MIGRATE_WAIT, "%s is being asked whether it answers", communication->to->name);
         return migrate_say(evidence, view->question->answers ? MIGRATE_PASS : MIGRATE_WAIT, "%.200s; %.240s", reader,
