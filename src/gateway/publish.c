@@ -24,12 +24,13 @@ static bool read_version(const struct http_exchange *exchange, const struct mode
                          unsigned *ret_version, struct error *error) {
         struct bytes header;
         uint64_t by_header = 0, by_body = 0;
-        const struct json *member = json_get_text(body, "event_version");
         bool in_header = http_header_find(exchange->headers, exchange->header_count, BYTES("Commute-Event-Version"), &header);
+        if (in_header && !http_header_once(exchange->headers, exchange->header_count, BYTES("Commute-Event-Version")))
+                return error_set(error, ERROR_INVALID, "Commute-Event-Version is given more than once");
         if (in_header && !bytes_to_u64(header, &by_header))
                 return error_set(error, ERROR_INVALID, "Commute-Event-Version: expected a version, got \"%.*s\"",
                                  (int)MIN(header.size, (size_t)40), header.data);
-        bool in_body = json_is(member, JSON_NUMBER) && json_to_u64(member, &by_body);
+        bool in_body = change_says_version(body, &by_body);
         if (in_header && in_body && by_header != by_body)
                 return error_set(error, ERROR_REJECTED, "Commute-Event-Version says %llu, and event_version in the body says %llu",
                                  (unsigned long long)by_header, (unsigned long long)by_body);
@@ -94,6 +95,8 @@ static bool identify(struct outside *outside, struct shard_request *request, str
         } else if (!identity.size || identity.size > RECORD_IDENTITY_MAX) {
                 return error_set(error, ERROR_INVALID, "Idempotency-Key: expected 1 to %d bytes, got %zu", RECORD_IDENTITY_MAX,
                                  identity.size);
+        } else if (!http_header_once(exchange->headers, exchange->header_count, BYTES("Idempotency-Key"))) {
+                return error_set(error, ERROR_INVALID, "Idempotency-Key is given more than once");
         }
         const struct hash_key *key = &outside->gateway->options.hash_key;
         request->identity_text = identity;

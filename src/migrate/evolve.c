@@ -274,6 +274,40 @@ static const struct gateway_user *old_producer(const struct migrate_view *view) 
         return NULL;
 }
 
+static bool gives_bodies(const struct model_event *event) {
+        return event->reader && event->reader->kind == MODEL_DATA && (event->capture_count || event->backfill || event->read);
+}
+
+// The owner of captured writes gives an old version by itself, and nobody has said that it stays so.
+static bool old_owner(const struct migrate_view *view) {
+        const struct model_event *event = event_of(view);
+        return gives_bodies(event) && is_old(view, event->produces) && !event->owner_stays;
+}
+
+// By what it gave it last, as far as that has been seen; NULL: not since the start.
+static const struct gateway_user *given_last(const struct migrate_view *view) {
+        const struct gateway_versions *versions = view->versions;
+        const struct gateway_user *last = NULL;
+        for (size_t i = 0; versions && i < versions->user_count; i++) {
+                const struct gateway_user *user = &versions->users[i];
+                if (user->use == GATEWAY_PRODUCES && user->version == event_of(view)->produces &&
+                    !strstr(user->name, " by POST /events/") && (!last || user->last_ms > last->last_ms))
+                        last = user;
+        }
+        return last;
+}
+
+static enum migrate_verdict say_old_owner(const struct migrate_view *view, struct migrate_evidence *evidence) {
+        const struct model_event *event = event_of(view);
+        const struct gateway_user *last = given_last(view);
+        char when[GATEWAY_USER_NAME_MAX + 40] = "";
+        if (last)
+                snprintf(when, sizeof when, " (%s, %" PRId64 " s ago)", last->name, (view->now_ms - last->last_ms) / 1000);
+        return migrate_say(evidence, MIGRATE_WAIT, "%s gives version %u by itself%s: have it give version %u and say `produces: %u` of %s, "
+                           "or say `owner: stays`, and what it gives is converted for good", event->from->name, event->produces, when,
+                           view->subject->to, view->subject->to, event->name);
+}
+
 static enum migrate_verdict look_old_off(const struct migrate_view *view, struct migrate_evidence *evidence) {
         const struct migrate_usage *usage = view->usage;
         unsigned to = view->subject->to;
@@ -285,13 +319,19 @@ static enum migrate_verdict look_old_off(const struct migrate_view *view, struct
         if (producer)
                 return migrate_say(evidence, MIGRATE_WAIT, "%s sent version %u %" PRId64 " s ago, and nothing newer since: have it send "
                                    "version %u", producer->name, producer->version, (view->now_ms - producer->last_ms) / 1000, to);
+        if (old_owner(view))
+                return say_old_owner(view, evidence);
         if (view->usage_before && usage->last_old > view->usage_before->last_old)
                 return migrate_say(evidence, MIGRATE_WAIT, "an event of an old version was appended at position %" PRIu64 " after "
                                    "version %u was emitted", usage->last_old, to);
         if (!came)
                 return migrate_say(evidence, MIGRATE_WAIT, "no event has come yet by which it could be seen that the old version is off");
+        char owner[200] = "";
+        if (gives_bodies(event_of(view)) && is_old(view, event_of(view)->produces))
+                snprintf(owner, sizeof owner, "; %.64s stays at version %u, which is converted", event_of(view)->from->name,
+                         event_of(view)->produces);
         return migrate_say(evidence, MIGRATE_PASS, "%" PRIu64 " event%s of version %u came, none of an old version; the last of those is "
-                           "at position %" PRIu64, came, migrate_plural(came), to, usage->last_old);
+                           "at position %" PRIu64 "%s", came, migrate_plural(came), to, usage->last_old, owner);
 }
 
 // ---- 7: drained ----
@@ -477,6 +517,8 @@ static void write_verdict(struct json_writer *writer, const struct migrate_view 
                 verdict = migrate_say(&evidence, MIGRATE_WAIT, "version %u is emitted, not %u", view->versions->emitted, view->subject->to);
         if (verdict == MIGRATE_PASS && producer)
                 verdict = migrate_say(&evidence, MIGRATE_WAIT, "%s sent version %u last", producer->name, producer->version);
+        if (verdict == MIGRATE_PASS && old_owner(view))
+                verdict = say_old_owner(view, &evidence);
         json_member_boolean(writer, "may_go", verdict == MIGRATE_PASS);
         json_member_text(writer, "why", evidence.sentence);
 }

@@ -76,6 +76,7 @@ struct model_event {
         struct json_pointer key;        // into the event: the lane's key; in a capture, the variable named as its last token
         const char *key_text;
         unsigned produces;              // the version of what the owner's bodies give, and of the first emitted events
+        bool owner_stays;               // the owner goes on giving that one, and commute converts it for good
         const struct json_pointer *personal;                    // values of a person, besides those that the schemas tag
         size_t personal_count;
         bool is_personal;               // a version has personal values: none of its values are shown

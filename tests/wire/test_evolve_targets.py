@@ -25,6 +25,7 @@ MOVED = """
     key: /task_id
     capture: ["PUT /tasks/{task_id}"]
     read: GET /tasks/{task_id}
+    owner: stays
     versions: {1: {key: /about/task, up: %s%s}}
 communications:
   COMM-090:

@@ -29,7 +29,8 @@ DONE1 = {"type": "object", "additionalProperties": False, "required": ["payload"
 
 
 class Services(http.server.ThreadingHTTPServer):
-    """Both services. `tasks`: the owner's rows; `cards`: what portal was given, by task; `seen`: every delivery, in order, `paths` where it came.
+    """Both services. `tasks`: the owner's rows; `cards`: what portal was given, by task; `seen`: every delivery, in order, `paths` where
+    it came.
     rule(method, path, body): a status to refuse with, "hang"; None: as usual."""
     daemon_threads = True
     request_queue_size = 128
@@ -103,7 +104,7 @@ class Services(http.server.ThreadingHTTPServer):
             pass
 
 
-def configuration(folder, ports, port, keep="portal", reads="[0, 1]", more="", produces=""):
+def configuration(folder, ports, port, keep="portal", reads="[0, 1]", more="", produces="owner: stays"):
     contracts = folder / "contracts"
     contracts.mkdir(exist_ok=True)
     for name, schemas in (("TaskCreated", (V0, V1)), ("TaskDone", (DONE0, DONE1))):

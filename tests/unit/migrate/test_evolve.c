@@ -15,7 +15,7 @@ static void write_in(const struct fake *fake, const char *name, const char *text
 static const char config[] =
         "services:\n  tasks: {url: \"http://127.0.0.1:1\"}\n  portal: {url: \"http://127.0.0.1:2\"}\n"
         "events:\n  Task:\n    from: tasks\n    topic: tasks\n    schemas: \"Task.v*.json\"\n    key: /id\n"
-        "    capture: [\"PUT /tasks/{id}\"]\n    read: GET /tasks/{id}\n"
+        "    capture: [\"PUT /tasks/{id}\"]\n    read: GET /tasks/{id}\n    owner: stays\n"
         "    versions: {1: {up: {id: $event/id, area: none}, down: {id: $event/id}}}\n"
         "communications:\n  COMM-020:\n    data: tasks -> portal\n    initially: async\n    pull: GET /tasks/{id}\n"
         "    async: {event: Task, keep: portal, deliver: \"PUT /cards/{id}\", reads: [0, 1]}\n"
@@ -362,6 +362,31 @@ static const struct situation situations[] = {
         {"a registry that refuses", plant_unregistered, mend_unregistered, "old-registered", "version 0 of Task cannot be registered"},
 };
 
+static void an_owner_that_gives_the_old_version_is_named(void **test) {
+        (void)test;
+        struct fake *fake = evolve_with("    owner: stays\n", "");
+        order(fake, MIGRATE_BEGIN, 1, true);
+        blocked(fake, "old-off", "tasks gives version 0 by itself: have it give version 1 and say `produces: 1` of Task, or say "
+                "`owner: stays`");
+        fake->versions.users[0] = (struct gateway_user){
+                .use = GATEWAY_PRODUCES, .name = "tasks by PUT /tasks/{id}", .version = 0, .count = 1, .last_ms = fake->now_ms,
+        };
+        fake->versions.users[1] = (struct gateway_user){
+                .use = GATEWAY_PRODUCES, .name = "x by POST /events/Task", .version = 0, .count = 1, .last_ms = 1,
+        };
+        fake->versions.users[2] = (struct gateway_user){
+                .use = GATEWAY_PRODUCES, .name = "x by POST /events/Task", .version = 1, .count = 1, .last_ms = fake->now_ms,
+        };
+        fake->versions.user_count = 3;
+        blocked(fake, "old-off", "tasks gives version 0 by itself (tasks by PUT /tasks/{id}, ");
+        evolve_free(fake);
+        fake = evolve_new();
+        order(fake, MIGRATE_BEGIN, 1, true);
+        until(fake, MIGRATE_DONE, "");
+        assert_non_null(strstr(move_of(fake)->now->evidence[5].sentence, "; tasks stays at version 0, which is converted"));
+        evolve_free(fake);
+}
+
 static void nothing_that_would_be_lost_is_let_go(void **test) {
         (void)test;
         for (size_t i = 0; i < ARRAY_SIZE(situations); i++) {
@@ -444,6 +469,7 @@ int main(void) {
                 cmocka_unit_test(what_the_way_back_loses_is_named),
                 cmocka_unit_test(an_event_that_does_not_fit_stops_it),
                 cmocka_unit_test(a_mapping_that_is_missing_is_named),
+                cmocka_unit_test(an_owner_that_gives_the_old_version_is_named),
                 cmocka_unit_test(nothing_that_would_be_lost_is_let_go),
                 cmocka_unit_test(what_comes_up_later_holds_it_as_well),
                 cmocka_unit_test(a_migration_of_the_communication_holds_it),

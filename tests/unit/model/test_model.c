@@ -157,10 +157,12 @@ static void versions_have_mappings_keys_and_readers(void **state) {
         fixture_write("up.jq", ".rating = 1");
         const struct model *CLEANUP(model_unrefp) model = fixture_model(
                 "    key: /task_id\n",
-                "    key: /task_id\n    produces: 1\n    personal: [/who, \"\"]\n"
+                "    key: /task_id\n    produces: 1\n    owner: stays\n    personal: [/who, \"\"]\n"
                 "    versions:\n      1: {up: up.jq, down: {task_id: $event/id}, key: /id}\n");
         const struct model_event *event = model_event_find(model, BYTES("TaskRatingChanged"));
         assert_int_equal(event->produces, 1);
+        assert_true(event->owner_stays);
+        assert_false(model_event_find(model, BYTES("ManagerCreated"))->owner_stays);
         assert_int_equal(event->personal_count, 2);
         assert_int_equal(event->personal[0].count, 1);
         assert_int_equal(model->program_count, 1);
