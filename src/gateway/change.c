@@ -82,7 +82,7 @@ static void converted(struct conversion *conversion) {
 static void convert(struct change *change) {
         struct conversion *conversion = &change->conversion;
         unsigned at = change->at;
-        *conversion = (struct conversion){.input = change->body, .done = converted, .user = change};
+        *conversion = (struct conversion){.input = change->body, .tells = !change->event->is_personal, .done = converted, .user = change};
         change->steps = 0;
         while (at != change->to && conversion->chain_count < CONVERT_CHAIN_MAX) {
                 const struct model_mapping *mapping = model_step(change->event, at, change->from < change->to);

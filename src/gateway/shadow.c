@@ -136,14 +136,24 @@ static bool compare_bodies(struct call *call, const struct delivery *delivery) {
         return equal;
 }
 
+static void target_differs(struct call *call, const struct delivery *delivery) {
+        const struct model_event *event = call->route->communication->async->event;
+        const struct hash_key *key = &call->route->gateway->options.hash_key;
+        CLEANUP(buffer_free) struct buffer was = {0};
+        CLEANUP(buffer_free) struct buffer would = {0};
+        mask_target(key, event, call->target, &was);
+        mask_target(key, event, delivery->target, &would);
+        shadow_difference(call->route, "target: the call has %.*s, the delivery would have %.*s", BYTES_PRINT(buffer_bytes(&was)),
+                          BYTES_PRINT(buffer_bytes(&would)));
+}
+
 static bool compare(struct call *call, const struct delivery *delivery) {
         if (!bytes_equal(delivery->method, call->exchange->method)) {
                 shadow_difference(call->route, "method: the delivery would use %.*s", BYTES_PRINT(delivery->method));
                 return false;
         }
         if (!bytes_equal(delivery->target, call->target)) {
-                shadow_difference(call->route, "target: the call has %.*s, the delivery would have %.*s", BYTES_PRINT(call->target),
-                                  BYTES_PRINT(delivery->target));
+                target_differs(call, delivery);
                 return false;
         }
         return compare_headers(call, delivery) && compare_bodies(call, delivery);
