@@ -94,16 +94,17 @@ void program_clean_message(struct bytes message, struct bytes program, struct bu
 
 // All that libjq 1.6 says itself, errors of its regular expressions and of its JSON parser included.
 static const char libjq_words[] =
-        "Cannot index with iterate over determine check whether has a key use as object keys must be strings null boolean number string array "
-        "delete field at index of update Start and end indices an slice numbers Out bounds negative too large cannot added subtracted "
-        "multiplied divided remainder because the divisor is zero negated iterated have wrong length Equality Comparison deep no parsed only "
-        "can Repeat result long not valid in csv row be escaped for shell base64 data trailing byte found format formatted tsv mktime "
-        "requires inputs datetime supported on this platform invalid gmtime representation explode implode input matched it modifier UTF "
-        "sorted they are both arrays grouped their containment checked searched t imploded unicode codepoint needs to numeric "
-        "error errror converting seconds since epoch localtime split separator startswith endswith strptime arguments date does match "
-        "strflocaltime strftime unknown system failure Range flatten depth or Path specified Paths Invalid path expression literal EOF "
-        "line column regex premature empty char class nested repeat operator target bracket parenthesis group name undefined "
-        "reference back number Regex 1 8";
+        "Cannot index with iterate over determine check whether has a key use as object keys must be strings null boolean "
+        "number string array delete field at index of update Start and end indices an slice numbers Out bounds negative too "
+        "large cannot added subtracted multiplied divided remainder because the divisor is zero negated iterated have wrong "
+        "length Equality Comparison deep no parsed only can Repeat result long not valid in csv row be escaped for shell base64 "
+        "data trailing byte found format formatted tsv mktime requires inputs datetime supported on this platform invalid "
+        "gmtime representation explode implode input matched it modifier UTF sorted they are both arrays grouped their "
+        "containment checked searched t imploded unicode codepoint needs to numeric error errror converting seconds since epoch "
+        "localtime split separator startswith endswith strptime arguments date does match strflocaltime strftime unknown system "
+        "failure Range flatten depth or Path specified Paths Invalid path expression literal EOF line column regex premature "
+        "empty char class nested repeat operator target bracket parenthesis group name undefined reference back number Regex 1 "
+        "8";
 
 static bool is_word_byte(char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || (unsigned char)c >= 0x80;
