@@ -16,6 +16,7 @@ import pytest
 from commute import LONG, Commute, Provider, ask
 from conftest import wait_until
 from test_data import Owner, Service
+from test_log_faults import disk            # a fixture
 
 MANAGERS = [{"manager_id": 700100 + i, "name": f"Ludmilla{i}-Zoë", "work_email": f"ludmilla.quast{i}@example.org"} for i in range(20)]
 MANAGER_V0 = {"type": "object", "required": ["manager_id", "name", "work_email"], "additionalProperties": False,
@@ -272,8 +273,8 @@ def test_a_kill_at_any_instant_of_an_erasure_loses_nothing(platform, seed):
     it.serve()
     status, answer = it.erase("TaskDone", "ManagerCreated")
     assert status == 200, answer
-    for _ in range(6):
-        time.sleep(rng.random() * 0.15)
+    for pause in [0, *(rng.random() * 0.15 for _ in range(6))]:     # at once: what was answered is known
+        time.sleep(pause)
         it.kill()
         assert places(it)[:len(before)] == before
         it.serve()
@@ -291,6 +292,24 @@ def test_a_kill_at_any_instant_of_an_erasure_loses_nothing(platform, seed):
     assert places(it)[:len(before)] == before
     assert len(it.provider.done) == 400                 # nothing was delivered again
     assert left_in(it.data, SECRETS) == []
+
+
+def test_an_erasure_that_is_not_durable_has_not_begun(platform, disk):
+    it = platform
+    it.inside, it.data = disk.inside, disk.folder
+    it.configure(1)
+    it.serve()
+    disk.fill()
+    status, refused = it.erase("TaskDone")
+    assert status in (503, 507), refused
+    assert it.get("/privacy/erase") == (200, None)
+    it.kill()
+    disk.free()
+    it.serve()
+    assert it.get("/privacy/erase") == (200, None)
+    status, answer = it.erase("TaskDone")
+    assert status == 200, answer
+    assert it.erased()["status"] == "done"
 
 
 def test_what_is_unsettled_below_the_version_is_named(platform):
