@@ -441,7 +441,7 @@ def everything_told(it):
     told = []
     for path in ("/status", "/status/COMM-010", "/status/COMM-040", "/parked", "/migrations", "/migrations/COMM-010",
                  "/migrations/COMM-040", "/config", "/metrics", "/proof/COMM-010", "/proof/COMM-040", "/privacy/erase",
-                 "/plan/COMM-040?to=sync", "/plan/COMM-010?to=pull"):
+                 "/plan/COMM-040?to=sync", "/plan/COMM-010?to=pull", "/evolve", "/migrations/ManagerCreated", "/plan/ManagerCreated?to=1"):
         told.append(json.dumps(it.get(path)[1], ensure_ascii=False))
     for row in it.get("/parked")[1]["parked"]:
         told.append(json.dumps(it.get(f"/parked/{row['position']}?body=1")[1], ensure_ascii=False))
@@ -496,6 +496,43 @@ def test_what_is_parked_is_shown_by_pointers_and_hashes(platform):
     masks = {one["payload"]["manager_email"] for one in shown}
     assert len(masks) == 1 and masks.pop().startswith("(personal, "), shown     # the same value, the same hash
     assert MANAGERS[0]["work_email"] not in everything_told(it)
+
+
+SAYS = """\
+    versions:
+      1: {up: 'error("nobody is called " + .name + ", at " + .work_email)'}"""
+
+
+@pytest.mark.parametrize("kept", ["keep: gateway", 'keep: portal, deliver: "PUT /accruals/{manager_id}"'])
+def test_what_a_program_says_of_a_person_is_not_told(platform, kept):
+    """error() of a mapping, in a read of the copy, a delivery that is parked, what an owner gives, a proof."""
+    it = platform
+    it.configure(1)
+    text = it.config.read_text()
+    for find, replace in ((MANAGER_UP, SAYS), ("keep: gateway, reads: [1]", kept + ", reads: [1]"),
+                          ("    produces: 1\n", "    produces: 0\n")):
+        assert find in text
+        text = text.replace(find, replace)
+    it.config.write_text(text)
+    it.serve("--log-level", "debug")
+    answers = []
+    for manager in MANAGERS[:3]:
+        assert ask(it.gateway, "PUT", f"/staff/managers/{manager['manager_id']}", json.dumps(manager))[0] == 200
+        if kept == "keep: gateway":
+            answers.append(ask(it.gateway, "GET", f"/COMM-010/managers/{manager['manager_id']}")[2].decode())
+    if kept != "keep: gateway":
+        rows = wait_until(lambda: (lambda rows: rows if len(rows) == 3 else None)(it.get("/parked")[1]["parked"]), 20, "three of them")
+        assert all("error() with" in row["why"] for row in rows), rows
+    else:
+        assert all("error() with" in answer for answer in answers), answers
+    assert it.get("/migrations/ManagerCreated", method="POST", body=json.dumps({"to": 1, "auto": True}))[0] == 200
+    wait_until(lambda: "events fail; first:" in json.dumps(it.get("/migrations/ManagerCreated")[1]), 20, "the proof to fail")
+    told = everything_told(it) + "\n".join(answers)
+    assert "error() with" in json.dumps(it.get("/migrations/ManagerCreated")[1])
+    assert "error() with" in json.dumps(it.get("/evolve/ManagerCreated")[1]["conversions"])
+    for value in SECRETS:
+        for form in encodings(value):
+            assert form.decode() not in told, value
 
 
 # ---- keys ----
