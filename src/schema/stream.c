@@ -136,8 +136,7 @@ static enum run run_parsed(struct machine *machine, const char *start, const str
         return RUN_GOOD;
 }
 
-// One branch on the bytes from `start`; leaves the machine behind the value whatever the answer, unless it is an error.
-static enum run run_again(struct machine *machine, const char *start, const struct plan *plan) {
+enum run run_again(struct machine *machine, const char *start, const struct plan *plan) {
         const char *end = machine->at;
         unsigned depth = machine->depth;
         size_t entries = machine->entry_count, bits = machine->bit_count, nodes = machine->nodes;

@@ -13,7 +13,8 @@ struct members {
         const struct plan_object *plan;         // NULL in a skipped object
         const char *start;
         uint64_t one, *seen;                    // a bit a key
-        size_t first_entry, count;
+        size_t first_entry, count, base;        // base: of its bits in the machine
+        uint64_t found;                         // patterns that the name of the member matches, where there are picks
         uint64_t noted;                         // hashes of the keys that are not named, as bits
         uint32_t guess;
 };
@@ -221,14 +222,15 @@ static enum run unnamed(struct machine *machine, struct members *members, struct
         if (plan->pattern_count == 0 && plan->rest->types == 0)
                 return RUN_INVALID;
         if (plan->pattern_count) {
-                unsigned found = 0;
+                uint64_t found = 0;
                 for (uint32_t i = 0; i < plan->pattern_count; i++) {
                         enum pattern_verdict verdict = pattern_search(plan->patterns[i], name, machine->scratch);
                         if (verdict == PATTERN_UNDECIDED)
                                 return RUN_DEFER;
-                        found |= (unsigned)(verdict == PATTERN_MATCH) << i;
+                        found |= (uint64_t)(verdict == PATTERN_MATCH) << i;
                 }
-                *ret_plan = plan->by_patterns[found];
+                members->found = found;
+                *ret_plan = plan->by_patterns ? plan->by_patterns[found] : NULL;
         }
         return note_key(machine, members, name, hash);
 }
@@ -242,7 +244,36 @@ static inline enum run mark_seen(struct members *members, uint32_t key) {
         return RUN_GOOD;
 }
 
-// Reads a key that was not guessed, and the colon.
+// The value of a member that is not named, where the patterns are many: all that apply, the first one on the way.
+static enum run run_picks(struct machine *machine, const struct members *members) {
+        const struct plan_object *plan = members->plan;
+        const struct plan *first = NULL;
+        machine->at = scan_space(machine->at, machine->end);
+        const char *start = machine->at;
+        for (uint32_t i = 0; i < plan->pick_count; i++) {
+                const struct plan_pick *pick = &plan->picks[i];
+                if (((members->found & pick->mask) != 0) == pick->absent)
+                        continue;
+                enum run run = first ? run_again(machine, start, pick->plan) : run_value(machine, pick->plan);
+                if (run != RUN_GOOD)
+                        return run;
+                first = pick->plan;
+        }
+        return first ? RUN_GOOD : run_skip(machine);
+}
+
+// Of a key that is named: its name must match, and where its value begins may be asked for when the object ends.
+static enum run run_special(struct machine *machine, const struct members *members, uint32_t key, const char *value) {
+        const struct plan_object *plan = members->plan;
+        uint32_t place = plan->keys[key].place;
+        if (place)
+                machine->bits[members->base + plan->words + place - 1] = (uint64_t)(value - machine->start);
+        if (!plan->names)
+                return RUN_GOOD;
+        return run_string_rules(machine, plan->names, (struct bytes){plan->keys[key].name, plan->keys[key].size}, false);
+}
+
+// Reads a key that was not guessed, and the colon. No plan: there are picks.
 static enum run find_member(struct machine *machine, struct members *members, const struct plan **ret_value) {
         const struct plan_object *plan = members->plan;
         struct bytes name;
@@ -253,9 +284,11 @@ static enum run find_member(struct machine *machine, struct members *members, co
         if (key != UINT32_MAX) {
                 *ret_value = plan->keys[key].plan;
                 run = mark_seen(members, key);
-        } else {
-                run = unnamed(machine, members, name, hash, ret_value);
+                if (run == RUN_GOOD)
+                        run = pass_colon(machine);
+                return run == RUN_GOOD && plan->special ? run_special(machine, members, key, machine->at) : run;
         }
+        run = unnamed(machine, members, name, hash, ret_value);
         if (run == RUN_GOOD && plan->names)
                 run = run_string_rules(machine, plan->names, name, false);
         return run == RUN_GOOD ? pass_colon(machine) : run;
@@ -317,9 +350,8 @@ static inline enum run run_member(struct machine *machine, struct members *membe
         if (__builtin_expect(behind != NULL, 1)) {
                 value = plan->keys[key].plan;
                 run = mark_seen(members, key);
-                if (__builtin_expect(plan->names != NULL, 0) && run == RUN_GOOD)
-                        run = run_string_rules(machine, plan->names,
-                                               (struct bytes){plan->keys[key].name, plan->keys[key].size}, false);
+                if (__builtin_expect(plan->special, 0) && run == RUN_GOOD)
+                        run = run_special(machine, members, key, behind);
                 at = behind;
         } else {
                 run = find_member(machine, members, &value);
@@ -327,6 +359,8 @@ static inline enum run run_member(struct machine *machine, struct members *membe
         }
         if (__builtin_expect(run != RUN_GOOD, 0))
                 return run;
+        if (__builtin_expect(!value, 0))
+                return run_picks(machine, members);
         at += at < machine->end && *at == ' ';                  // usual where people read it
         behind = easy_value(machine, value, at);
         if (__builtin_expect(behind != NULL, 1)) {
@@ -353,34 +387,49 @@ static bool complete(const struct members *members) {
         return true;
 }
 
+static enum run end_members(struct machine *machine, const struct members *members) {
+        const struct plan_object *plan = members->plan;
+        size_t unnamed = machine->entry_count - members->first_entry;
+        enum run run = end_keys(machine, members);
+        if (run != RUN_GOOD)
+                return run;
+        if (!complete(members))
+                return RUN_INVALID;
+        if (__builtin_expect(!plan->test, 1))
+                return RUN_GOOD;
+        const uint64_t *one = members->seen == &members->one ? &members->one : NULL;
+        struct ended ended = {plan, members->start, one, members->base, members->count, unnamed};
+        return run_formula(machine, &ended);
+}
+
 static enum run run_members(struct machine *machine, const struct plan_object *plan) {
-        struct members members;
+        UNINITIALIZED struct members members;
         members.plan = plan;
+        members.start = machine->at;
         members.first_entry = machine->entry_count;
         members.count = 0;
         members.noted = 0;
         members.guess = 0;
         members.one = 0;
         members.seen = &members.one;
-        size_t base = machine->bit_count;
-        if (__builtin_expect(plan->words > 1, 0))
-                members.seen = bits_push(machine, plan->words);
+        size_t base = members.base = machine->bit_count;
+        bool pushes = plan->words > 1 || plan->place_count > 0;
+        if (__builtin_expect(pushes, 0))
+                members.seen = bits_push(machine, plan->words + plan->place_count);
         enum run more = enter(machine);
         while (more == RUN_GOOD) {
                 enum run run = run_member(machine, &members);
                 if (__builtin_expect(run != RUN_GOOD, 0))
                         return run;
-                if (__builtin_expect(plan->words > 1, 0))
+                if (__builtin_expect(pushes, 0))
                         members.seen = machine->bits + base;    // it may have moved
                 more = pass_comma(machine);
         }
         if (more != RUN_INVALID)
                 return more;
-        enum run run = end_keys(machine, &members);
+        enum run run = end_members(machine, &members);
         machine->bit_count = base;
-        if (run != RUN_GOOD)
-                return run;
-        return complete(&members) ? RUN_GOOD : RUN_INVALID;
+        return run;
 }
 
 static enum run choose(struct machine *machine, const struct plan_dispatch *dispatch, const struct plan_choice **ret_choice) {
@@ -446,9 +495,5 @@ enum run run_object(struct machine *machine, const struct plan_choice *choice) {
                 return run_skip(machine);
         if (choice->never)
                 return RUN_INVALID;
-        const char *start = machine->at;
-        enum run run = choice->object ? run_members(machine, choice->object) : run_skip(machine);
-        if (run == RUN_GOOD && choice->group_count)
-                run = run_groups(machine, start, choice->groups, choice->group_count);
-        return run;
+        return choice->object ? run_members(machine, choice->object) : run_skip(machine);
 }
