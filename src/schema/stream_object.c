@@ -253,7 +253,7 @@ bool object_make(struct planner *planner, const struct conditions *conditions, c
         for (uint32_t i = 0; i < conditions->all_count; i++)
                 some |= conditions->all[i]->object || conditions->all[i]->other_members;
         *ret_object = NULL;
-        if (conditions_listing(conditions))             // one of the listed objects: compared when parsed
+        if (conditions_listing(conditions))             // of the branch that was chosen
                 return false;
         for (int whole = 0; some && !good && whole < 2; whole++) {
                 struct object_draft draft = {.planner = planner, .conditions = conditions, .whole_branches = whole};

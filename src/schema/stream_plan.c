@@ -193,8 +193,8 @@ static void plan_type(struct planner *planner, struct plan *plan, enum json_type
         if (conditions->never)
                 return;
         const struct subschema *list = conditions_listing(conditions);
-        if (list && !conditions->dom && type < JSON_ARRAY) {
-                plan_values_make(planner, conditions, list, plan);
+        if (list && !conditions->dom) {
+                plan_values_make(planner, type, list, plan);
                 return;
         }
         plan->types |= (uint8_t)(1u << type);

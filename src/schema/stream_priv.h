@@ -221,10 +221,9 @@ bool plan_choice_make(struct planner *planner, const struct conditions *conditio
                       const struct plan_choice **ret_choice);
 const struct plan_number *plan_number_make(struct planner *planner, const struct conditions *conditions, bool whole, bool plain);
 const struct plan_string *plan_string_make(struct planner *planner, const struct conditions *conditions);
-// A subschema with enum or const among the conditions, or NULL; and what it leaves of values of the conditions' type.
+// A subschema with enum or const among the conditions, or NULL; and what it leaves of values of that type.
 const struct subschema *conditions_listing(const struct conditions *conditions);
-void plan_values_make(struct planner *planner, const struct conditions *conditions, const struct subschema *list,
-                      struct plan *plan);
+void plan_values_make(struct planner *planner, enum json_type type, const struct subschema *list, struct plan *plan);
 
 // An object's plan while it is made: stream_object.c, the names in it: stream_draft.c.
 struct parts {
