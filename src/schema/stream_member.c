@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Objects: the next key is guessed (the schema's order), else found in the plan's table; keys that are not named are noted, to see
-// that they differ; required ones are a mask.
+// Objects with a plan: the next key is guessed (the schema's order), else found in the plan's table; keys that are not named are
+// noted, to see that they differ; required ones are a mask.
 #include "schema/stream_priv.h"
 
 #include "json/scan.h"
+#include "schema/stream_keys_priv.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
 struct members {
-        const struct plan_object *plan;         // NULL in a skipped object
+        const struct plan_object *plan;
         const char *start;
         uint64_t one, *seen;                    // a bit a key
-        size_t first_entry, count, base;        // base: of its bits in the machine
+        size_t count, base;                     // base: of its bits in the machine
         uint64_t found;                         // patterns that the name of the member matches, where there are picks
-        uint64_t noted;                         // hashes of the keys that are not named, as bits
+        struct noted noted;                     // keys that are not named
         uint32_t guess;
 };
 
@@ -47,174 +48,6 @@ static uint32_t find_key(const struct plan_object *plan, struct bytes name, uint
         return UINT32_MAX;
 }
 
-static enum run read_key_slowly(struct machine *machine, struct bytes *ret_name) {
-        struct scanned_string found;
-        const char *start = machine->at + 1, *end = scan_string(machine->start, start, machine->end, &found);
-        if (!end)
-                return RUN_SYNTAX;
-        machine->at = end + 1;
-        *ret_name = (struct bytes){start, (size_t)(end - start)};
-        if (found.escaped)
-                *ret_name = run_decode(machine, start, end);
-        return ret_name->data ? RUN_GOOD : RUN_SYNTAX;
-}
-
-// The key that begins at the machine's place, a quote; leaves it behind the closing one.
-static inline enum run read_key(struct machine *machine, struct bytes *ret_name) {
-        const char *start = machine->at + 1, *quote = scan_plain(machine->start, start, machine->end);
-        if (__builtin_expect(quote == machine->end || *quote != '"', 0))
-                return read_key_slowly(machine, ret_name);
-        *ret_name = (struct bytes){start, (size_t)(quote - start)};
-        machine->at = quote + 1;
-        return RUN_GOOD;
-}
-
-// Notes a key that is not named; the first few are compared at once, many when the object ends.
-static inline enum run note_key(struct machine *machine, struct members *members, struct bytes name, uint32_t hash) {
-        uint64_t bit = (uint64_t)1 << (hash & 63);
-        size_t count = machine->entry_count - members->first_entry;
-        struct entry entry = {name.data, (uint32_t)name.size, 0};
-        if (__builtin_expect((members->noted & bit) != 0 && count <= 16, 0))
-                for (size_t i = members->first_entry; i < machine->entry_count; i++)
-                        if (entry_equal(&machine->entries[i], &entry))
-                                return RUN_SYNTAX;
-        members->noted |= bit;
-        entry_push(machine, entry);
-        return RUN_GOOD;
-}
-
-static enum run end_keys(struct machine *machine, const struct members *members) {
-        enum run run = RUN_GOOD;
-        if (__builtin_expect(machine->entry_count - members->first_entry > 16, 0))
-                run = entries_differ(machine, members->first_entry);
-        machine->entry_count = members->first_entry;
-        machine->depth--;
-        return run;
-}
-
-static inline enum run pass_colon(struct machine *machine) {
-        const char *at = scan_space(machine->at, machine->end);
-        if (__builtin_expect(at == machine->end || *at != ':', 0))
-                return RUN_SYNTAX;
-        machine->at = at + 1;
-        return RUN_GOOD;
-}
-
-// Behind a member: whether another follows. RUN_INVALID: no, the object ends.
-static inline enum run pass_comma(struct machine *machine) {
-        const char *at = machine->at;
-        if (__builtin_expect(machine->end - at > 1 && at[0] == ',' && at[1] == '"', 1)) {
-                machine->at = at + 1;
-                return RUN_GOOD;
-        }
-        at = scan_space(at, machine->end);
-        if (__builtin_expect(at == machine->end, 0))
-                return RUN_SYNTAX;
-        machine->at = at + 1;
-        if (*at == ',') {
-                machine->at = scan_space(at + 1, machine->end);
-                return machine->at < machine->end && *machine->at == '"' ? RUN_GOOD : RUN_SYNTAX;
-        }
-        return *at == '}' ? RUN_INVALID : RUN_SYNTAX;
-}
-
-// From the opening brace to the first key. RUN_INVALID: there is none, and the object has ended.
-static inline enum run enter(struct machine *machine) {
-        if (__builtin_expect(machine->depth++ == machine->depth_limit, 0))
-                return RUN_SYNTAX;
-        machine->at = scan_space(machine->at + 1, machine->end);
-        if (__builtin_expect(machine->at == machine->end, 0))
-                return RUN_SYNTAX;
-        if (__builtin_expect(*machine->at == '"', 1))
-                return RUN_GOOD;
-        return *machine->at++ == '}' ? RUN_INVALID : RUN_SYNTAX;
-}
-
-// ---- what nothing is asserted about ----
-
-static enum run skip_object(struct machine *machine) {
-        struct members members;
-        members.first_entry = machine->entry_count;
-        members.noted = 0;
-        enum run more = enter(machine);
-        while (more == RUN_GOOD) {
-                struct bytes name;
-                if (read_key(machine, &name) != RUN_GOOD || pass_colon(machine) != RUN_GOOD)
-                        return RUN_SYNTAX;
-                machine->nodes++;
-                if (note_key(machine, &members, name, key_hash(name.data, name.size)) != RUN_GOOD)
-                        return RUN_SYNTAX;
-                enum run run = run_skip(machine);
-                if (run != RUN_GOOD)
-                        return run;
-                more = pass_comma(machine);
-        }
-        return more == RUN_INVALID ? end_keys(machine, &members) : more;
-}
-
-static enum run skip_array(struct machine *machine) {
-        if (machine->depth++ == machine->depth_limit)
-                return RUN_SYNTAX;
-        machine->at = scan_space(machine->at + 1, machine->end);
-        bool empty = machine->at < machine->end && *machine->at == ']';
-        machine->at += empty;
-        while (!empty) {
-                enum run run = run_skip(machine);
-                if (run != RUN_GOOD)
-                        return run;
-                const char *at = scan_space(machine->at, machine->end);
-                if (at == machine->end || (*at != ',' && *at != ']'))
-                        return RUN_SYNTAX;
-                machine->at = at + 1;
-                empty = *at == ']';
-        }
-        machine->depth--;
-        return RUN_GOOD;
-}
-
-static enum run skip_word(struct machine *machine, struct bytes word) {
-        if ((size_t)(machine->end - machine->at) < word.size || memcmp(machine->at, word.data, word.size) != 0)
-                return RUN_SYNTAX;
-        machine->at += word.size;
-        return RUN_GOOD;
-}
-
-enum run run_skip(struct machine *machine) {
-        struct scanned_string string;
-        struct scanned_number number;
-        const char *at = machine->at = scan_space(machine->at, machine->end), *end;
-        if (at == machine->end)
-                return RUN_SYNTAX;
-        machine->nodes++;
-        switch (*at) {
-        case '"':
-                end = scan_string(machine->start, at + 1, machine->end, &string);
-                if (!end || (string.escaped && !scan_escapes(at + 1, end)))
-                        return RUN_SYNTAX;
-                machine->escaped = string.escaped;
-                machine->at = end + 1;
-                return RUN_GOOD;
-        case '{':
-                return skip_object(machine);
-        case '[':
-                return skip_array(machine);
-        case 't':
-                return skip_word(machine, BYTES("true"));
-        case 'f':
-                return skip_word(machine, BYTES("false"));
-        case 'n':
-                return skip_word(machine, BYTES("null"));
-        default:
-                if (*at != '-' && (uint8_t)(*at - '0') > 9)
-                        return RUN_SYNTAX;
-                end = scan_number(at, machine->end, &number);
-                machine->at = end ? end : at;
-                return end ? RUN_GOOD : RUN_SYNTAX;
-        }
-}
-
-// ---- objects with a plan ----
-
 static enum run unnamed(struct machine *machine, struct members *members, struct bytes name, uint32_t hash,
                         const struct plan **ret_plan) {
         const struct plan_object *plan = members->plan;
@@ -232,7 +65,7 @@ static enum run unnamed(struct machine *machine, struct members *members, struct
                 members->found = found;
                 *ret_plan = plan->by_patterns ? plan->by_patterns[found] : NULL;
         }
-        return note_key(machine, members, name, hash);
+        return note_key(machine, &members->noted, name, hash);
 }
 
 static inline enum run mark_seen(struct members *members, uint32_t key) {
@@ -389,8 +222,8 @@ static bool complete(const struct members *members) {
 
 static enum run end_members(struct machine *machine, const struct members *members) {
         const struct plan_object *plan = members->plan;
-        size_t unnamed = machine->entry_count - members->first_entry;
-        enum run run = end_keys(machine, members);
+        size_t unnamed = machine->entry_count - members->noted.first;
+        enum run run = end_keys(machine, &members->noted);
         if (run != RUN_GOOD)
                 return run;
         if (!complete(members))
@@ -406,9 +239,8 @@ static enum run run_members(struct machine *machine, const struct plan_object *p
         UNINITIALIZED struct members members;
         members.plan = plan;
         members.start = machine->at;
-        members.first_entry = machine->entry_count;
+        members.noted = (struct noted){machine->entry_count, 0};
         members.count = 0;
-        members.noted = 0;
         members.guess = 0;
         members.one = 0;
         members.seen = &members.one;

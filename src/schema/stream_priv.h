@@ -10,9 +10,10 @@
 //      stream_choice.c  ... the choice between branches       stream_keys.c    whether keys or elements differ
 //      stream_draft.c   ... the names of an object            stream_holds.c   whether a formula holds
 //      stream_test.c    ... the formulas
-//      stream_values.c  ... of scalars and arrays
+//      stream_values.c  ... of scalars and arrays             stream_skip.c    what nothing is asserted about
 #pragma once
 
+#include "json/number.h"
 #include "schema/schema_priv.h"
 
 enum { PLANS_MAX = 10000, PLAN_SET_MAX = 256, PLAN_PATTERNS_MAX = 64, PLAN_DEPTH_MAX = 64, PLAN_BRANCHES_MAX = 200,
@@ -35,6 +36,9 @@ struct plan_number {
         bool whole, plain_whole;                // an integer by value; by how it is written
         bool quick;                             // low, high and divisor say everything about an integer of at most 18 digits
         int64_t low, high, divisor;             // divisor 0: none
+        bool small;                             // bounds and unit say everything about a small number
+        struct plan_bound { bool set, exclusive; struct json_small value; } least, most;
+        struct json_small unit;                 // what it must be a multiple of; 0: none
         const struct number_rules **rules;      // everything, exactly
         uint32_t rule_count;
 };

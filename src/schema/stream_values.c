@@ -216,14 +216,37 @@ static void tighten(struct plan_number *plan, struct bytes bound, bool low, bool
                 plan->high = MIN(plan->high, value - exclusive);
 }
 
+static void bound_small(struct plan_number *plan, struct bytes text, bool low, bool exclusive) {
+        struct plan_bound bound = {.set = true, .exclusive = exclusive}, *known = low ? &plan->least : &plan->most;
+        if (!text.data)
+                return;
+        if (!json_number_to_small(text, &bound.value)) {
+                plan->small = false;
+                return;
+        }
+        int order = known->set ? json_small_compare(bound.value, known->value) : 0;
+        if (!known->set || (low ? order > 0 : order < 0) || (order == 0 && exclusive))
+                *known = bound;
+}
+
+static void add_small(struct plan_number *plan, const struct number_rules *rules) {
+        bound_small(plan, rules->minimum, true, false);
+        bound_small(plan, rules->above, true, true);
+        bound_small(plan, rules->maximum, false, false);
+        bound_small(plan, rules->below, false, true);
+        if (rules->multiple.data && (plan->unit.mantissa || !json_number_to_small(rules->multiple, &plan->unit)))
+                plan->small = false;
+}
+
 const struct plan_number *plan_number_make(struct planner *planner, const struct conditions *conditions, bool whole, bool plain) {
-        struct plan_number plan = {.whole = whole, .plain_whole = plain, .quick = true, .low = INT64_MIN, .high = INT64_MAX};
+        struct plan_number plan = {.whole = whole, .plain_whole = plain, .quick = true, .small = true, .low = INT64_MIN, .high = INT64_MAX};
         plan.rules = arena_alloc(planner->arena, (conditions->all_count + 1) * sizeof *plan.rules);
         for (uint32_t i = 0; i < conditions->all_count; i++) {
                 const struct number_rules *rules = conditions->all[i]->number;
                 if (!rules)
                         continue;
                 plan.rules[plan.rule_count++] = rules;
+                add_small(&plan, rules);
                 tighten(&plan, rules->minimum, true, false);
                 tighten(&plan, rules->above, true, true);
                 tighten(&plan, rules->maximum, false, false);

@@ -201,6 +201,44 @@ static void large_objects_and_arrays_are_decided(void **state) {
         buffer_free(&source);
 }
 
+// In an array that nothing is asserted about, an object is compared with the one before it.
+static void keys_differ_where_nothing_is_asserted(void **state) {
+        (void)state;
+        static const struct { const char *text; char verdict; } cases[] = {
+                {"[{\"a\":1,\"b\":2},{\"a\":1,\"b\":2},{\"a\":1}]", 'v'}, {"[{\"a\":1,\"b\":2},{\"a\":1,\"a\":2}]", 'e'},
+                {"[{\"a\":1,\"b\":2},{\"a\":1,\"b\":2,\"a\":3}]", 'e'},
+                {"[{\"a\":1,\"b\":2},{\"a\":1,\"b\":2,\"c\":3},{\"a\":1,\"c\":2}]", 'v'},
+                {"[{\"a\":[{\"x\":1},{\"x\":2}]},{\"a\":[{\"x\":1,\"y\":1},{\"x\":2,\"x\":1}]}]", 'e'},
+                {"[{\"a\" : 1,\"b\":2},{\"a\":1, \"b\" :2},{\"\\u0061\":1,\"b\":1},{\"\\u0061\":1,\"a\":1}]", 'e'},
+                {"[{\"\\u0061\":1,\"b\":1},{\"a\":1,\"b\":2},{\"a\":3}]", 'v'},
+                {"[{\"ab\":1},{\"a\":1},{\"abc\":1},{\"\":1},{\"\":1}]", 'v'},
+                {"[{\"a_key_of_more_than_16\":1},{\"a_key_of_more_than_16\":1},{\"a_key_of_more_than_1\":1}]", 'v'},
+                {"[{\"a\":1},{\"a\"1}]", 'e'}, {"[{\"a\":1},{\"a\":1,}]", 'e'},
+                {"[{\"a\":1},{},{\"a\":1,\"b\":{\"a\":1}},{\"b\":1,\"b\":1}]", 'e'},
+                {"[{\"a\":1,\"b\":1},{\"b\":1,\"a\":1},{\"b\":1,\"a\":1,\"b\":1}]", 'e'},
+        };
+        struct schema *schema = compile("true");
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                char verdict = decide(schema, bytes_of(cases[i].text), NULL);
+                if (verdict != cases[i].verdict)
+                        fail_msg("%s: %c", cases[i].text, verdict);
+        }
+        struct buffer text = {0};
+        for (unsigned last = 0; last < 2; last++) {             // many keys, of which one comes twice
+                buffer_clear(&text);
+                for (unsigned object = 0; object < 3; object++) {
+                        buffer_print(&text, "%s{", object ? "," : "[");
+                        for (unsigned i = 0; i < 100; i++)
+                                buffer_print(&text, "%s\"k%u\":%u", i ? "," : "", i == 99 && object == 2 && last ? 50 : i, i);
+                        buffer_append_byte(&text, '}');
+                }
+                buffer_append_byte(&text, ']');
+                assert_int_equal(decide(schema, buffer_bytes(&text), NULL), last ? 'e' : 'v');
+        }
+        buffer_free(&text);
+        schema_free(schema);
+}
+
 // Branches within branches are scanned again only so often; then the parsed document is evaluated, with a memory.
 static void nested_branches_come_to_an_end(void **state) {
         (void)state;
@@ -305,6 +343,7 @@ int main(void) {
                 cmocka_unit_test(broken_documents_are_refused_alike),
                 cmocka_unit_test(limits_are_those_of_the_parser),
                 cmocka_unit_test(large_objects_and_arrays_are_decided),
+                cmocka_unit_test(keys_differ_where_nothing_is_asserted),
                 cmocka_unit_test(nested_branches_come_to_an_end),
                 cmocka_unit_test(branches_of_objects_are_not_parsed),
                 cmocka_unit_test(nothing_is_allocated_for_an_instance),
