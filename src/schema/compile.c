@@ -102,6 +102,7 @@ static struct subschema *make(struct compiler *compiler, const struct json *node
         subschema->resource = resource;
         subschema->id = (uint32_t)schema->subschema_count;
         subschema->plain_integers = resource->dialect.draft == SCHEMA_DRAFT_4;
+        schema->plain_integers |= subschema->plain_integers;
         if (schema->subschema_count == schema->subschema_capacity) {
                 schema->subschema_capacity = schema->subschema_capacity * 2 + 64;
                 compiler->made = must_realloc(compiler->made, schema->subschema_capacity * sizeof *compiler->made);

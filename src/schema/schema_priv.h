@@ -160,6 +160,7 @@ struct schema {
         bool dynamic;                           // has references that depend on the way of evaluation
         bool personal;                          // has tags
         bool defaults;                          // some subschema has a default
+        bool plain_integers;                    // some subschema is of draft 4
         uint64_t seed;                          // of hashes of instances
         const struct stream *stream;
 };
