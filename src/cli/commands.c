@@ -104,8 +104,8 @@ const struct cli_command cli_commands[] = {
          TAKES(JSON) | SCHEMAS | TAKES(OUTPUT), 1, 1, cli_schema_bundle},
         {"schema diff", "OLD NEW [--with PATH]", "say which levels of compatibility hold, and what breaks the others",
          "BACKWARD: readers with NEW can read what was written with OLD; FORWARD: the other way round; FULL: both. As the registry\n"
-         "decides it, difference by difference, with line and column. \"not decided\" has no proof either way, and counts as incompatible. Exits\n"
-         "with 65 if NEW is not backward compatible. docs/schema.md says more.",
+         "decides it, difference by difference, with line and column. \"not decided\" has no proof either way, and counts as\n"
+         "incompatible. Exits with 65 if NEW is not backward compatible. docs/schema.md says more.",
          TAKES(JSON) | SCHEMAS, 2, 2, cli_schema_diff},
         {"schema register", "EVENT", "register an event's contracts", "With the running registry.", CLIENT, 1, 1, NULL},
         {"docs", "", "write the documentation of the communications", "Markdown, from the configuration and the log.", CLIENT,
