@@ -357,8 +357,10 @@ static bool read_page(struct prover *prover) {
 static void say_version(struct prover *prover, struct bytes *body) {
         CLEANUP(buffer_free) struct buffer text = {0};
         struct json_writer writer = {.buffer = &text};
+        const struct json *member = json_get_text(prover->event, "event_version");
         uint64_t said;
-        if (!change_says_version(prover->event, &said) || said == prover->version)
+        bool says = change_says_version(prover->event, &said);
+        if (says ? said == prover->version : !json_is(member, JSON_NUMBER))
                 return;
         json_begin_object(&writer);
         JSON_FOR_EACH_MEMBER(key, value, prover->event) {

@@ -43,7 +43,8 @@ static const char *const schemas[] = {
         "{\"items\":{\"type\":\"boolean\"},\"type\":\"array\"}",
         "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"a\",\"b\"],\"properties\":{\"a\":{\"type\":\"string\"},"
         "\"b\":{\"type\":\"integer\",\"default\":7},\"c\":{\"examples\":[\"x\",\"y\"],\"type\":\"string\"}}}",
-        "{\"type\":\"object\",\"required\":[\"p\"],\"properties\":{\"p\":{\"$ref\":\"#/$defs/P\"}},\"$defs\":{\"P\":{\"$ref\":\"#/$defs/Q\"},"
+        "{\"type\":\"object\",\"required\":[\"p\"],\"properties\":{\"p\":{\"$ref\":\"#/$defs/P\"}},"
+        "\"$defs\":{\"P\":{\"$ref\":\"#/$defs/Q\"},"
         "\"Q\":{\"type\":\"object\",\"required\":[\"n\"],\"properties\":{\"n\":{\"type\":\"number\"}}}}}",
         "{\"allOf\":[{\"type\":\"object\",\"required\":[\"a\"],\"properties\":{\"a\":{\"type\":\"integer\"}}},"
         "{\"required\":[\"b\"],\"properties\":{\"b\":{\"type\":\"boolean\"}}}]}",
@@ -56,7 +57,8 @@ static const char *const schemas[] = {
         // by luck
         "{\"type\":\"integer\",\"minimum\":0,\"maximum\":10,\"multipleOf\":2}",
         "{\"type\":\"array\",\"items\":{\"type\":\"boolean\"},\"uniqueItems\":true,\"maxItems\":1}",
-        "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"}},\"if\":{\"required\":[\"a\"]},\"then\":{\"minProperties\":1}}",
+        "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"}},\"if\":{\"required\":[\"a\"]},"
+        "\"then\":{\"minProperties\":1}}",
         "{\"not\":{\"type\":\"string\"}}",
         "{\"type\":\"string\",\"pattern\":\"e\"}",
         "{\"type\":\"object\",\"properties\":{\"a\":{}},\"dependentRequired\":{\"a\":[\"b\"]},\"patternProperties\":{\"^x\":{}}}",
@@ -132,7 +134,8 @@ static void a_seed_gives_a_sequence(void **state) {
 
 static void both_sides_of_what_is_open_are_met(void **state) {
         (void)state;
-        struct schema *schema = compile("{\"type\":\"object\",\"required\":[\"n\"],\"properties\":{\"n\":{\"type\":\"integer\",\"minimum\":-1,"
+        struct schema *schema = compile("{\"type\":\"object\",\"required\":[\"n\"],"
+                                        "\"properties\":{\"n\":{\"type\":\"integer\",\"minimum\":-1,"
                                         "\"maximum\":2},\"t\":{\"type\":\"string\"},\"c\":{\"anyOf\":[{\"type\":\"null\"},"
                                         "{\"type\":\"boolean\"}]}}}");
         struct generator *generator = NULL;
