@@ -102,8 +102,11 @@ const struct cli_command cli_commands[] = {
         {"schema bundle", "SCHEMA [--with PATH] [-o FILE]", "put a schema and all that it refers to into one document",
          "Other documents are embedded under $defs (up to draft 7 definitions) with their URI as $id. The bundle validates the same.",
          TAKES(JSON) | SCHEMAS | TAKES(OUTPUT), 1, 1, cli_schema_bundle},
-        {"schema diff", "OLD NEW", "say what changed between two schemas, and what it breaks", "For readers and for writers.",
-         TAKES(JSON), 2, 2, NULL},
+        {"schema diff", "OLD NEW [--with PATH]", "say which levels of compatibility hold, and what breaks the others",
+         "BACKWARD: readers with NEW can read what was written with OLD; FORWARD: the other way round; FULL: both. As the registry\n"
+         "decides it, difference by difference, with line and column. \"not decided\" has no proof either way, and counts as\n"
+         "incompatible. Exits with 65 if NEW is not backward compatible. docs/schema.md says more.",
+         TAKES(JSON) | SCHEMAS, 2, 2, cli_schema_diff},
         {"schema register", "EVENT", "register an event's contracts", "With the running registry.", CLIENT, 1, 1, NULL},
         {"docs", "", "write the documentation of the communications", "Markdown, from the configuration and the log.", CLIENT,
          0, 0, NULL},

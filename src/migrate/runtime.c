@@ -73,12 +73,11 @@ static bool op_registered(void *user, const struct model_event *event, unsigned 
                           struct error *error) {
         const struct registry *registry = ((struct migrate_runtime *)user)->options.registry;
         struct bytes subject = bytes_of(event->name);
-        struct registry_version there, same;
+        struct registry_version there;
         if (!registry_version(registry, subject, version + 1, &there))
                 return error_set(error, ERROR_NOT_FOUND, "version %u of %s is not registered (version %u of its subject)",
                                  version, event->name, version + 1);
-        struct error unused;
-        if (!registry_lookup(registry, subject, event->versions[version].source, false, &same, &unused) || same.id != there.id)
+        if (!registry_version_is(registry, subject, version + 1, event->versions[version].source))
                 return error_set(error, ERROR_CONFLICT, "version %u of subject %s is another schema than %s", version + 1,
                                  event->name, event->versions[version].path);
         *ret_schema_id = there.id;
@@ -86,6 +85,7 @@ static bool op_registered(void *user, const struct model_event *event, unsigned 
 }
 
 struct registering {
+        struct arena arena;
         struct registry_change change;
         struct migrate_registration *registration;
 };
@@ -94,6 +94,7 @@ static void registered(struct registry_change *change, const struct error *error
         struct registering *registering = CONTAINER_OF(change, struct registering, change);
         struct migrate_registration *registration = registering->registration;
         uint32_t wanted = registration->version + 1, given = change->registered.version;
+        arena_free(&registering->arena);
         free(registering);
         struct error other;
         if (!error && given != wanted) {
@@ -109,8 +110,8 @@ static void op_register(void *user, struct migrate_registration *registration) {
         struct registering *registering = must_calloc(1, sizeof *registering);
         registering->registration = registration;
         registering->change = (struct registry_change){
-                .kind = REGISTRY_REGISTER, .subject = bytes_of(event->name),
-                .schema = event->versions[registration->version].source, .done = registered,
+                .kind = REGISTRY_REGISTER, .subject = bytes_of(event->name), .done = registered,
+                .draft = registry_event_draft(event->versions[registration->version].source, registration->version, &registering->arena),
         };
         registry_submit(runtime->options.changes, &registering->change);
 }

@@ -200,7 +200,8 @@ static void open_gateway(struct world *world) {
         struct error error;
         struct registry_prepared prepared = {0};
         world->registry = registry_new(NULL);
-        must(registry_prepare_register(world->registry, BYTES("Row"), bytes_of(contract), &prepared, &error), &error);
+        const struct registry_draft draft = {.text = bytes_of(contract)};
+        must(registry_prepare_register(world->registry, BYTES("Row"), &draft, NULL, &prepared, &error), &error);
         must(registry_apply(world->registry, buffer_bytes(&prepared.body), &error), &error);
         buffer_free(&prepared.body);
         struct views_options views = {.log = world->log, .path = world->state_path, .moved = moved, .context = world};
