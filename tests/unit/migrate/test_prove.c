@@ -60,17 +60,18 @@ static void write_in(struct world *world, const char *name, const char *text) {
         fclose(file);
 }
 
-static void register_version(struct world *world, const char *schema) {
+static void register_version(struct world *world, unsigned version, const char *schema) {
+        struct arena CLEANUP(arena_free) arena = {0};
+        struct registry_draft draft = registry_event_draft(bytes_of(schema), version, &arena);
         struct registry_prepared prepared = {0};
         struct error error;
-        must(registry_prepare_register(world->registry, BYTES("Task"), bytes_of(schema), &prepared, &error), &error);
+        must(registry_prepare_register(world->registry, BYTES("Task"), &draft, NULL, &prepared, &error), &error);
         must(registry_apply(world->registry, buffer_bytes(&prepared.body), &error), &error);
         buffer_free(&prepared.body);
 }
 
 static struct world *world_new(const char *up, const char *down, const char *async) {
         struct world *world = must_calloc(1, sizeof *world);
-        struct registry_prepared none = {0};
         struct error error;
         char path[128];
         snprintf(world->folder, sizeof world->folder, "/tmp/commute-prove-XXXXXX");
@@ -90,11 +91,8 @@ static struct world *world_new(const char *up, const char *down, const char *asy
         snprintf(path, sizeof path, "%s/log.db", world->folder);
         must(log_open(path, &(struct log_options){0}, &world->log, &error), &error);
         world->registry = registry_new(NULL);
-        must(registry_prepare_compatibility(world->registry, BYTES("Task"), REGISTRY_LEVEL_NONE, &none, &error), &error);
-        must(registry_apply(world->registry, buffer_bytes(&none.body), &error), &error);
-        buffer_free(&none.body);
-        register_version(world, v0);
-        register_version(world, v1);
+        register_version(world, 0, v0);
+        register_version(world, 1, v1);
         return world;
 }
 
