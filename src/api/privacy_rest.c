@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/privacy_rest.h"
 
+#include <stdlib.h>
+
 #include "api/api.h"
 #include "base/needles.h"
 #include "migrate/erase.h"
@@ -29,16 +31,33 @@ static bool read_events(struct api_request *request, const struct model_event **
         return true;
 }
 
+struct beginning {
+        struct erase_order order;
+        struct api_request *request;
+        struct privacy_rest *rest;
+};
+
+static void begun(struct erase_order *order, const struct error *error) {
+        struct beginning *beginning = CONTAINER_OF(order, struct beginning, order);
+        if (error)
+                api_fail(beginning->request, error);
+        else
+                answer_state(beginning->request, beginning->rest);
+        free(beginning);
+}
+
 static void begin(struct api_request *request, void *user) {
         struct privacy_rest *rest = user;
         const struct model_event *events[ERASE_EVENTS_MAX];
         size_t count;
         struct error error;
-        if (!read_events(request, events, &count, &error) || !erase_begin(rest->erase, events, count, &error)) {
+        if (!read_events(request, events, &count, &error)) {
                 api_fail(request, &error);
                 return;
         }
-        answer_state(request, user);
+        struct beginning *beginning = must_calloc(1, sizeof *beginning);
+        *beginning = (struct beginning){.order = {.events = events, .count = count, .done = begun}, .request = request, .rest = rest};
+        erase_begin(rest->erase, &beginning->order);
 }
 
 static void answer_scan(struct api_request *request, void *user) {

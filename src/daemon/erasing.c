@@ -142,7 +142,13 @@ static bool record(void *user, struct bytes body, struct error *error) {
         return recording.good;
 }
 
-static const struct erase_ops ops = {.emitted = emitted, .schema_id = schema_id, .convert = convert, .record = record};
+static void append(void *user, struct bytes body, erase_appended *done, void *done_user) {
+        journal_append(((struct daemon *)user)->journal, RECORD_MIGRATION, BYTES(ERASE_KEY), body, done, done_user);
+}
+
+static const struct erase_ops ops = {
+        .emitted = emitted, .schema_id = schema_id, .convert = convert, .record = record, .append = append,
+};
 
 // ---- life ----
 

@@ -23,6 +23,7 @@
 struct gateway;
 struct log;
 struct registry;
+struct sampler;
 struct views;
 struct random_source;
 
@@ -37,6 +38,7 @@ struct gateway_options {
         size_t loop_count;
         struct hash_key hash_key;               // of this log: identities, lanes, bodies
         const bool *recognised_before;          // by communication: an earlier configuration had `recognises`; NULL: none
+        struct sampler *sampler;                // of synchronous bodies; NULL: nobody asks
         const char *converter;                  // executable of the converter's process; NULL: this process's own
         uint32_t config_number;                 // of the CONFIG record in force; stamped on records as `mapping`
         // The log cannot say any more what became of a submission, so that nothing may go on in its lane: the process must end,

@@ -208,6 +208,60 @@ bool json_number_is_multiple(struct bytes number, struct bytes divisor) {
         return rest == 0;
 }
 
+// ---- small numbers ----
+
+// The digits from `at` on, behind which *ret_end is; at most JSON_SMALL_DIGITS + 1 are looked at.
+static uint64_t read_digits(const char *at, const char *end, uint64_t before, size_t most, const char **ret_end) {
+        for (; at < end && most > 0 && (uint8_t)(*at - '0') <= 9; at++, most--)
+                before = before * 10 + (uint64_t)(*at - '0');
+        *ret_end = at;
+        return before;
+}
+
+bool json_number_to_small(struct bytes number, struct json_small *ret_small) {
+        bool negative = number.data[0] == '-';
+        const char *start = number.data + negative, *end = number.data + number.size, *at;
+        uint64_t digits = read_digits(start, end, 0, JSON_SMALL_DIGITS, &at);
+        unsigned decimals = 0;
+        if (at < end && *at == '.') {
+                const char *fraction = at + 1;
+                digits = read_digits(fraction, end, digits, (size_t)(JSON_SMALL_DIGITS - (at - start)), &at);
+                decimals = (unsigned)(at - fraction);
+        }
+        if (at < end)
+                return false;
+        *ret_small = (struct json_small){negative ? -(int64_t)digits : (int64_t)digits, decimals};
+        return true;
+}
+
+static const int64_t powers[JSON_SMALL_DIGITS + 1] = {
+        1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000, 100000000000, 1000000000000,
+        10000000000000, 100000000000000, 1000000000000000, 10000000000000000, 100000000000000000, 1000000000000000000,
+};
+
+// As multiples of the smaller of their units: at most 36 digits.
+static void align(struct json_small a, struct json_small b, __int128 *ret_a, __int128 *ret_b) {
+        unsigned decimals = MAX(a.decimals, b.decimals);
+        *ret_a = (__int128)a.mantissa * powers[decimals - a.decimals];
+        *ret_b = (__int128)b.mantissa * powers[decimals - b.decimals];
+}
+
+int json_small_compare(struct json_small a, struct json_small b) {
+        __int128 left, right;
+        align(a, b, &left, &right);
+        return (left > right) - (left < right);
+}
+
+bool json_small_is_multiple(struct json_small number, struct json_small divisor) {
+        __int128 dividend, unit;
+        align(number, divisor, &dividend, &unit);
+        if (dividend == (int64_t)dividend && unit == (int64_t)unit)
+                return (int64_t)dividend % (int64_t)unit == 0;
+        return dividend % unit == 0;
+}
+
+// ---- writing ----
+
 static void append_digits(struct buffer *buffer, const struct decimal *decimal, size_t from, size_t to) {
         for (size_t i = from; i < to; i++)
                 buffer_append_byte(buffer, i < decimal->count ? digit(decimal, i) : '0');

@@ -16,6 +16,16 @@ enum { JSON_DIVISOR_DIGITS_MAX = 1000 };
 bool json_number_is_multiple(struct bytes number, struct bytes divisor);
 size_t json_number_digits(struct bytes number);                 // significant: without zeros at either end; 0 for zero
 
+// A number of at most JSON_SMALL_DIGITS digits without an exponent: mantissa / 10^decimals. Arithmetic on these is exact, too.
+enum { JSON_SMALL_DIGITS = 18 };
+struct json_small {
+        int64_t mantissa;
+        unsigned decimals;
+};
+MUST_USE bool json_number_to_small(struct bytes number, struct json_small *ret_small);
+int json_small_compare(struct json_small a, struct json_small b);
+bool json_small_is_multiple(struct json_small number, struct json_small divisor);       // > 0
+
 // Appends the canonical text (json_canonical).
 void json_number_canonical(struct buffer *buffer, struct bytes number);
 

@@ -107,6 +107,27 @@ static inline int64_t scan_digits_value(uint64_t word, unsigned count) {
         return (int64_t)((word * 10000 + (word >> 32)) & 0xFFFFFFFFu);
 }
 
+// Behind the digits from `at` on, or as many of them as are among the first 24 bytes.
+static inline const char *scan_digits24(const char *at) {
+        uint64_t word;
+#ifdef __SSE2__
+        __m128i less = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(const void *)at), _mm_set1_epi8('0'));
+        __m128i digit = _mm_cmpeq_epi8(_mm_min_epu8(less, _mm_set1_epi8(9)), less);
+        unsigned others = (unsigned)_mm_movemask_epi8(digit) ^ 0xFFFF;
+        if (others)
+                return at + __builtin_ctz(others);
+        at += 16;
+#else
+        for (int i = 0; i < 2; i++) {
+                unsigned count = scan_digits8(at, &word);
+                at += count;
+                if (count < 8)
+                        return at;
+        }
+#endif
+        return at + scan_digits8(at, &word);
+}
+
 static inline const char *scan_number(const char *at, const char *end, struct scanned_number *found) {
         const char *start = at + (*at == '-');
         uint64_t word;
@@ -121,13 +142,11 @@ static inline const char *scan_number(const char *at, const char *end, struct sc
                         return start + count;
                 }
                 const char *fraction = start + count + 1;
-                if (next == '.' && count > 0 && count < 8 && (*start != '0' || count == 1) && end - fraction > 16) {
-                        count = scan_digits8(fraction, &word);
-                        if (count == 8)
-                                count += scan_digits8(fraction + 8, &word);
+                if (next == '.' && count > 0 && count < 8 && (*start != '0' || count == 1) && end - fraction > 24) {
+                        const char *digits = scan_digits24(fraction);
                         *found = (struct scanned_number){.fraction = true};
-                        if (count > 0 && count < 16 && (fraction[count] | 0x20) != 'e')
-                                return fraction + count;
+                        if (digits > fraction && digits < fraction + 24 && (*digits | 0x20) != 'e')
+                                return digits;
                 }
         }
         return scan_number_rest(at, end, found);

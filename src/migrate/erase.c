@@ -36,32 +36,35 @@ static struct erase_state copy_state(struct erase *erase) {
 
 // ---- telling ----
 
-void erase_write(struct erase *erase, struct json_writer *writer) {
-        struct erase_state state = copy_state(erase);
-        if (state.status == ERASE_NONE) {
-                json_null(writer);
-                return;
-        }
+static void write_state(const struct erase_state *state, struct json_writer *writer) {
         json_begin_object(writer);
         json_member_u64(writer, "format", 1);
         json_key(writer, "events");
         json_begin_array(writer);
-        for (size_t i = 0; i < state.event_count; i++)
-                json_string_text(writer, state.events[i]->name);
+        for (size_t i = 0; i < state->event_count; i++)
+                json_string_text(writer, state->events[i]->name);
         json_end_array(writer);
-        json_member_text(writer, "status", status_names[state.status]);
-        json_member_text(writer, "phase", phase_names[state.phase]);
-        json_member_u64(writer, "position", state.cursor);
-        json_member_u64(writer, "resume", state.resume);
-        json_member_u64(writer, "up_to", state.up_to);
-        json_member_u64(writer, "looked", state.counts.looked);
-        json_member_u64(writer, "converted", state.counts.converted);
-        json_member_u64(writer, "emptied", state.counts.emptied);
-        json_member_u64(writer, "kept", state.counts.kept);
-        json_member_i64(writer, "started", state.started_ms);
-        json_member_i64(writer, "finished", state.finished_ms);
-        json_member_text(writer, "reason", state.sentence);
+        json_member_text(writer, "status", status_names[state->status]);
+        json_member_text(writer, "phase", phase_names[state->phase]);
+        json_member_u64(writer, "position", state->cursor);
+        json_member_u64(writer, "resume", state->resume);
+        json_member_u64(writer, "up_to", state->up_to);
+        json_member_u64(writer, "looked", state->counts.looked);
+        json_member_u64(writer, "converted", state->counts.converted);
+        json_member_u64(writer, "emptied", state->counts.emptied);
+        json_member_u64(writer, "kept", state->counts.kept);
+        json_member_i64(writer, "started", state->started_ms);
+        json_member_i64(writer, "finished", state->finished_ms);
+        json_member_text(writer, "reason", state->sentence);
         json_end_object(writer);
+}
+
+void erase_write(struct erase *erase, struct json_writer *writer) {
+        struct erase_state state = copy_state(erase);
+        if (state.status == ERASE_NONE)
+                json_null(writer);
+        else
+                write_state(&state, writer);
 }
 
 // ---- reading ----
@@ -189,29 +192,54 @@ void erase_free(struct erase *erase) {
         free(erase);
 }
 
-bool erase_begin(struct erase *erase, const struct model_event *const *events, size_t count, struct error *error) {
-        struct erase_state state = {.status = ERASE_RUNNING, .event_count = count, .started_ms = clock_wall_ms(clock_real())};
+// ---- an order ----
+
+// What the order asks for, ready to be recorded.
+static bool accept(struct erase *erase, const struct erase_order *order, struct erase_state *ret_state, struct error *error) {
         struct state_reader CLEANUP(state_reader_closep) *reader = NULL;
-        if (count == 0 || count > ERASE_EVENTS_MAX)
+        *ret_state = (struct erase_state){.status = ERASE_RUNNING, .event_count = order->count, .started_ms = clock_wall_ms(clock_real())};
+        if (order->count == 0 || order->count > ERASE_EVENTS_MAX)
                 return error_set(error, ERROR_INVALID, "events: expected from 1 to %d names", ERASE_EVENTS_MAX);
-        for (size_t i = 0; i < count; i++) {
-                state.events[i] = events[i];
+        for (size_t i = 0; i < order->count; i++) {
+                ret_state->events[i] = order->events[i];
                 for (size_t j = 0; j < i; j++)
-                        if (events[j] == events[i])
-                                return error_set(error, ERROR_INVALID, "events: %s is there twice", events[i]->name);
+                        if (order->events[j] == order->events[i])
+                                return error_set(error, ERROR_INVALID, "events: %s is there twice", order->events[i]->name);
         }
-        if (copy_state(erase).status == ERASE_RUNNING)
+        if (erase->order || copy_state(erase).status == ERASE_RUNNING)
                 return error_set(error, ERROR_CONFLICT, "an erasure is under way");
-        uint64_t end = log_last_position(erase->options.log);
-        if (views_position(erase->options.views) < end)
+        ret_state->up_to = log_last_position(erase->options.log);
+        if (views_position(erase->options.views) < ret_state->up_to)
                 views_wake(erase->options.views);
-        if (!state_reader_open(erase->options.state_path, &reader, error) ||
-            !erase_may_begin(&erase->options, reader, &state, error))
-                return false;
-        state.up_to = end;
-        pthread_mutex_lock(&erase->mutex);
-        erase->state = state;
-        pthread_cond_signal(&erase->wake);
-        pthread_mutex_unlock(&erase->mutex);
-        return true;
+        return state_reader_open(erase->options.state_path, &reader, error) &&
+               erase_may_begin(&erase->options, reader, ret_state, error);
+}
+
+static void recorded(void *user, uint64_t position, const struct error *error) {
+        struct erase *erase = user;
+        struct erase_order *order = TAKE(erase->order);
+        (void)position;
+        if (!error) {
+                pthread_mutex_lock(&erase->mutex);
+                erase->state = erase->ordered;
+                pthread_cond_signal(&erase->wake);
+                pthread_mutex_unlock(&erase->mutex);
+        }
+        order->done(order, error);
+}
+
+void erase_begin(struct erase *erase, struct erase_order *order) {
+        struct buffer CLEANUP(buffer_free) body = {0};
+        struct json_writer writer = {.buffer = &body};
+        struct error error;
+        struct erase_state state;
+        if (!accept(erase, order, &state, &error)) {
+                order->done(order, &error);
+                return;
+        }
+        write_state(&state, &writer);
+        json_end(&writer);
+        erase->order = order;
+        erase->ordered = state;
+        erase->options.ops->append(erase->options.user, buffer_bytes(&body), recorded, erase);
 }

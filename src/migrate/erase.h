@@ -30,7 +30,9 @@ struct views;
 
 enum { ERASE_PIECE_RECORDS = 256, ERASE_PIECE_BYTES = 1 << 20, ERASE_EVENTS_MAX = 64, ERASE_WAITS_MAX = 100000 };
 
-// What the job wants of others. On the job's thread, but for emitted and schema_id: those also on the control thread.
+typedef void erase_appended(void *user, uint64_t position, const struct error *error);  // error: NULL when it is durable
+
+// What the job wants of others. On the job's thread, but for emitted and schema_id (also on the control thread) and append.
 struct erase_ops {
         unsigned (*emitted)(void *user, const struct model_event *event);
         uint32_t (*schema_id)(void *user, const struct model_event *event, unsigned version);   // 0: not registered
@@ -39,6 +41,8 @@ struct erase_ops {
                         struct bytes *ret_body, struct error *error);
         // Appends the job's state, and waits until it is durable.
         bool (*record)(void *user, struct bytes body, struct error *error);
+        // The same on the control thread, without waiting: the body is copied, done is called once, there.
+        void (*append)(void *user, struct bytes body, erase_appended *done, void *done_user);
 };
 
 struct erase_options {                          // everything is referenced and outlives the job
@@ -56,7 +60,15 @@ void erase_free(struct erase *erase);           // NULL is allowed; ends the thr
 MUST_USE bool erase_restore(struct erase *erase, struct bytes json, struct error *error);
 MUST_USE bool erase_start(struct erase *erase, struct error *error);    // the thread; an unfinished job goes on
 
-// Begins a job. ERROR_CONFLICT: another one is under way, or this one cannot be; ERROR_INVALID: no events, or one twice.
-MUST_USE bool erase_begin(struct erase *erase, const struct model_event *const *events, size_t count, struct error *error);
+struct erase_order {
+        const struct model_event *const *events;        // read by erase_begin only
+        size_t count;
+        // Called once, on the control thread, perhaps inside erase_begin. error is NULL when the job's first record is durable, so
+        // nothing forgets the job any more. ERROR_CONFLICT: another job is under way, or this one cannot be; ERROR_INVALID: no
+        // events, or one twice; or what the log says.
+        void (*done)(struct erase_order *order, const struct error *error);
+};
+
+void erase_begin(struct erase *erase, struct erase_order *order);       // borrowed until done
 // Writes a value: the job's state, null if there never was one.
 void erase_write(struct erase *erase, struct json_writer *writer);

@@ -40,6 +40,8 @@ struct erase {
         pthread_mutex_t mutex;                  // of state; the thread alone changes it while a job runs
         pthread_cond_t wake;
         struct erase_state state;
+        struct erase_order *order;              // whose record is under way, with the state it asks for; the control thread's
+        struct erase_state ordered;
         // the thread's
         struct log_reader *log_reader;
         struct state_reader *reader;

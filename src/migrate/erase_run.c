@@ -429,7 +429,7 @@ bool erase_run(struct erase *erase, struct error *error) {
         struct piece piece = {0};
         bool good = catch_up(erase, error) &&
                     (erase->state.cursor > 0 || erase_may_begin(&erase->options, erase->reader, &erase->state, error)) &&
-                    persist(erase, save, error) && all_records(erase, &piece, error);
+                    all_records(erase, &piece, error);
         if (good)
                 enter(erase, ERASE_WAITING);
         good = good && until_settled(erase, &piece, error) && persist(erase, merge_versions, error);

@@ -30,15 +30,16 @@ static enum migrate_verdict look_contract(const struct migrate_view *view, struc
         const struct model_event *event = event_of(view);
         unsigned from = view->subject->from, to = view->subject->to;
         migrate_figure(evidence, "versions", event->version_count);
-        unsigned there = model_way(event, from, to), back = model_way(event, to, from);
-        if (there != to)
+        unsigned missing;
+        bool back = model_way(event, to, from, NULL);
+        if (!model_way(event, from, to, &missing))
                 return migrate_say(evidence, MIGRATE_WAIT, "%s has no mapping to version %u on the way from %u: write `%s` of version %u",
-                                   event->name, there, from, from < to ? "up" : "down", MAX(there, from < to ? 1 : there + 1));
+                                   event->name, missing, from, from < to ? "up" : "down", from < to ? missing : missing + 1);
         if (has_forms(view) && !view->communication->async->forms[to].wrap)
                 return migrate_say(evidence, MIGRATE_WAIT, "%s has no `wrap` of version %u, so that its calls cannot be emitted in it",
                                    view->communication->name, to);
         return migrate_say(evidence, MIGRATE_PASS, "version %u compiles, and so do the mappings from version %u%s", to, from,
-                           back == from ? " and back" : "; there is none back: a reader of the old version alone gets nothing new");
+                           back ? " and back" : "; there is none back: a reader of the old version alone gets nothing new");
 }
 
 // ---- 2 and 3: registered and proven ----
@@ -150,18 +151,22 @@ static enum migrate_verdict act_new_registered(struct migration *migration, stru
 
 // ---- 4: consumers ----
 
+// What the reader gets of the version that is moved to: that one, or the nearest.
+static unsigned delivered_version(const struct migrate_view *view) {
+        const struct model_async *async = view->communication->async;
+        unsigned to = view->subject->to, version = to;
+        if (!has_forms(view))
+                return model_reads(async, to) ? to : model_reads_instead(async, to);
+        while (version > 0 && !async->forms[version].unwrap)
+                version--;
+        return version;
+}
+
 // Whether the reader understands the version, and what it gets if not.
 static void say_reader(const struct migrate_view *view, char text[static MIGRATE_SENTENCE_MAX]) {
         const struct model_communication *communication = view->communication;
-        const struct model_async *async = communication->async;
-        unsigned to = view->subject->to;
-        bool functional = has_forms(view);
-        bool reads = functional ? async->forms[to].unwrap != NULL : model_reads(async, to);
-        unsigned instead = model_reads_instead(async, to);
-        if (functional)
-                for (instead = to; instead > 0 && !async->forms[instead].unwrap;)
-                        instead--;
-        if (reads)
+        unsigned to = view->subject->to, instead = delivered_version(view);
+        if (instead == to)
                 migrate_print(text, "%s by %s reads version %u", communication->to->name, communication->name, to);
         else
                 migrate_print(text, "%s by %s does not read version %u: it gets version %u, which is made of it", communication->to->name,
@@ -169,15 +174,21 @@ static void say_reader(const struct migrate_view *view, char text[static MIGRATE
 }
 
 static bool way_to_reader(const struct migrate_view *view, unsigned *ret_missing) {
-        const struct model_async *async = view->communication->async;
-        unsigned to = view->subject->to, wanted = to;
-        if (!has_forms(view))
-                wanted = model_reads(async, to) ? to : model_reads_instead(async, to);
-        else
-                while (wanted > 0 && !async->forms[wanted].unwrap)
-                        wanted--;
-        *ret_missing = model_way(event_of(view), to, wanted);
-        return *ret_missing == wanted;
+        unsigned wanted = delivered_version(view);
+        return model_way(event_of(view), view->subject->to, wanted, ret_missing);
+}
+
+// What a target of its deliveries is made of, and neither the version that it gets nor a version 0 made of it has.
+static const char *target_lacks(const struct migrate_view *view) {
+        const struct model_communication *communication = view->communication;
+        const struct model_delivery *deliver = &communication->async->deliver;
+        unsigned version = delivered_version(view);
+        const char *lacks = NULL;
+        if (deliver->target && deliver->target != communication->call)
+                lacks = model_delivery_lacks(deliver, version);
+        if (!lacks && communication->push.target)
+                lacks = model_delivery_lacks(&communication->push, version);
+        return lacks;
 }
 
 static enum migrate_verdict look_consumers(const struct migrate_view *view, struct migrate_evidence *evidence) {
@@ -191,6 +202,10 @@ static enum migrate_verdict look_consumers(const struct migrate_view *view, stru
                 return migrate_say(evidence, MIGRATE_FAIL, "%.300s; but there is no mapping to version %u", reader, missing);
         if (communication->async->keep_gateway)
                 return migrate_say(evidence, MIGRATE_PASS, "%s; commute keeps its copy", reader);
+        const char *lacks = target_lacks(view);
+        if (lacks)
+                return migrate_say(evidence, MIGRATE_FAIL, "%.200s; but version %u has no %.100s, of which the target of its deliveries is "
+                                   "made, and no `down` leads to version 0, which has", reader, delivered_version(view), lacks);
         if (!view->question)
                 return migrate_say(evidence, MIGRATE_WAIT, "%s is being asked whether it answers", communication->to->name);
         return migrate_say(evidence, view->question->answers ? MIGRATE_PASS : MIGRATE_WAIT, "%.200s; %.240s", reader,
@@ -273,6 +288,40 @@ static const struct gateway_user *old_producer(const struct migrate_view *view) 
         return NULL;
 }
 
+static bool gives_bodies(const struct model_event *event) {
+        return event->reader && event->reader->kind == MODEL_DATA && (event->capture_count || event->backfill || event->read);
+}
+
+// The owner of captured writes gives an old version by itself, and nobody has said that it stays so.
+static bool old_owner(const struct migrate_view *view) {
+        const struct model_event *event = event_of(view);
+        return gives_bodies(event) && is_old(view, event->produces) && !event->owner_stays;
+}
+
+// By what it gave it last, as far as that has been seen; NULL: not since the start.
+static const struct gateway_user *given_last(const struct migrate_view *view) {
+        const struct gateway_versions *versions = view->versions;
+        const struct gateway_user *last = NULL;
+        for (size_t i = 0; versions && i < versions->user_count; i++) {
+                const struct gateway_user *user = &versions->users[i];
+                if (user->use == GATEWAY_PRODUCES && user->version == event_of(view)->produces &&
+                    !strstr(user->name, " by POST /events/") && (!last || user->last_ms > last->last_ms))
+                        last = user;
+        }
+        return last;
+}
+
+static enum migrate_verdict say_old_owner(const struct migrate_view *view, struct migrate_evidence *evidence) {
+        const struct model_event *event = event_of(view);
+        const struct gateway_user *last = given_last(view);
+        char when[GATEWAY_USER_NAME_MAX + 40] = "";
+        if (last)
+                snprintf(when, sizeof when, " (%s, %" PRId64 " s ago)", last->name, (view->now_ms - last->last_ms) / 1000);
+        return migrate_say(evidence, MIGRATE_WAIT, "%s gives version %u by itself%s: have it give version %u and say `produces: %u` of %s, "
+                           "or say `owner: stays`, and what it gives is converted for good", event->from->name, event->produces, when,
+                           view->subject->to, view->subject->to, event->name);
+}
+
 static enum migrate_verdict look_old_off(const struct migrate_view *view, struct migrate_evidence *evidence) {
         const struct migrate_usage *usage = view->usage;
         unsigned to = view->subject->to;
@@ -284,13 +333,19 @@ static enum migrate_verdict look_old_off(const struct migrate_view *view, struct
         if (producer)
                 return migrate_say(evidence, MIGRATE_WAIT, "%s sent version %u %" PRId64 " s ago, and nothing newer since: have it send "
                                    "version %u", producer->name, producer->version, (view->now_ms - producer->last_ms) / 1000, to);
+        if (old_owner(view))
+                return say_old_owner(view, evidence);
         if (view->usage_before && usage->last_old > view->usage_before->last_old)
                 return migrate_say(evidence, MIGRATE_WAIT, "an event of an old version was appended at position %" PRIu64 " after "
                                    "version %u was emitted", usage->last_old, to);
         if (!came)
                 return migrate_say(evidence, MIGRATE_WAIT, "no event has come yet by which it could be seen that the old version is off");
+        char owner[200] = "";
+        if (gives_bodies(event_of(view)) && is_old(view, event_of(view)->produces))
+                snprintf(owner, sizeof owner, "; %.64s stays at version %u, which is converted", event_of(view)->from->name,
+                         event_of(view)->produces);
         return migrate_say(evidence, MIGRATE_PASS, "%" PRIu64 " event%s of version %u came, none of an old version; the last of those is "
-                           "at position %" PRIu64, came, migrate_plural(came), to, usage->last_old);
+                           "at position %" PRIu64 "%s", came, migrate_plural(came), to, usage->last_old, owner);
 }
 
 // ---- 7: drained ----
@@ -476,6 +531,8 @@ static void write_verdict(struct json_writer *writer, const struct migrate_view 
                 verdict = migrate_say(&evidence, MIGRATE_WAIT, "version %u is emitted, not %u", view->versions->emitted, view->subject->to);
         if (verdict == MIGRATE_PASS && producer)
                 verdict = migrate_say(&evidence, MIGRATE_WAIT, "%s sent version %u last", producer->name, producer->version);
+        if (verdict == MIGRATE_PASS && old_owner(view))
+                verdict = say_old_owner(view, &evidence);
         json_member_boolean(writer, "may_go", verdict == MIGRATE_PASS);
         json_member_text(writer, "why", evidence.sentence);
 }
@@ -519,7 +576,9 @@ void migrate_event_show(const struct migrate *migrate, const struct model_event 
         json_member_text(writer, "last_failure", command->versions->failure);
         json_end_object(writer);
         json_key(writer, "where");
-        where_write(writer, options->model, event, subject.from, subject.to);
+        where_write(writer, options->model, options->sampler, event, subject.from, subject.to);
+        json_key(writer, "samples");
+        where_write_samples(writer, options->model, options->sampler);
         json_end_object(writer);
 }
 

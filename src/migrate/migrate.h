@@ -134,6 +134,7 @@ struct migrate_options {
         const struct model *model;              // referenced
         const struct migrate_ops *ops;
         void *user;                             // of ops
+        const struct sampler *sampler;          // of synchronous bodies; NULL: there are no samples
 };
 
 struct migrate *migrate_new(const struct migrate_options *options);

@@ -178,7 +178,7 @@ static bool judge(struct prover *prover) {
                         find_lost(prover->event, change->result == CHANGE_DONE ? change->json : NULL, &path, proof);
                 return false;
         }
-        if (model_way(proof->event, proof->to, prover->version) != prover->version)
+        if (!model_way(proof->event, proof->to, prover->version, NULL))
                 return false;                           // there is no way back
         struct bytes body = change->body;
         struct error error;

@@ -155,7 +155,9 @@ static struct template_inputs inputs_of(void *user) {
 struct migrate_runtime *migrate_runtime_new(const struct migrate_runtime_options *options) {
         struct migrate_runtime *runtime = must_calloc(1, sizeof *runtime);
         *runtime = (struct migrate_runtime){.options = *options, .timer.fire = fire};
-        struct migrate_options machine = {.model = options->model, .ops = &ops, .user = runtime};
+        struct migrate_options machine = {
+                .model = options->model, .ops = &ops, .user = runtime, .sampler = options->sampler,
+        };
         runtime->machine = migrate_new(&machine);
         runtime->asker = migrate_asker_new(options->loop, options->model);
         runtime->prover = prover_new(&(struct prover_options){

@@ -89,6 +89,13 @@ static bool number_rules_hold(const struct number_rules *rules, struct bytes tex
                  (rules->multiple.data && !json_number_is_multiple(text, rules->multiple)));
 }
 
+static bool small_rules_hold(const struct plan_number *rules, struct json_small number) {
+        int low = rules->least.set ? json_small_compare(number, rules->least.value) : 1;
+        int high = rules->most.set ? json_small_compare(number, rules->most.value) : -1;
+        return (low > 0 || (low == 0 && !rules->least.exclusive)) && (high < 0 || (high == 0 && !rules->most.exclusive)) &&
+               (rules->unit.mantissa == 0 || json_small_is_multiple(number, rules->unit));
+}
+
 static enum run run_number(struct machine *machine, const struct plan *plan) {
         struct scanned_number found;
         const char *start = machine->at, *end = scan_number(start, machine->end, &found);
@@ -108,6 +115,9 @@ static enum run run_number(struct machine *machine, const struct plan *plan) {
                             (rules->divisor == 0 || found.value % rules->divisor == 0);
                 return good ? RUN_GOOD : RUN_INVALID;
         }
+        struct json_small number = {found.value, 0};
+        if (rules->small && (found.small || json_number_to_small(text, &number)))
+                return small_rules_hold(rules, number) ? RUN_GOOD : RUN_INVALID;
         for (uint32_t i = 0; i < rules->rule_count; i++)
                 if (!number_rules_hold(rules->rules[i], text))
                         return RUN_INVALID;
@@ -136,8 +146,7 @@ static enum run run_parsed(struct machine *machine, const char *start, const str
         return RUN_GOOD;
 }
 
-// One branch on the bytes from `start`; leaves the machine behind the value whatever the answer, unless it is an error.
-static enum run run_again(struct machine *machine, const char *start, const struct plan *plan) {
+enum run run_again(struct machine *machine, const char *start, const struct plan *plan) {
         const char *end = machine->at;
         unsigned depth = machine->depth;
         size_t entries = machine->entry_count, bits = machine->bit_count, nodes = machine->nodes;

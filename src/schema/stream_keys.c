@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whether keys, or the elements of an array, differ: what has been noted of them is a stack of the machine, and many of them are put
 // into a table of seeded hashes when the container ends. No memory but what grows, once, in the scratch arena.
-#include "schema/stream_priv.h"
+#include "schema/stream_keys_priv.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -24,6 +24,18 @@ uint64_t *bits_push(struct machine *machine, size_t words) {
         uint64_t *bits = memset(machine->bits + machine->bit_count, 0, words * sizeof *bits);
         machine->bit_count += words;
         return bits;
+}
+
+enum run read_key_slowly(struct machine *machine, struct bytes *ret_name) {
+        struct scanned_string found;
+        const char *start = machine->at + 1, *end = scan_string(machine->start, start, machine->end, &found);
+        if (!end)
+                return RUN_SYNTAX;
+        machine->at = end + 1;
+        *ret_name = (struct bytes){start, (size_t)(end - start)};
+        if (found.escaped)
+                *ret_name = run_decode(machine, start, end);
+        return ret_name->data ? RUN_GOOD : RUN_SYNTAX;
 }
 
 enum run entries_differ(struct machine *machine, size_t first) {

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Objects: the next key is guessed (the schema's order), else found in the plan's table; keys that are not named are noted, to see
-// that they differ; required ones are a mask.
+// Objects with a plan: the next key is guessed (the schema's order), else found in the plan's table; keys that are not named are
+// noted, to see that they differ; required ones are a mask.
 #include "schema/stream_priv.h"
 
 #include "json/scan.h"
+#include "schema/stream_keys_priv.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
 struct members {
-        const struct plan_object *plan;         // NULL in a skipped object
+        const struct plan_object *plan;
         const char *start;
         uint64_t one, *seen;                    // a bit a key
-        size_t first_entry, count;
-        uint64_t noted;                         // hashes of the keys that are not named, as bits
+        size_t count, base;                     // base: of its bits in the machine
+        uint64_t found;                         // patterns that the name of the member matches, where there are picks
+        struct noted noted;                     // keys that are not named
         uint32_t guess;
 };
 
@@ -46,174 +48,6 @@ static uint32_t find_key(const struct plan_object *plan, struct bytes name, uint
         return UINT32_MAX;
 }
 
-static enum run read_key_slowly(struct machine *machine, struct bytes *ret_name) {
-        struct scanned_string found;
-        const char *start = machine->at + 1, *end = scan_string(machine->start, start, machine->end, &found);
-        if (!end)
-                return RUN_SYNTAX;
-        machine->at = end + 1;
-        *ret_name = (struct bytes){start, (size_t)(end - start)};
-        if (found.escaped)
-                *ret_name = run_decode(machine, start, end);
-        return ret_name->data ? RUN_GOOD : RUN_SYNTAX;
-}
-
-// The key that begins at the machine's place, a quote; leaves it behind the closing one.
-static inline enum run read_key(struct machine *machine, struct bytes *ret_name) {
-        const char *start = machine->at + 1, *quote = scan_plain(machine->start, start, machine->end);
-        if (__builtin_expect(quote == machine->end || *quote != '"', 0))
-                return read_key_slowly(machine, ret_name);
-        *ret_name = (struct bytes){start, (size_t)(quote - start)};
-        machine->at = quote + 1;
-        return RUN_GOOD;
-}
-
-// Notes a key that is not named; the first few are compared at once, many when the object ends.
-static inline enum run note_key(struct machine *machine, struct members *members, struct bytes name, uint32_t hash) {
-        uint64_t bit = (uint64_t)1 << (hash & 63);
-        size_t count = machine->entry_count - members->first_entry;
-        struct entry entry = {name.data, (uint32_t)name.size, 0};
-        if (__builtin_expect((members->noted & bit) != 0 && count <= 16, 0))
-                for (size_t i = members->first_entry; i < machine->entry_count; i++)
-                        if (entry_equal(&machine->entries[i], &entry))
-                                return RUN_SYNTAX;
-        members->noted |= bit;
-        entry_push(machine, entry);
-        return RUN_GOOD;
-}
-
-static enum run end_keys(struct machine *machine, const struct members *members) {
-        enum run run = RUN_GOOD;
-        if (__builtin_expect(machine->entry_count - members->first_entry > 16, 0))
-                run = entries_differ(machine, members->first_entry);
-        machine->entry_count = members->first_entry;
-        machine->depth--;
-        return run;
-}
-
-static inline enum run pass_colon(struct machine *machine) {
-        const char *at = scan_space(machine->at, machine->end);
-        if (__builtin_expect(at == machine->end || *at != ':', 0))
-                return RUN_SYNTAX;
-        machine->at = at + 1;
-        return RUN_GOOD;
-}
-
-// Behind a member: whether another follows. RUN_INVALID: no, the object ends.
-static inline enum run pass_comma(struct machine *machine) {
-        const char *at = machine->at;
-        if (__builtin_expect(machine->end - at > 1 && at[0] == ',' && at[1] == '"', 1)) {
-                machine->at = at + 1;
-                return RUN_GOOD;
-        }
-        at = scan_space(at, machine->end);
-        if (__builtin_expect(at == machine->end, 0))
-                return RUN_SYNTAX;
-        machine->at = at + 1;
-        if (*at == ',') {
-                machine->at = scan_space(at + 1, machine->end);
-                return machine->at < machine->end && *machine->at == '"' ? RUN_GOOD : RUN_SYNTAX;
-        }
-        return *at == '}' ? RUN_INVALID : RUN_SYNTAX;
-}
-
-// From the opening brace to the first key. RUN_INVALID: there is none, and the object has ended.
-static inline enum run enter(struct machine *machine) {
-        if (__builtin_expect(machine->depth++ == machine->depth_limit, 0))
-                return RUN_SYNTAX;
-        machine->at = scan_space(machine->at + 1, machine->end);
-        if (__builtin_expect(machine->at == machine->end, 0))
-                return RUN_SYNTAX;
-        if (__builtin_expect(*machine->at == '"', 1))
-                return RUN_GOOD;
-        return *machine->at++ == '}' ? RUN_INVALID : RUN_SYNTAX;
-}
-
-// ---- what nothing is asserted about ----
-
-static enum run skip_object(struct machine *machine) {
-        struct members members;
-        members.first_entry = machine->entry_count;
-        members.noted = 0;
-        enum run more = enter(machine);
-        while (more == RUN_GOOD) {
-                struct bytes name;
-                if (read_key(machine, &name) != RUN_GOOD || pass_colon(machine) != RUN_GOOD)
-                        return RUN_SYNTAX;
-                machine->nodes++;
-                if (note_key(machine, &members, name, key_hash(name.data, name.size)) != RUN_GOOD)
-                        return RUN_SYNTAX;
-                enum run run = run_skip(machine);
-                if (run != RUN_GOOD)
-                        return run;
-                more = pass_comma(machine);
-        }
-        return more == RUN_INVALID ? end_keys(machine, &members) : more;
-}
-
-static enum run skip_array(struct machine *machine) {
-        if (machine->depth++ == machine->depth_limit)
-                return RUN_SYNTAX;
-        machine->at = scan_space(machine->at + 1, machine->end);
-        bool empty = machine->at < machine->end && *machine->at == ']';
-        machine->at += empty;
-        while (!empty) {
-                enum run run = run_skip(machine);
-                if (run != RUN_GOOD)
-                        return run;
-                const char *at = scan_space(machine->at, machine->end);
-                if (at == machine->end || (*at != ',' && *at != ']'))
-                        return RUN_SYNTAX;
-                machine->at = at + 1;
-                empty = *at == ']';
-        }
-        machine->depth--;
-        return RUN_GOOD;
-}
-
-static enum run skip_word(struct machine *machine, struct bytes word) {
-        if ((size_t)(machine->end - machine->at) < word.size || memcmp(machine->at, word.data, word.size) != 0)
-                return RUN_SYNTAX;
-        machine->at += word.size;
-        return RUN_GOOD;
-}
-
-enum run run_skip(struct machine *machine) {
-        struct scanned_string string;
-        struct scanned_number number;
-        const char *at = machine->at = scan_space(machine->at, machine->end), *end;
-        if (at == machine->end)
-                return RUN_SYNTAX;
-        machine->nodes++;
-        switch (*at) {
-        case '"':
-                end = scan_string(machine->start, at + 1, machine->end, &string);
-                if (!end || (string.escaped && !scan_escapes(at + 1, end)))
-                        return RUN_SYNTAX;
-                machine->escaped = string.escaped;
-                machine->at = end + 1;
-                return RUN_GOOD;
-        case '{':
-                return skip_object(machine);
-        case '[':
-                return skip_array(machine);
-        case 't':
-                return skip_word(machine, BYTES("true"));
-        case 'f':
-                return skip_word(machine, BYTES("false"));
-        case 'n':
-                return skip_word(machine, BYTES("null"));
-        default:
-                if (*at != '-' && (uint8_t)(*at - '0') > 9)
-                        return RUN_SYNTAX;
-                end = scan_number(at, machine->end, &number);
-                machine->at = end ? end : at;
-                return end ? RUN_GOOD : RUN_SYNTAX;
-        }
-}
-
-// ---- objects with a plan ----
-
 static enum run unnamed(struct machine *machine, struct members *members, struct bytes name, uint32_t hash,
                         const struct plan **ret_plan) {
         const struct plan_object *plan = members->plan;
@@ -221,16 +55,17 @@ static enum run unnamed(struct machine *machine, struct members *members, struct
         if (plan->pattern_count == 0 && plan->rest->types == 0)
                 return RUN_INVALID;
         if (plan->pattern_count) {
-                unsigned found = 0;
+                uint64_t found = 0;
                 for (uint32_t i = 0; i < plan->pattern_count; i++) {
                         enum pattern_verdict verdict = pattern_search(plan->patterns[i], name, machine->scratch);
                         if (verdict == PATTERN_UNDECIDED)
                                 return RUN_DEFER;
-                        found |= (unsigned)(verdict == PATTERN_MATCH) << i;
+                        found |= (uint64_t)(verdict == PATTERN_MATCH) << i;
                 }
-                *ret_plan = plan->by_patterns[found];
+                members->found = found;
+                *ret_plan = plan->by_patterns ? plan->by_patterns[found] : NULL;
         }
-        return note_key(machine, members, name, hash);
+        return note_key(machine, &members->noted, name, hash);
 }
 
 static inline enum run mark_seen(struct members *members, uint32_t key) {
@@ -242,7 +77,36 @@ static inline enum run mark_seen(struct members *members, uint32_t key) {
         return RUN_GOOD;
 }
 
-// Reads a key that was not guessed, and the colon.
+// The value of a member that is not named, where the patterns are many: all that apply, the first one on the way.
+static enum run run_picks(struct machine *machine, const struct members *members) {
+        const struct plan_object *plan = members->plan;
+        const struct plan *first = NULL;
+        machine->at = scan_space(machine->at, machine->end);
+        const char *start = machine->at;
+        for (uint32_t i = 0; i < plan->pick_count; i++) {
+                const struct plan_pick *pick = &plan->picks[i];
+                if (((members->found & pick->mask) != 0) == pick->absent)
+                        continue;
+                enum run run = first ? run_again(machine, start, pick->plan) : run_value(machine, pick->plan);
+                if (run != RUN_GOOD)
+                        return run;
+                first = pick->plan;
+        }
+        return first ? RUN_GOOD : run_skip(machine);
+}
+
+// Of a key that is named: its name must match, and where its value begins may be asked for when the object ends.
+static enum run run_special(struct machine *machine, const struct members *members, uint32_t key, const char *value) {
+        const struct plan_object *plan = members->plan;
+        uint32_t place = plan->keys[key].place;
+        if (place)
+                machine->bits[members->base + plan->words + place - 1] = (uint64_t)(value - machine->start);
+        if (!plan->names)
+                return RUN_GOOD;
+        return run_string_rules(machine, plan->names, (struct bytes){plan->keys[key].name, plan->keys[key].size}, false);
+}
+
+// Reads a key that was not guessed, and the colon. No plan: there are picks.
 static enum run find_member(struct machine *machine, struct members *members, const struct plan **ret_value) {
         const struct plan_object *plan = members->plan;
         struct bytes name;
@@ -253,9 +117,11 @@ static enum run find_member(struct machine *machine, struct members *members, co
         if (key != UINT32_MAX) {
                 *ret_value = plan->keys[key].plan;
                 run = mark_seen(members, key);
-        } else {
-                run = unnamed(machine, members, name, hash, ret_value);
+                if (run == RUN_GOOD)
+                        run = pass_colon(machine);
+                return run == RUN_GOOD && plan->special ? run_special(machine, members, key, machine->at) : run;
         }
+        run = unnamed(machine, members, name, hash, ret_value);
         if (run == RUN_GOOD && plan->names)
                 run = run_string_rules(machine, plan->names, name, false);
         return run == RUN_GOOD ? pass_colon(machine) : run;
@@ -317,9 +183,8 @@ static inline enum run run_member(struct machine *machine, struct members *membe
         if (__builtin_expect(behind != NULL, 1)) {
                 value = plan->keys[key].plan;
                 run = mark_seen(members, key);
-                if (__builtin_expect(plan->names != NULL, 0) && run == RUN_GOOD)
-                        run = run_string_rules(machine, plan->names,
-                                               (struct bytes){plan->keys[key].name, plan->keys[key].size}, false);
+                if (__builtin_expect(plan->special, 0) && run == RUN_GOOD)
+                        run = run_special(machine, members, key, behind);
                 at = behind;
         } else {
                 run = find_member(machine, members, &value);
@@ -327,6 +192,8 @@ static inline enum run run_member(struct machine *machine, struct members *membe
         }
         if (__builtin_expect(run != RUN_GOOD, 0))
                 return run;
+        if (__builtin_expect(!value, 0))
+                return run_picks(machine, members);
         at += at < machine->end && *at == ' ';                  // usual where people read it
         behind = easy_value(machine, value, at);
         if (__builtin_expect(behind != NULL, 1)) {
@@ -353,34 +220,48 @@ static bool complete(const struct members *members) {
         return true;
 }
 
+static enum run end_members(struct machine *machine, const struct members *members) {
+        const struct plan_object *plan = members->plan;
+        size_t unnamed = machine->entry_count - members->noted.first;
+        enum run run = end_keys(machine, &members->noted);
+        if (run != RUN_GOOD)
+                return run;
+        if (!complete(members))
+                return RUN_INVALID;
+        if (__builtin_expect(!plan->test, 1))
+                return RUN_GOOD;
+        const uint64_t *one = members->seen == &members->one ? &members->one : NULL;
+        struct ended ended = {plan, members->start, one, members->base, members->count, unnamed};
+        return run_formula(machine, &ended);
+}
+
 static enum run run_members(struct machine *machine, const struct plan_object *plan) {
-        struct members members;
+        UNINITIALIZED struct members members;
         members.plan = plan;
-        members.first_entry = machine->entry_count;
+        members.start = machine->at;
+        members.noted = (struct noted){machine->entry_count, 0};
         members.count = 0;
-        members.noted = 0;
         members.guess = 0;
         members.one = 0;
         members.seen = &members.one;
-        size_t base = machine->bit_count;
-        if (__builtin_expect(plan->words > 1, 0))
-                members.seen = bits_push(machine, plan->words);
+        size_t base = members.base = machine->bit_count;
+        bool pushes = plan->words > 1 || plan->place_count > 0;
+        if (__builtin_expect(pushes, 0))
+                members.seen = bits_push(machine, plan->words + plan->place_count);
         enum run more = enter(machine);
         while (more == RUN_GOOD) {
                 enum run run = run_member(machine, &members);
                 if (__builtin_expect(run != RUN_GOOD, 0))
                         return run;
-                if (__builtin_expect(plan->words > 1, 0))
+                if (__builtin_expect(pushes, 0))
                         members.seen = machine->bits + base;    // it may have moved
                 more = pass_comma(machine);
         }
         if (more != RUN_INVALID)
                 return more;
-        enum run run = end_keys(machine, &members);
+        enum run run = end_members(machine, &members);
         machine->bit_count = base;
-        if (run != RUN_GOOD)
-                return run;
-        return complete(&members) ? RUN_GOOD : RUN_INVALID;
+        return run;
 }
 
 static enum run choose(struct machine *machine, const struct plan_dispatch *dispatch, const struct plan_choice **ret_choice) {
@@ -446,9 +327,5 @@ enum run run_object(struct machine *machine, const struct plan_choice *choice) {
                 return run_skip(machine);
         if (choice->never)
                 return RUN_INVALID;
-        const char *start = machine->at;
-        enum run run = choice->object ? run_members(machine, choice->object) : run_skip(machine);
-        if (run == RUN_GOOD && choice->group_count)
-                run = run_groups(machine, start, choice->groups, choice->group_count);
-        return run;
+        return choice->object ? run_members(machine, choice->object) : run_skip(machine);
 }

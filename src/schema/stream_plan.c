@@ -193,8 +193,8 @@ static void plan_type(struct planner *planner, struct plan *plan, enum json_type
         if (conditions->never)
                 return;
         const struct subschema *list = conditions_listing(conditions);
-        if (list && !conditions->dom && type < JSON_ARRAY) {
-                plan_values_make(planner, conditions, list, plan);
+        if (list && !conditions->dom) {
+                plan_values_make(planner, type, list, plan);
                 return;
         }
         plan->types |= (uint8_t)(1u << type);
@@ -270,10 +270,12 @@ static int by_id(const void *a, const void *b) {
 }
 
 const struct plan *plan_of(struct planner *planner, const struct subschema *const *given, size_t count) {
-        const struct subschema *set[PLAN_SET_MAX];
+        const struct subschema *room[16];
+        CLEANUP(free_pointer) const struct subschema **more = count > ARRAY_SIZE(room) ? must_malloc(count * sizeof *more) : NULL;
+        const struct subschema **set = more ? more : room;
         size_t size = 0;
         for (size_t i = 0; i < count; i++)
-                if (given[i] && !given[i]->trivial && size < PLAN_SET_MAX)
+                if (given[i] && !given[i]->trivial)
                         set[size++] = given[i];
         if (size == 0)
                 return planner->anything;
@@ -290,7 +292,7 @@ const struct plan *plan_of(struct planner *planner, const struct subschema *cons
         struct plan *plan = new_plan(planner, set, unique);
         *slot = (uint32_t)planner->plan_count;
         planner->work += unique + 1;
-        if (count >= PLAN_SET_MAX || planner->plan_count >= PLANS_MAX || planner->depth == PLAN_DEPTH_MAX ||
+        if (unique >= PLAN_SET_MAX || planner->plan_count >= PLANS_MAX || planner->depth == PLAN_DEPTH_MAX ||
             planner->work > PLAN_WORK_MAX) {
                 plan->types = plan->dom = 0xFF;
                 return plan;

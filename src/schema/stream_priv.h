@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plans: what the bytes of a value must be, so that an instance is decided while it is scanned. A plan stands for a set of subschemas
 // that all apply to one value; $ref and allOf are merged into it, anyOf and oneOf as far as the type of the value or one of its
-// members tells the branches apart. What is left over of those is decided by scanning the value again for each branch; what cannot be
-// planned is parsed and evaluated, for that value alone. Immutable, in the schema's arena.
+// members tells the branches apart. What is left over of those is, of an object, a formula over its members that is looked at when it
+// ends; of other values it is decided by scanning the value again for each branch. What cannot be planned is parsed and evaluated, for
+// that value alone. Immutable, in the schema's arena.
 //
 //      stream_plan.c    sets of subschemas to plans           stream.c         the machine: values, arrays
 //      stream_object.c  ... the plans of objects              stream_member.c  objects, their keys
-//      stream_values.c  ... of scalars                        stream_keys.c    whether keys or elements differ
+//      stream_choice.c  ... the choice between branches       stream_keys.c    whether keys or elements differ
+//      stream_draft.c   ... the names of an object            stream_holds.c   whether a formula holds
+//      stream_test.c    ... the formulas
+//      stream_values.c  ... of scalars and arrays             stream_skip.c    what nothing is asserted about
 #pragma once
 
+#include "json/number.h"
 #include "schema/schema_priv.h"
 
-enum { PLANS_MAX = 10000, PLAN_SET_MAX = 256, PLAN_PATTERNS_MAX = 4, PLAN_DEPTH_MAX = 64, PLAN_BRANCHES_MAX = 200,
+enum { PLANS_MAX = 10000, PLAN_SET_MAX = 256, PLAN_PATTERNS_MAX = 64, PLAN_DEPTH_MAX = 64, PLAN_BRANCHES_MAX = 200,
+       PLAN_TESTS_MAX = 1000, PLAN_MEMO_MAX = 256, PLAN_TEST_DEPTH_MAX = 24,
        PLAN_WORK_MAX = 200000 };               // names, elements and values looked at for all plans of a schema
 
 struct plan;
@@ -30,6 +36,9 @@ struct plan_number {
         bool whole, plain_whole;                // an integer by value; by how it is written
         bool quick;                             // low, high and divisor say everything about an integer of at most 18 digits
         int64_t low, high, divisor;             // divisor 0: none
+        bool small;                             // bounds and unit say everything about a small number
+        struct plan_bound { bool set, exclusive; struct json_small value; } least, most;
+        struct json_small unit;                 // what it must be a multiple of; 0: none
         const struct number_rules **rules;      // everything, exactly
         uint32_t rule_count;
 };
@@ -58,6 +67,35 @@ struct plan_key {
         uint32_t size;
         const char *name;
         const struct plan *plan;
+        uint32_t place;                         // 1, 2, …: of those whose values' places are kept for the formula; 0: is not kept
+};
+
+// A formula over the members of an object.
+enum test_kind {
+        TEST_ALWAYS, TEST_NEVER,
+        TEST_HAS, TEST_LACKS, TEST_CLOSED,      // all of these keys; none of them; none but these
+        TEST_COUNT,                             // least ≤ members ≤ most
+        TEST_VALUE, TEST_WHOLE,                 // the plan of a member's value, if it is there; of the object
+        TEST_ALL, TEST_ANY, TEST_ONE, TEST_NOT, TEST_IF,
+};
+struct plan_test {
+        uint8_t kind;
+        bool gathers;                           // LACKS: of the names that one unevaluatedProperties is about
+        uint16_t memo;                          // 1, 2, …: where its answer is remembered; 0: it is not
+        uint32_t count;                         // of the parts, or of the keys
+        uint32_t uses;                          // places that ask for it
+        uint32_t *keys;                         // HAS, LACKS, CLOSED; VALUE: of one key
+        const uint64_t *mask;                   // ... the same as bits
+        const struct plan *plan;
+        uint64_t least, most;
+        struct plan_test **parts;               // IF: condition, then, else
+};
+
+// What a member that is not named must match as well, by the patterns that its name matches.
+struct plan_pick {
+        uint64_t mask;
+        bool absent;                            // where none of the mask's matches; else where one does
+        const struct plan *plan;
 };
 
 struct plan_object {
@@ -70,8 +108,13 @@ struct plan_object {
         const struct plan *rest;                // of members that are not named, without patterns
         const struct pattern **patterns;
         uint32_t pattern_count;
-        const struct plan **by_patterns;        // by which of them match
+        const struct plan **by_patterns;        // by which of them match; NULL: there are too many
+        const struct plan_pick *picks;
+        uint32_t pick_count;
         const struct plan *names;               // NULL: any
+        const struct plan_test *test;           // NULL: none
+        uint32_t place_count, memo_count;
+        bool special;                           // has names or places
         uint64_t least, most;
         struct plan_need { uint32_t key, needed; } *needs;      // dependentRequired
         uint32_t need_count;
@@ -104,12 +147,10 @@ struct plan_group {
         uint32_t count;
 };
 
-// An object: what holds in any case, what is to be scanned again for, and the member that tells the branches apart.
+// An object: what holds in any case, and the member that tells the branches apart.
 struct plan_choice {
         bool never;
         const struct plan_object *object;       // NULL: any
-        struct plan_group *groups;
-        uint32_t group_count;
         struct plan_dispatch *dispatch;         // before anything else
 };
 struct plan_dispatch {
@@ -184,10 +225,54 @@ bool plan_choice_make(struct planner *planner, const struct conditions *conditio
                       const struct plan_choice **ret_choice);
 const struct plan_number *plan_number_make(struct planner *planner, const struct conditions *conditions, bool whole, bool plain);
 const struct plan_string *plan_string_make(struct planner *planner, const struct conditions *conditions);
-// A subschema with enum or const among the conditions, or NULL; and what it leaves of values of the conditions' type.
+// A subschema with enum or const among the conditions, or NULL; and what it leaves of values of that type.
 const struct subschema *conditions_listing(const struct conditions *conditions);
-void plan_values_make(struct planner *planner, const struct conditions *conditions, const struct subschema *list,
-                      struct plan *plan);
+void plan_values_make(struct planner *planner, enum json_type type, const struct subschema *list, struct plan *plan);
+
+// An object's plan while it is made: stream_object.c, the names in it: stream_draft.c.
+struct parts {
+        struct plan_test **items;
+        uint32_t count, capacity;
+};
+struct object_draft {
+        struct planner *planner;
+        const struct conditions *conditions;
+        const struct pattern *patterns[PLAN_PATTERNS_MAX];
+        uint32_t pattern_count;
+        struct draft_key { struct bytes name; const struct plan *plan; uint32_t place; } *keys;
+        uint32_t key_count, key_capacity;
+        uint32_t *slots, slot_mask;             // of key number + 1
+        struct parts whole;                     // what must hold when the object ends
+        struct parts made;                      // all tests
+        struct draft_branch { const struct subschema *subschema; struct plan_test *test; } *branches;
+        uint32_t branch_count, branch_capacity;
+        bool whole_branches;                    // branches are not taken apart
+        bool failed;                            // it cannot be planned
+};
+bool object_make(struct planner *planner, const struct conditions *conditions, const struct plan_object **ret_object);
+void plan_key_make(struct plan_key *key, struct bytes name);
+uint32_t draft_key(struct object_draft *draft, struct bytes name);     // its number; added if it is new
+uint32_t draft_find(const struct object_draft *draft, struct bytes name);      // of one that is there
+void draft_finish(struct object_draft *draft, struct plan_object *plan);
+void draft_free(struct object_draft *draft);
+// Adds what the subschema's own keywords say about a member to the set, which may be NULL; name.data NULL: a member that nothing
+// names, and whose name the `found` patterns match. True if they describe it.
+bool draft_described(struct object_draft *draft, const struct subschema *subschema, struct bytes name, uint64_t found,
+                     const struct subschema **set, size_t *count);
+
+// stream_test.c. What an object must be to match the subschema.
+struct plan_test *test_of(struct object_draft *draft, const struct subschema *subschema, unsigned depth);
+struct plan_test *test_of_group(struct object_draft *draft, const struct group *group);
+// When the subschema, which matches, evaluates the member.
+struct plan_test *test_evaluated(struct object_draft *draft, const struct subschema *subschema, struct bytes name, uint64_t found,
+                                 unsigned depth);
+struct plan_test *test_keys(struct object_draft *draft, enum test_kind kind);          // of none yet
+void test_keys_add(struct object_draft *draft, struct plan_test *test, struct bytes name);
+struct plan_test *test_value(struct object_draft *draft, struct bytes name, const struct subschema *subschema);
+struct plan_test *test_join(struct object_draft *draft, enum test_kind kind, struct plan_test *a, struct plan_test *b);
+void parts_add(struct parts *parts, struct plan_test *test);
+void tests_finish(struct object_draft *draft, struct plan_object *plan);
+
 bool schema_matches(struct planner *planner, const struct subschema *subschema, const struct json *node, bool *ret_match);
 // Whether a subschema can match a value of that type at all, as far as its own keywords say; whether it matches every one.
 bool admits(const struct subschema *subschema, enum json_type type);
@@ -202,7 +287,7 @@ struct entry {                                  // a key that is not named, or a
         uint32_t size;
         uint32_t kind;
 };
-enum { ENTRIES_ROOM = 64, BITS_ROOM = 32, SCAN_AGAIN_MIN = 1 << 16, SCAN_AGAIN_TIMES = 16 };
+enum { ENTRIES_ROOM = 64, BITS_ROOM = 128, SCAN_AGAIN_MIN = 1 << 16, SCAN_AGAIN_TIMES = 16 };
 
 struct machine {
         const char *at, *end, *start;
@@ -215,7 +300,7 @@ struct machine {
         bool escaped;                           // of the string scanned last
         struct entry *entries;
         size_t entry_count, entry_capacity;
-        uint64_t *bits;                         // of seen keys, where a word is too few
+        uint64_t *bits;                         // of seen keys where a word is too few, and places of values
         size_t bit_count, bit_capacity;
         uint32_t *table;
         size_t table_size;
@@ -225,6 +310,16 @@ struct machine {
 enum run run_value(struct machine *machine, const struct plan *plan);
 enum run run_skip(struct machine *machine);
 enum run run_object(struct machine *machine, const struct plan_choice *choice);
+// One plan on the bytes from `start`; leaves the machine where it is, unless it is an error.
+enum run run_again(struct machine *machine, const char *start, const struct plan *plan);
+struct ended {                                  // an object whose end has been reached
+        const struct plan_object *plan;
+        const char *start;
+        const uint64_t *one;                    // the seen keys, if the machine has not got them
+        size_t base;                            // of its bits in the machine
+        size_t count, unnamed;                  // members
+};
+enum run run_formula(struct machine *machine, const struct ended *object);
 enum run run_groups(struct machine *machine, const char *start, const struct plan_group *groups, uint32_t count);
 enum run run_string_rules(struct machine *machine, const struct plan *plan, struct bytes text, bool ascii);
 bool values_have_string(const struct plan_values *values, struct bytes text);

@@ -5,8 +5,7 @@
 
 #include "json/number.h"
 
-static void add_value(struct plan_values *values, const struct json *value, uint8_t *types, uint8_t *dom) {
-        *types |= (uint8_t)(1u << value->kind);
+static void add_value(struct plan_values *values, const struct json *value) {
         switch (json_type(value)) {
         case JSON_NULL:
                 values->null = true;
@@ -18,13 +17,12 @@ static void add_value(struct plan_values *values, const struct json *value, uint
                 values->numbers[values->number_count++] = json_text(value);
                 break;
         case JSON_STRING:
+        default:
                 values->strings[values->string_count++] = json_text(value);
                 break;
         case JSON_ARRAY:
         case JSON_OBJECT:
-        default:
-                *dom |= (uint8_t)(1u << value->kind);
-                break;
+                UNREACHABLE("containers have plans");
         }
 }
 
@@ -72,40 +70,134 @@ static struct plan_values *values_begin(struct planner *planner, size_t most) {
         return values;
 }
 
-void plan_values_make(struct planner *planner, const struct conditions *conditions, const struct subschema *list,
-                      struct plan *plan) {
+// ---- arrays and objects that are listed: what equals one of them ----
+
+static const struct plan *plan_of_value(struct planner *planner, const struct json *value);
+
+static const struct plan_array *array_of_value(struct planner *planner, const struct json *value) {
+        struct plan_array *array = arena_alloc(planner->arena, sizeof *array);
+        array->least = array->most = json_count(value);
+        array->rest = planner->anything;
+        array->prefix = arena_alloc(planner->arena, (json_count(value) + 1) * sizeof *array->prefix);
+        array->simple = json_count(value) == 0;
+        JSON_FOR_EACH(element, value)
+                array->prefix[array->prefix_count++] = plan_of_value(planner, element);
+        return array;
+}
+
+static const struct plan_choice *object_of_value(struct planner *planner, const struct json *value) {
+        static const struct plan nothing = {.types = 0};
+        struct plan_choice *choice = arena_alloc(planner->arena, sizeof *choice);
+        struct plan_object *object = arena_alloc(planner->arena, sizeof *object);
+        struct object_draft draft = {.planner = planner};
+        JSON_FOR_EACH_MEMBER(key, member, value) {
+                uint32_t number = draft_key(&draft, json_text(key));
+                const struct plan *plan = plan_of_value(planner, member);
+                if (!draft.failed)
+                        draft.keys[number].plan = plan;
+        }
+        object->words = MAX((draft.key_count + 63) / 64, 1u);
+        uint64_t *required = arena_alloc(planner->arena, object->words * sizeof *required);
+        for (uint32_t i = 0; i < draft.key_count; i++)
+                required[i / 64] |= (uint64_t)1 << i % 64;
+        object->required = required;
+        object->requires = draft.key_count > 0;
+        object->most = UINT64_MAX;
+        object->rest = &nothing;
+        draft_finish(&draft, object);
+        draft_free(&draft);
+        choice->object = object;
+        return choice;
+}
+
+static const struct plan *plan_of_value(struct planner *planner, const struct json *value) {
+        struct plan *plan = arena_alloc(planner->arena, sizeof *plan);
+        planner->work++;
+        plan->types = (uint8_t)(1u << value->kind);
+        if (value->kind == JSON_ARRAY) {
+                plan->array = array_of_value(planner, value);
+        } else if (value->kind == JSON_OBJECT) {
+                plan->object = object_of_value(planner, value);
+        } else {
+                struct plan_values *values = values_begin(planner, 1);
+                add_value(values, value);
+                plan->listed[value->kind] = values;
+        }
+        return plan;
+}
+
+enum { LISTED_CONTAINERS_MAX = 8 };
+
+// One such value is the plan itself; of several one must match. False: too many.
+static bool plan_containers(struct planner *planner, struct plan *plan, enum json_type type, const struct json *const *values,
+                            size_t count) {
+        struct plan_group *group = arena_alloc(planner->arena, sizeof *group);
+        size_t nodes = 0;
+        for (size_t i = 0; i < count; i++)
+                nodes += values[i]->span;
+        if (planner->work + nodes > PLAN_WORK_MAX)
+                return false;
+        if (count == 1) {
+                const struct plan *only = plan_of_value(planner, values[0]);
+                plan->array = type == JSON_ARRAY ? only->array : plan->array;
+                plan->object = type == JSON_OBJECT ? only->object : plan->object;
+                return true;
+        }
+        group->mode = PLAN_ANY;
+        group->branches = arena_alloc(planner->arena, count * sizeof *group->branches);
+        for (size_t i = 0; i < count; i++)
+                group->branches[group->count++] = plan_of_value(planner, values[i]);
+        plan->groups[type] = group;
+        plan->group_counts[type] = 1;
+        return true;
+}
+
+// ---- enum and const ----
+
+// In draft 4 how a number is written decides whether it is an integer: equal values may have two verdicts.
+static bool equal_values_differ(const struct planner *planner, enum json_type type) {
+        return planner->schema->plain_integers && (type == JSON_NUMBER || type >= JSON_ARRAY);
+}
+
+// False: left to the evaluation of the instance.
+static bool values_make(struct planner *planner, enum json_type type, const struct subschema *list, struct plan *plan) {
         const struct json *first = list->constant ? list->constant : list->values + 1;
         const struct json *end = list->constant ? json_next(first) : json_next(list->values);
-        uint8_t bit = (uint8_t)(1u << conditions->type), types = 0, dom = 0;
-        // In draft 4 how a number is written decides whether it is an integer: equal numbers may have two verdicts.
-        for (uint32_t i = 0; i < conditions->all_count && conditions->type == JSON_NUMBER; i++) {
-                if (conditions->all[i]->plain_integers) {
-                        plan->types |= bit;
-                        plan->dom |= bit;
-                        return;
-                }
-        }
+        const struct json *containers[LISTED_CONTAINERS_MAX];
         struct plan_values *values = values_begin(planner, list->constant ? 1 : json_count(list->values));
+        size_t count = 0;
+        if (equal_values_differ(planner, type))
+                return false;
         for (const struct json *value = first; value < end; value = json_next(value)) {
-                bool all = true, decided = true;
-                if (value->kind != conditions->type)
+                bool all = true, decided = planner->work <= PLAN_WORK_MAX;
+                if (value->kind != type)
                         continue;
-                if (planner->work > PLAN_WORK_MAX)
-                        decided = false;
                 for (size_t i = 0; i < plan->set.count && all && decided; i++)
                         decided = schema_matches(planner, plan->set.items[i], value, &all);
-                if (!decided) {                                 // left to the evaluation of the instance
-                        plan->types |= bit;
-                        plan->dom |= bit;
-                        return;
-                }
-                if (all)
-                        add_value(values, value, &types, &dom);
+                if (!decided)
+                        return false;
+                if (!all)
+                        continue;
+                plan->types |= (uint8_t)(1u << type);
+                if (type < JSON_ARRAY)
+                        add_value(values, value);
+                else if (count == LISTED_CONTAINERS_MAX)
+                        return false;
+                else
+                        containers[count++] = value;
         }
+        if (type >= JSON_ARRAY)
+                return count == 0 || plan_containers(planner, plan, type, containers, count);
         index_strings(planner, values);
-        plan->listed[conditions->type] = values;
-        plan->types |= types;
-        plan->dom |= dom;
+        plan->listed[type] = values;
+        return true;
+}
+
+void plan_values_make(struct planner *planner, enum json_type type, const struct subschema *list, struct plan *plan) {
+        if (values_make(planner, type, list, plan))
+                return;
+        plan->types |= (uint8_t)(1u << type);
+        plan->dom |= (uint8_t)(1u << type);
 }
 
 // ---- numbers ----
@@ -124,14 +216,37 @@ static void tighten(struct plan_number *plan, struct bytes bound, bool low, bool
                 plan->high = MIN(plan->high, value - exclusive);
 }
 
+static void bound_small(struct plan_number *plan, struct bytes text, bool low, bool exclusive) {
+        struct plan_bound bound = {.set = true, .exclusive = exclusive}, *known = low ? &plan->least : &plan->most;
+        if (!text.data)
+                return;
+        if (!json_number_to_small(text, &bound.value)) {
+                plan->small = false;
+                return;
+        }
+        int order = known->set ? json_small_compare(bound.value, known->value) : 0;
+        if (!known->set || (low ? order > 0 : order < 0) || (order == 0 && exclusive))
+                *known = bound;
+}
+
+static void add_small(struct plan_number *plan, const struct number_rules *rules) {
+        bound_small(plan, rules->minimum, true, false);
+        bound_small(plan, rules->above, true, true);
+        bound_small(plan, rules->maximum, false, false);
+        bound_small(plan, rules->below, false, true);
+        if (rules->multiple.data && (plan->unit.mantissa || !json_number_to_small(rules->multiple, &plan->unit)))
+                plan->small = false;
+}
+
 const struct plan_number *plan_number_make(struct planner *planner, const struct conditions *conditions, bool whole, bool plain) {
-        struct plan_number plan = {.whole = whole, .plain_whole = plain, .quick = true, .low = INT64_MIN, .high = INT64_MAX};
+        struct plan_number plan = {.whole = whole, .plain_whole = plain, .quick = true, .small = true, .low = INT64_MIN, .high = INT64_MAX};
         plan.rules = arena_alloc(planner->arena, (conditions->all_count + 1) * sizeof *plan.rules);
         for (uint32_t i = 0; i < conditions->all_count; i++) {
                 const struct number_rules *rules = conditions->all[i]->number;
                 if (!rules)
                         continue;
                 plan.rules[plan.rule_count++] = rules;
+                add_small(&plan, rules);
                 tighten(&plan, rules->minimum, true, false);
                 tighten(&plan, rules->above, true, true);
                 tighten(&plan, rules->maximum, false, false);
@@ -212,8 +327,6 @@ bool plan_array_make(struct planner *planner, const struct conditions *condition
         struct plan_array *plan = arena_alloc(planner->arena, sizeof *plan);
         size_t evaluated[PLAN_SET_MAX] = {0}, prefix = 0;
         bool some = false;
-        if (conditions_listing(conditions))
-                return false;
         plan->most = UINT64_MAX;
         plan->contains = arena_alloc(planner->arena, (conditions->all_count + 1) * sizeof *plan->contains);
         for (uint32_t i = 0; i < conditions->all_count; i++) {

@@ -16,6 +16,7 @@ import pytest
 from commute import LONG, Commute, Provider, ask
 from conftest import wait_until
 from test_data import Owner, Service
+from test_log_faults import disk            # a fixture
 
 MANAGERS = [{"manager_id": 700100 + i, "name": f"Ludmilla{i}-Zoë", "work_email": f"ludmilla.quast{i}@example.org"} for i in range(20)]
 MANAGER_V0 = {"type": "object", "required": ["manager_id", "name", "work_email"], "additionalProperties": False,
@@ -272,8 +273,8 @@ def test_a_kill_at_any_instant_of_an_erasure_loses_nothing(platform, seed):
     it.serve()
     status, answer = it.erase("TaskDone", "ManagerCreated")
     assert status == 200, answer
-    for _ in range(6):
-        time.sleep(rng.random() * 0.15)
+    for pause in [0, *(rng.random() * 0.15 for _ in range(6))]:     # at once: what was answered is known
+        time.sleep(pause)
         it.kill()
         assert places(it)[:len(before)] == before
         it.serve()
@@ -291,6 +292,24 @@ def test_a_kill_at_any_instant_of_an_erasure_loses_nothing(platform, seed):
     assert places(it)[:len(before)] == before
     assert len(it.provider.done) == 400                 # nothing was delivered again
     assert left_in(it.data, SECRETS) == []
+
+
+def test_an_erasure_that_is_not_durable_has_not_begun(platform, disk):
+    it = platform
+    it.inside, it.data = disk.inside, disk.folder
+    it.configure(1)
+    it.serve()
+    disk.fill()
+    status, refused = it.erase("TaskDone")
+    assert status in (503, 507), refused
+    assert it.get("/privacy/erase") == (200, None)
+    it.kill()
+    disk.free()
+    it.serve()
+    assert it.get("/privacy/erase") == (200, None)
+    status, answer = it.erase("TaskDone")
+    assert status == 200, answer
+    assert it.erased()["status"] == "done"
 
 
 def test_what_is_unsettled_below_the_version_is_named(platform):
@@ -422,7 +441,7 @@ def everything_told(it):
     told = []
     for path in ("/status", "/status/COMM-010", "/status/COMM-040", "/parked", "/migrations", "/migrations/COMM-010",
                  "/migrations/COMM-040", "/config", "/metrics", "/proof/COMM-010", "/proof/COMM-040", "/privacy/erase",
-                 "/plan/COMM-040?to=sync", "/plan/COMM-010?to=pull"):
+                 "/plan/COMM-040?to=sync", "/plan/COMM-010?to=pull", "/evolve", "/migrations/ManagerCreated", "/plan/ManagerCreated?to=1"):
         told.append(json.dumps(it.get(path)[1], ensure_ascii=False))
     for row in it.get("/parked")[1]["parked"]:
         told.append(json.dumps(it.get(f"/parked/{row['position']}?body=1")[1], ensure_ascii=False))
@@ -477,6 +496,43 @@ def test_what_is_parked_is_shown_by_pointers_and_hashes(platform):
     masks = {one["payload"]["manager_email"] for one in shown}
     assert len(masks) == 1 and masks.pop().startswith("(personal, "), shown     # the same value, the same hash
     assert MANAGERS[0]["work_email"] not in everything_told(it)
+
+
+SAYS = """\
+    versions:
+      1: {up: 'error("nobody is called " + .name + ", at " + .work_email)'}"""
+
+
+@pytest.mark.parametrize("kept", ["keep: gateway", 'keep: portal, deliver: "PUT /accruals/{manager_id}"'])
+def test_what_a_program_says_of_a_person_is_not_told(platform, kept):
+    """error() of a mapping, in a read of the copy, a delivery that is parked, what an owner gives, a proof."""
+    it = platform
+    it.configure(1)
+    text = it.config.read_text()
+    for find, replace in ((MANAGER_UP, SAYS), ("keep: gateway, reads: [1]", kept + ", reads: [1]"),
+                          ("    produces: 1\n", "    produces: 0\n")):
+        assert find in text
+        text = text.replace(find, replace)
+    it.config.write_text(text)
+    it.serve("--log-level", "debug")
+    answers = []
+    for manager in MANAGERS[:3]:
+        assert ask(it.gateway, "PUT", f"/staff/managers/{manager['manager_id']}", json.dumps(manager))[0] == 200
+        if kept == "keep: gateway":
+            answers.append(ask(it.gateway, "GET", f"/COMM-010/managers/{manager['manager_id']}")[2].decode())
+    if kept != "keep: gateway":
+        rows = wait_until(lambda: (lambda rows: rows if len(rows) == 3 else None)(it.get("/parked")[1]["parked"]), 20, "three of them")
+        assert all("error() with" in row["why"] for row in rows), rows
+    else:
+        assert all("error() with" in answer for answer in answers), answers
+    assert it.get("/migrations/ManagerCreated", method="POST", body=json.dumps({"to": 1, "auto": True}))[0] == 200
+    wait_until(lambda: "events fail; first:" in json.dumps(it.get("/migrations/ManagerCreated")[1]), 20, "the proof to fail")
+    told = everything_told(it) + "\n".join(answers)
+    assert "error() with" in json.dumps(it.get("/migrations/ManagerCreated")[1])
+    assert "error() with" in json.dumps(it.get("/evolve/ManagerCreated")[1]["conversions"])
+    for value in SECRETS:
+        for form in encodings(value):
+            assert form.decode() not in told, value
 
 
 # ---- keys ----

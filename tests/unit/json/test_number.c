@@ -83,12 +83,37 @@ static void multiples_are_exact(void **state) {
         assert_false(json_number_is_multiple(N(twice), N(divisor)));
 }
 
+static void small_numbers_come_to_the_same(void **state) {
+        (void)state;
+        static const char *const numbers[] = {
+                "0", "-0", "0.0", "-0.00", "1", "1.0", "-1", "0.1", "0.10", "-0.5", "0.30000000000000000", "0.3", "2.5",
+                "999999999999999999",
+                "-999999999999999999", "99999999999999999.9", "0.00000000000000001", "-0.00000000000000001", "12.34", "1234", "0.01", "100",
+        };
+        static const char *const large[] = {"1000000000000000000", "0.000000000000000001", "1e1", "1E0", "99999999999999999.99", "1.0e0"};
+        for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+                for (size_t j = 0; j < ARRAY_SIZE(numbers); j++) {
+                        struct json_small a, b;
+                        assert_true(json_number_to_small(N(numbers[i]), &a) && json_number_to_small(N(numbers[j]), &b));
+                        assert_int_equal(json_small_compare(a, b), json_number_compare(N(numbers[i]), N(numbers[j])));
+                        if (b.mantissa > 0 && json_small_is_multiple(a, b) != json_number_is_multiple(N(numbers[i]), N(numbers[j])))
+                                fail_msg("%s by %s", numbers[i], numbers[j]);
+                }
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(large); i++) {
+                struct json_small a = {7, 7};
+                assert_false(json_number_to_small(N(large[i]), &a));
+                assert_int_equal(a.mantissa, 7);                // untouched
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(numbers_are_compared_exactly),
                 cmocka_unit_test(integers_are_told_by_value),
                 cmocka_unit_test(integers_that_fit_are_converted),
                 cmocka_unit_test(multiples_are_exact),
+                cmocka_unit_test(small_numbers_come_to_the_same),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,7 +68,9 @@ static void short_integers_are_read_and_others_left(void **state) {
                 {"999999999999999999", true, false, 999999999999999999}, {"1000000000000000000", false, false, 0},
                 {"1.5", false, true, 0}, {"1e3", false, true, 0}, {"-0.000000000000000000001", false, true, 0},
                 {"12.123456", false, true, 0}, {"12.1234567812345678123", false, true, 0}, {"1.5E-7", false, true, 0},
-                {"0.5", false, true, 0}, {"1.12345678e2", false, true, 0},
+                {"0.5", false, true, 0}, {"1.12345678e2", false, true, 0}, {"0.1234567890123456", false, true, 0},
+                {"0.12345678901234567", false, true, 0}, {"0.123456789012345678901234", false, true, 0},
+                {"-0.1234567890123456789012345e5", false, true, 0},
         };
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
                 for (size_t padding = 0; padding < 40; padding++) {

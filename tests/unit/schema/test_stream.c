@@ -201,6 +201,44 @@ static void large_objects_and_arrays_are_decided(void **state) {
         buffer_free(&source);
 }
 
+// In an array that nothing is asserted about, an object is compared with the one before it.
+static void keys_differ_where_nothing_is_asserted(void **state) {
+        (void)state;
+        static const struct { const char *text; char verdict; } cases[] = {
+                {"[{\"a\":1,\"b\":2},{\"a\":1,\"b\":2},{\"a\":1}]", 'v'}, {"[{\"a\":1,\"b\":2},{\"a\":1,\"a\":2}]", 'e'},
+                {"[{\"a\":1,\"b\":2},{\"a\":1,\"b\":2,\"a\":3}]", 'e'},
+                {"[{\"a\":1,\"b\":2},{\"a\":1,\"b\":2,\"c\":3},{\"a\":1,\"c\":2}]", 'v'},
+                {"[{\"a\":[{\"x\":1},{\"x\":2}]},{\"a\":[{\"x\":1,\"y\":1},{\"x\":2,\"x\":1}]}]", 'e'},
+                {"[{\"a\" : 1,\"b\":2},{\"a\":1, \"b\" :2},{\"\\u0061\":1,\"b\":1},{\"\\u0061\":1,\"a\":1}]", 'e'},
+                {"[{\"\\u0061\":1,\"b\":1},{\"a\":1,\"b\":2},{\"a\":3}]", 'v'},
+                {"[{\"ab\":1},{\"a\":1},{\"abc\":1},{\"\":1},{\"\":1}]", 'v'},
+                {"[{\"a_key_of_more_than_16\":1},{\"a_key_of_more_than_16\":1},{\"a_key_of_more_than_1\":1}]", 'v'},
+                {"[{\"a\":1},{\"a\"1}]", 'e'}, {"[{\"a\":1},{\"a\":1,}]", 'e'},
+                {"[{\"a\":1},{},{\"a\":1,\"b\":{\"a\":1}},{\"b\":1,\"b\":1}]", 'e'},
+                {"[{\"a\":1,\"b\":1},{\"b\":1,\"a\":1},{\"b\":1,\"a\":1,\"b\":1}]", 'e'},
+        };
+        struct schema *schema = compile("true");
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                char verdict = decide(schema, bytes_of(cases[i].text), NULL);
+                if (verdict != cases[i].verdict)
+                        fail_msg("%s: %c", cases[i].text, verdict);
+        }
+        struct buffer text = {0};
+        for (unsigned last = 0; last < 2; last++) {             // many keys, of which one comes twice
+                buffer_clear(&text);
+                for (unsigned object = 0; object < 3; object++) {
+                        buffer_print(&text, "%s{", object ? "," : "[");
+                        for (unsigned i = 0; i < 100; i++)
+                                buffer_print(&text, "%s\"k%u\":%u", i ? "," : "", i == 99 && object == 2 && last ? 50 : i, i);
+                        buffer_append_byte(&text, '}');
+                }
+                buffer_append_byte(&text, ']');
+                assert_int_equal(decide(schema, buffer_bytes(&text), NULL), last ? 'e' : 'v');
+        }
+        buffer_free(&text);
+        schema_free(schema);
+}
+
 // Branches within branches are scanned again only so often; then the parsed document is evaluated, with a memory.
 static void nested_branches_come_to_an_end(void **state) {
         (void)state;
@@ -245,13 +283,69 @@ static void nothing_is_allocated_for_an_instance(void **state) {
         schema_free(schema);
 }
 
+// What applies to an object as a whole is decided where it ends, without parsing and without memory.
+static void branches_of_objects_are_not_parsed(void **state) {
+        (void)state;
+        static const struct { const char *schema, *instances[8], *verdicts; } cases[] = {
+                {"{\"properties\":{\"s\":{\"items\":{\"oneOf\":[{\"required\":[\"uses\"]},{\"required\":[\"run\"]}]}}}}",
+                 {"{\"s\":[{\"uses\":1},{\"run\":{}}]}", "{\"s\":[{\"uses\":1,\"run\":1}]}", "{\"s\":[{}]}"}, "vii"},
+                {"{\"if\":{\"properties\":{\"in\":{\"const\":\"path\"}},\"required\":[\"in\"]},\"then\":{\"properties\":"
+                 "{\"required\":{\"const\":true}},\"required\":[\"required\"]},\"else\":{\"not\":{\"required\":[\"x\"]}}}",
+                 {"{\"in\":\"path\",\"required\":true}", "{\"required\":false,\"in\":\"path\"}", "{\"in\":\"query\"}",
+                  "{\"x\":[{}]}", "{\"in\":{\"in\":1},\"required\":[1,{}]}"}, "viviv"},
+                {"{\"properties\":{\"a\":true},\"anyOf\":[{\"properties\":{\"b\":{\"type\":\"integer\"}},\"required\":[\"b\"]},"
+                 "{\"properties\":{\"c\":{\"minimum\":2}},\"required\":[\"c\"]}],\"unevaluatedProperties\":false}",
+                 {"{\"a\":1,\"b\":1}", "{\"b\":1,\"c\":2}", "{\"b\":1,\"c\":1}", "{\"c\":2,\"d\":1}", "{\"a\":1}"}, "vviii"},
+                {"{\"if\":{\"properties\":{\"k\":{\"const\":1}},\"required\":[\"k\"]},\"then\":{\"properties\":{\"x\":true}},"
+                 "\"else\":{\"properties\":{\"y\":true}},\"unevaluatedProperties\":{\"type\":\"null\"}}",
+                 {"{\"k\":1,\"x\":1}", "{\"k\":1,\"y\":1}", "{\"k\":1,\"y\":null}", "{\"k\":null,\"y\":1,\"z\":null}",
+                  "{\"k\":2,\"y\":1}", "{\"x\":1,\"y\":1}"}, "vivvii"},
+                {"{\"dependentSchemas\":{\"card\":{\"required\":[\"address\"],\"properties\":{\"address\":{\"minLength\":2}}}}}",
+                 {"{\"card\":1,\"address\":\"ab\"}", "{\"card\":1,\"address\":\"\\u0061\"}", "{\"card\":1}", "{\"address\":\"\"}",
+                  "[]"}, "viivv"},
+                {"{\"anyOf\":[{\"patternProperties\":{\"^x\":{\"type\":\"integer\"}},\"minProperties\":2},{\"additionalProperties\":"
+                 "false,\"properties\":{\"y\":true}}]}",
+                 {"{\"x\":1,\"z\":2}", "{\"x\":\"1\",\"z\":2}", "{\"y\":1}", "{\"y\":1,\"x\":1.5}", "{\"z\":1}"}, "vivii"},
+                {"{\"patternProperties\":{\"^a\":{\"type\":\"integer\"},\"b$\":{\"minimum\":2},\"^c\":{\"type\":\"string\"},"
+                 "\"^d\":{\"type\":\"null\"},\"^e\":true,\"^f\":{\"type\":\"array\"}},\"additionalProperties\":false,"
+                 "\"properties\":{\"ab\":true}}",
+                 {"{\"a\":1,\"xb\":2,\"c\":\"\"}", "{\"acb\":1}", "{\"acb\":2}", "{\"e\":{\"g\":[]},\"f\":[]}", "{\"g\":1}",
+                  "{\"ab\":1}", "{\"ab\":2,\"d\":null}"}, "vivviiv"},
+                {"{\"enum\":[[1,\"a\"],{\"x\":{\"y\":[2.0]}},[],{},3]}",
+                 {"[1.0,\"a\"]", "{\"x\":{\"y\":[2]}}", "{\"x\":{\"y\":[3]}}", "[]", "[1]", "{\"x\":{\"y\":[2]},\"z\":1}", "[1,\"a\",1]",
+                  "{\"\\u0078\":{\"y\":[2]}}"}, "vvi" "vii" "iv"},
+                {"{\"const\":{\"a\":[]},\"minProperties\":1}", {"{\"a\":[]}", "{\"a\":[0]}", "{}", "1", "{\"a\":[],\"a\":1}"}, "viiie"},
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                struct schema *schema = compile(cases[i].schema);
+                struct arena scratch = {0};
+                assert_int_equal(schema->stream->root->dom, 0);
+                size_t before = allocations;
+                for (size_t j = 0; j < ARRAY_SIZE(cases[i].instances) && cases[i].instances[j]; j++) {
+                        struct bytes text = bytes_of(cases[i].instances[j]);
+                        enum schema_verdict verdict;
+                        bool is_json = schema_verdict_bytes(schema, text, NULL, &scratch, &verdict, NULL);
+                        if (is_json && !memchr(text.data, '\\', text.size) && (allocations != before || scratch.blocks))
+                                fail_msg("%s with %s allocates", cases[i].schema, cases[i].instances[j]);
+                        char decided = decide(schema, text, NULL);
+                        if (decided != cases[i].verdicts[j] || (is_json ? "viu"[verdict] : 'e') != decided)
+                                fail_msg("%s with %s: %c", cases[i].schema, cases[i].instances[j], decided);
+                        arena_free(&scratch);
+                        before = allocations;
+                }
+                schema_free(schema);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(scan_and_evaluation_agree),
                 cmocka_unit_test(broken_documents_are_refused_alike),
                 cmocka_unit_test(limits_are_those_of_the_parser),
                 cmocka_unit_test(large_objects_and_arrays_are_decided),
+                cmocka_unit_test(keys_differ_where_nothing_is_asserted),
                 cmocka_unit_test(nested_branches_come_to_an_end),
+                cmocka_unit_test(branches_of_objects_are_not_parsed),
                 cmocka_unit_test(nothing_is_allocated_for_an_instance),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
