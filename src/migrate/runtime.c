@@ -143,7 +143,8 @@ static void op_prove(void *user, struct migrate_proof *proof) {
 
 static const struct migrate_ops ops = {
         .wall_ms = op_wall_ms, .poll = op_poll, .append = op_append, .order = op_order, .counters = op_counters, .ask = op_ask,
-        .registered = op_registered, .register_version = op_register, .group = op_group, .emit = op_emit, .usage = op_usage, .prove = op_prove,
+        .registered = op_registered,
+        .register_version = op_register, .group = op_group, .emit = op_emit, .usage = op_usage, .prove = op_prove,
 };
 
 // ---- life ----

@@ -158,7 +158,6 @@ struct schema {
         size_t subschema_count, subschema_capacity;
         struct pattern **patterns;              // all, for their release
         size_t pattern_count, pattern_capacity;
-        bool plain_integers;                    // some subschema is of draft 4
         size_t pattern_bytes;                   // that they hold
         bool dynamic;                           // has references that depend on the way of evaluation
         bool personal;                          // has tags
