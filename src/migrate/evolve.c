@@ -12,6 +12,7 @@
 enum {
         VIEWS_NEAR = 5000,                      // positions behind the log's end that steady traffic explains
         AGAIN_MS = 10000,                       // between two proofs that fail
+        GROUP_TEXT_MAX = MIGRATE_GROUP_MAX + 60,
 };
 #define NOTHING_TO_UNDO "nothing to undo"
 
@@ -131,6 +132,19 @@ static enum migrate_verdict act_old_registered(struct migration *migration, stru
                            from, migration->proof.retained, migrate_plural(migration->proof.retained));
 }
 
+// " (in compatibility group 1 of its subject)", or nothing; versions are compared within a group (registry.h).
+static const char *group_of(const struct migration *migration, unsigned version, char text[static GROUP_TEXT_MAX]) {
+        const struct migrate_options *options = &migration->migrate->options;
+        char value[MIGRATE_GROUP_MAX];
+        uint32_t id;
+        struct error error;
+        text[0] = 0;
+        if (options->ops->registered(options->user, migration->subject.event, version, &id, &error) &&
+            options->ops->group(options->user, id, value))
+                snprintf(text, GROUP_TEXT_MAX, " (in compatibility group %s of its subject)", value);
+        return text;
+}
+
 static enum migrate_verdict act_new_registered(struct migration *migration, struct migrate_evidence *evidence) {
         unsigned from = migration->subject.from, to = migration->subject.to;
         const struct migrate_proof *proof = &migration->proof;
@@ -142,13 +156,13 @@ static enum migrate_verdict act_new_registered(struct migration *migration, stru
         if (!proof->retained && !proof->copies && !proof->generated)
                 return migrate_say(evidence, MIGRATE_WAIT, "nothing is proven: no event is retained, and none could be made up from the "
                                    "contract of version %u", from);
-        char lost[400] = "each comes back as it was", rows[60] = "";
+        char lost[400] = "each comes back as it was", rows[60] = "", group[GROUP_TEXT_MAX];
         if (proof->copies)
                 snprintf(rows, sizeof rows, " (and %" PRIu64 " rows of commute's copy)", proof->copies);
         if (proof->lossy)
                 snprintf(lost, sizeof lost, "%" PRIu64 " of them do not come back as they were: %s", proof->lossy, proof->lost);
         return migrate_say(evidence, MIGRATE_PASS, "%" PRIu64 " retained%s and %" PRIu64 " generated events of version %u are valid in "
-                           "version %u; %s", proof->retained, rows, proof->generated, from, to, lost);
+                           "version %u%s; %s", proof->retained, rows, proof->generated, from, to, group_of(migration, to, group), lost);
 }
 
 // ---- 4: consumers ----

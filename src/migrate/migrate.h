@@ -104,6 +104,8 @@ struct migrate_proof {
         struct list link;                       // the prover's
 };
 
+enum { MIGRATE_GROUP_MAX = 64 };
+
 struct migrate_ops {
         int64_t (*wall_ms)(void *user);
         // Whether migrate_tick is wanted every MIGRATE_POLL_MS.
@@ -117,6 +119,8 @@ struct migrate_ops {
         bool (*registered)(void *user, const struct model_event *event, unsigned version, uint32_t *ret_schema_id,
                            struct error *error);
         void (*register_version)(void *user, struct migrate_registration *registration);
+        // The compatibility group of a registered schema: the property's value, cut to fit. False: it is of none.
+        MUST_USE bool (*group)(void *user, uint32_t schema_id, char text[static MIGRATE_GROUP_MAX]);
         // The event is emitted in this version from now on (gateway_emit). At once.
         void (*emit)(void *user, const struct model_event *event, unsigned version, unsigned refused_below);
         MUST_USE bool (*usage)(void *user, const struct model_event *event, unsigned from, unsigned to, struct migrate_usage *ret,

@@ -5,6 +5,7 @@
 
 #include "migrate/erase.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "migrate/ask.h"
@@ -84,6 +85,15 @@ static bool op_registered(void *user, const struct model_event *event, unsigned 
         return true;
 }
 
+static bool op_group(void *user, uint32_t schema_id, char text[static MIGRATE_GROUP_MAX]) {
+        CLEANUP(arena_free) struct arena arena = {0};
+        const struct registry *registry = ((struct migrate_runtime *)user)->options.registry;
+        struct bytes value = registry_property(registry, schema_id, REGISTRY_DEFAULT_GROUP, &arena);
+        if (value.data)
+                snprintf(text, MIGRATE_GROUP_MAX, "%.*s", BYTES_PRINT(value));
+        return value.data != NULL;
+}
+
 struct registering {
         struct arena arena;
         struct registry_change change;
@@ -133,7 +143,8 @@ static void op_prove(void *user, struct migrate_proof *proof) {
 
 static const struct migrate_ops ops = {
         .wall_ms = op_wall_ms, .poll = op_poll, .append = op_append, .order = op_order, .counters = op_counters, .ask = op_ask,
-        .registered = op_registered, .register_version = op_register, .emit = op_emit, .usage = op_usage, .prove = op_prove,
+        .registered = op_registered,
+        .register_version = op_register, .group = op_group, .emit = op_emit, .usage = op_usage, .prove = op_prove,
 };
 
 // ---- life ----

@@ -83,7 +83,7 @@ static bool is_compared(const struct registry *registry, const struct registry_v
                 return false;
         if (!group.size)
                 return true;
-        struct bytes other = metadata_property(registry_metadata(registry, version->id), group, &arena);
+        struct bytes other = registry_property(registry, version->id, group, &arena);
         return bytes_equal(value, other) && !value.data == !other.data;
 }
 

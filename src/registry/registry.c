@@ -92,6 +92,10 @@ struct bytes registry_references(const struct registry *registry, uint32_t id) {
         return entry ? bytes_or_none(&entry->material.references) : (struct bytes){0};
 }
 
+struct bytes registry_property(const struct registry *registry, uint32_t id, struct bytes name, struct arena *arena) {
+        return metadata_property(registry_metadata(registry, id), name, arena);
+}
+
 // ---- by content ----
 
 struct registry_draft registry_event_draft(struct bytes text, unsigned version, struct arena *arena) {

@@ -73,6 +73,8 @@ struct bytes registry_schema_text(const struct registry *registry, uint32_t id);
 // As they were registered, canonical JSON; {NULL, 0}: none. Same life.
 struct bytes registry_metadata(const struct registry *registry, uint32_t id);
 struct bytes registry_references(const struct registry *registry, uint32_t id);
+// The value of a property of a schema's metadata, in the arena; {NULL, 0}: it has none.
+struct bytes registry_property(const struct registry *registry, uint32_t id, struct bytes name, struct arena *arena);
 // Ids are 1 … registry_ids.
 uint32_t registry_ids(const struct registry *registry);
 

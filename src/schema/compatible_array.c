@@ -19,6 +19,11 @@ static const struct subschema *rest_of(const struct subschema *subschema) {
         return subschema->other_elements;
 }
 
+// unevaluatedItems beside branches and references.
+static bool leaves_elements(const struct subschema *subschema) {
+        return subschema->other_elements && !rules_of(subschema)->rest && !rest_of(subschema);
+}
+
 static const struct subschema *item_of(const struct subschema *subschema, size_t index) {
         const struct array_rules *rules = rules_of(subschema);
         return index < rules->prefix.count ? rules->prefix.items[index] : rest_of(subschema);
@@ -26,15 +31,25 @@ static const struct subschema *item_of(const struct subschema *subschema, size_t
 
 static struct claims item_claims(struct proof *proof, const struct facts *facts, size_t index) {
         struct claims claims = claims_none();
-        for (size_t i = 0; i < facts->atom_count; i++)
-                claims_add(proof, &claims, facts->atoms[i].side, CLAIM_HOLDS, item_of(facts->atoms[i].subschema, index));
+        for (size_t i = 0; i < facts->atom_count; i++) {
+                struct claim atom = facts->atoms[i];
+                claims_add(proof, &claims, atom.side, CLAIM_HOLDS, item_of(atom.subschema, index));
+                if (!leaves_elements(atom.subschema))
+                        continue;
+                struct cover cover = cover_of(proof, atom.subschema, true);
+                if (!cover.elements && index >= cover.prefix)
+                        claims_add(proof, &claims, atom.side, CLAIM_HOLDS, atom.subschema->other_elements);
+        }
         return claims;
 }
 
-static size_t longest_prefix(const struct facts *facts) {
+static size_t longest_prefix(struct proof *proof, const struct facts *facts) {
         size_t longest = 0;
-        for (size_t i = 0; i < facts->atom_count; i++)
+        for (size_t i = 0; i < facts->atom_count; i++) {
                 longest = MAX(longest, rules_of(facts->atoms[i].subschema)->prefix.count);
+                if (leaves_elements(facts->atoms[i].subschema))
+                        longest = MAX(longest, cover_of(proof, facts->atoms[i].subschema, true).prefix);
+        }
         return longest;
 }
 
@@ -78,7 +93,7 @@ static bool prove_below_quietly(struct proof *proof, const struct claims *claims
 
 bool array_empty(struct proof *proof, const struct facts *facts) {
         struct sizes sizes = sizes_of(facts);
-        size_t places = longest_prefix(facts) + 1;
+        size_t places = longest_prefix(proof, facts) + 1;
         if (sizes.least > sizes.most)
                 return true;
         for (size_t i = 0; i < places && i < sizes.least; i++) {
@@ -158,7 +173,7 @@ static bool prove_rest(struct proof *proof, const struct facts *facts, struct cl
 
 static bool prove_items(struct proof *proof, const struct facts *facts, struct claim goal) {
         struct sizes sizes = sizes_of(facts);
-        size_t places = MAX(longest_prefix(facts), rules_of(goal.subschema)->prefix.count);
+        size_t places = MAX(longest_prefix(proof, facts), rules_of(goal.subschema)->prefix.count);
         bool good = true;
         if (!spend(proof, places))
                 return TELL(LIMIT_REACHED, UNCERTAIN, NULL);
@@ -231,10 +246,27 @@ static bool prove_contains(struct proof *proof, const struct facts *facts, struc
         return good;
 }
 
+// unevaluatedItems beside branches: elements that no unconditional part describes must satisfy it, whatever the others do.
+static bool prove_unevaluated(struct proof *proof, const struct facts *facts, struct claim goal) {
+        const struct subschema *others = goal.subschema->other_elements;
+        if (!leaves_elements(goal.subschema) || others->trivial)
+                return true;
+        struct cover cover = cover_of(proof, goal.subschema, false);
+        size_t places = MAX(longest_prefix(proof, facts), cover.prefix);
+        uint64_t most = sizes_of(facts).most;
+        bool good = true, doubtful;
+        if (cover.elements)
+                return true;
+        for (size_t i = cover.prefix; i <= places && i < most && good; i++) {
+                struct claims claims = item_claims(proof, facts, i);
+                good = prove_below_quietly(proof, &claims, of(goal.side, others), &doubtful);
+        }
+        return good || TELL(UNEVALUATED_ITEMS_NARROWED, UNCERTAIN, "unevaluatedItems");
+}
+
 bool prove_array(struct proof *proof, const struct facts *facts, struct claim goal) {
         const struct array_rules *rules = rules_of(goal.subschema);
         struct sizes sizes = sizes_of(facts);
-        const struct subschema *others = goal.subschema->other_elements;
         bool good = true;
         if (rules->least > sizes.least)
                 good = sizes.least ? TELL(MIN_ITEMS_INCREASED, CERTAIN, "minItems") : TELL(MIN_ITEMS_ADDED, CERTAIN, "minItems");
@@ -247,7 +279,7 @@ bool prove_array(struct proof *proof, const struct facts *facts, struct claim go
                 good = prove_items(proof, facts, goal) && good;
         if (rules->contains && (good || !proof->quiet))
                 good = prove_contains(proof, facts, goal) && good;
-        if (others && !others->trivial && !rest_of(goal.subschema))
-                good = TELL(UNEVALUATED_ITEMS_NARROWED, UNCERTAIN, "unevaluatedItems");
+        if (good || !proof->quiet)
+                good = prove_unevaluated(proof, facts, goal) && good;
         return good;
 }

@@ -33,6 +33,11 @@ static enum truth matches_name(struct proof *proof, const struct pattern_propert
         return verdict == PATTERN_UNDECIDED ? TRUTH_UNKNOWN : verdict == PATTERN_MATCH ? TRUTH_YES : TRUTH_NO;
 }
 
+// unevaluatedProperties beside branches and references.
+static bool leaves_members(const struct subschema *subschema) {
+        return subschema->other_members && !rules_of(subschema)->additional && !additional_of(subschema);
+}
+
 // ---- one member ----
 
 static const struct subschema *described(const struct subschema *subschema, struct bytes name) {
@@ -61,6 +66,22 @@ static size_t member_rules(struct proof *proof, const struct subschema *subschem
         return count;
 }
 
+static enum truth covers(struct proof *proof, const struct cover *cover, struct bytes name) {
+        enum truth all = cover->members ? TRUTH_YES : TRUTH_NO;
+        for (size_t i = 0; i < cover->count && all != TRUTH_YES; i++) {
+                const struct object_rules *rules = rules_of(cover->items[i]);
+                if (described(cover->items[i], name))
+                        return TRUTH_YES;
+                for (size_t each = 0; each < rules->pattern_count; each++) {
+                        enum truth truth = matches_name(proof, &rules->patterns[each], name);
+                        all = truth == TRUTH_NO ? all : truth;
+                        if (truth == TRUTH_YES)
+                                break;
+                }
+        }
+        return all;
+}
+
 static bool name_excluded(struct proof *proof, struct claim atom, struct bytes name) {
         const struct subschema *names = rules_of(atom.subschema)->names;
         const struct json text = {.kind = JSON_STRING, .count = (uint32_t)name.size, .span = 1, .text = name.data};
@@ -79,6 +100,11 @@ static struct claims member_claims(struct proof *proof, const struct facts *fact
                         claims_add(proof, &claims, atom.side, CLAIM_HOLDS, rules[each]);
                 if (name_excluded(proof, atom, name))
                         claims.kinds = 0;
+                if (!leaves_members(atom.subschema))
+                        continue;
+                struct cover cover = cover_of(proof, atom.subschema, true);
+                if (covers(proof, &cover, name) == TRUTH_NO)
+                        claims_add(proof, &claims, atom.side, CLAIM_HOLDS, atom.subschema->other_members);
         }
         return claims;
 }
@@ -172,25 +198,46 @@ static size_t add_names(const struct subschema *subschema, struct bytes *names, 
         return count;
 }
 
-static bool prove_names(struct proof *proof, const struct facts *facts, struct claim goal) {
-        size_t most = rules_of(goal.subschema)->property_count, count = 0;
-        for (size_t i = 0; i < facts->atom_count; i++)
-                most += rules_of(facts->atoms[i].subschema)->property_count;
-        if (!spend(proof, most))
-                return TELL(LIMIT_REACHED, UNCERTAIN, NULL, NO_TOKEN);
-        struct bytes *names = arena_alloc(&proof->work, (most + 1) * sizeof *names);
-        bool good = true;
-        size_t own = add_names(goal.subschema, names, 0);       // in the order of the schema, then the others
-        count = own;
-        for (size_t i = 0; i < facts->atom_count; i++)
-                count = add_names(facts->atoms[i].subschema, names, count);
-        qsort(names + own, count - own, sizeof *names, compare_names);
-        for (size_t i = 0; i < count && (good || !proof->quiet); i++) {
-                bool again = i > own && bytes_equal(names[i], names[i - 1]);
-                if (again || (i >= own && property_find(rules_of(goal.subschema), names[i], SIZE_MAX)))
-                        continue;
-                good = prove_member(proof, facts, goal, names[i]) && good;
+// The goal's own in the order of its schema, then the others in byte order, none twice. What an unevaluatedProperties may leave alone is
+// mentioned, too.
+struct mentioned {
+        struct bytes *names;
+        size_t count;
+};
+
+static bool mentioned_names(struct proof *proof, const struct facts *facts, struct claim goal, struct mentioned *ret) {
+        size_t most = rules_of(goal.subschema)->property_count, own, count, kept;
+        struct cover *covers_of = arena_alloc(&proof->work, (facts->atom_count + 1) * sizeof *covers_of);
+        for (size_t i = 0; i < facts->atom_count; i++) {
+                if (leaves_members(facts->atoms[i].subschema))
+                        covers_of[i] = cover_of(proof, facts->atoms[i].subschema, true);
+                most += rules_of(facts->atoms[i].subschema)->property_count + covers_of[i].names;
         }
+        if (!spend(proof, most))
+                return false;
+        struct bytes *names = arena_alloc(&proof->work, (most + 1) * sizeof *names);
+        own = count = kept = add_names(goal.subschema, names, 0);
+        for (size_t i = 0; i < facts->atom_count; i++) {
+                count = add_names(facts->atoms[i].subschema, names, count);
+                for (size_t each = 0; each < covers_of[i].count; each++)
+                        count = add_names(covers_of[i].items[each], names, count);
+        }
+        qsort(names + own, count - own, sizeof *names, compare_names);
+        for (size_t i = own; i < count; i++)
+                if (!(kept > own && bytes_equal(names[i], names[kept - 1])) &&
+                    !property_find(rules_of(goal.subschema), names[i], SIZE_MAX))
+                        names[kept++] = names[i];
+        *ret = (struct mentioned){names, kept};
+        return true;
+}
+
+static bool prove_names(struct proof *proof, const struct facts *facts, struct claim goal) {
+        struct mentioned mentioned;
+        bool good = true;
+        if (!mentioned_names(proof, facts, goal, &mentioned))
+                return TELL(LIMIT_REACHED, UNCERTAIN, NULL, NO_TOKEN);
+        for (size_t i = 0; i < mentioned.count && (good || !proof->quiet); i++)
+                good = prove_member(proof, facts, goal, mentioned.names[i]) && good;
         return good;
 }
 
@@ -210,6 +257,14 @@ struct alternatives {
         size_t count;
 };
 
+// What is said of a member that nothing mentions.
+static const struct subschema *others_of(struct proof *proof, const struct subschema *atom) {
+        if (!leaves_members(atom))
+                return additional_of(atom);
+        struct cover cover = cover_of(proof, atom, true);
+        return cover.members || cover.patterns ? NULL : atom->other_members;
+}
+
 static struct alternatives alternatives_of(struct proof *proof, const struct subschema *atom, const struct subschema *goal,
                                            const struct pattern_property *pattern) {
         const struct object_rules *rules = rules_of(atom);
@@ -222,7 +277,7 @@ static struct alternatives alternatives_of(struct proof *proof, const struct sub
         for (size_t i = 0; i < rules->pattern_count; i++)
                 if (pattern || !same_pattern(goal, rules->patterns[i].source))
                         all.items[all.count++] = rules->patterns[i].schema;
-        all.items[all.count++] = additional_of(atom);
+        all.items[all.count++] = others_of(proof, atom);
         return all;
 }
 
@@ -465,11 +520,28 @@ static bool prove_dependency(struct proof *proof, const struct facts *facts, str
                     : TELL(DEPENDENCY_ARRAY_ADDED, CERTAIN, dependency->keyword, dependency->name);
 }
 
-static bool prove_unevaluated(struct proof *proof, struct claim goal) {
+// unevaluatedProperties beside branches: members that no unconditional part describes must satisfy it, whatever the others do.
+static bool prove_unevaluated(struct proof *proof, const struct facts *facts, struct claim goal) {
         const struct subschema *others = goal.subschema->other_members;
-        if (!others || others->trivial || additional_of(goal.subschema))
+        if (!leaves_members(goal.subschema) || others->trivial)
                 return true;
-        return TELL(UNEVALUATED_PROPERTIES_NARROWED, UNCERTAIN, "unevaluatedProperties", NO_TOKEN);
+        struct cover cover = cover_of(proof, goal.subschema, false);
+        struct mentioned mentioned;
+        bool good = true, doubtful;
+        if (cover.members)
+                return true;
+        if (!mentioned_names(proof, facts, goal, &mentioned))
+                return TELL(LIMIT_REACHED, UNCERTAIN, NULL, NO_TOKEN);
+        for (size_t i = 0; i < mentioned.count && good; i++) {
+                if (covers(proof, &cover, mentioned.names[i]) == TRUTH_YES)
+                        continue;
+                struct claims claims = member_claims(proof, facts, mentioned.names[i]);
+                good = prove_below_quietly(proof, &claims, of(goal.side, others), &doubtful);
+        }
+        proof->quiet++;
+        good = good && prove_others(proof, facts, goal, NULL, others);
+        proof->quiet--;
+        return good || TELL(UNEVALUATED_PROPERTIES_NARROWED, UNCERTAIN, "unevaluatedProperties", NO_TOKEN);
 }
 
 bool prove_object(struct proof *proof, const struct facts *facts, struct claim goal) {
@@ -488,5 +560,7 @@ bool prove_object(struct proof *proof, const struct facts *facts, struct claim g
                 good = prove_property_names(proof, facts, goal) && good;
         for (size_t i = 0; rules && i < rules->dependency_count && (good || !proof->quiet); i++)
                 good = prove_dependency(proof, facts, goal, &rules->dependencies[i]) && good;
-        return prove_unevaluated(proof, goal) && good;
+        if (good || !proof->quiet)
+                good = prove_unevaluated(proof, facts, goal) && good;
+        return good;
 }

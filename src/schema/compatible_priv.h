@@ -5,6 +5,7 @@
 //      compatible_empty.c      that no instance can satisfy a set of claims
 //      compatible_rules.c      a reader's rules about any value, numbers and strings
 //      compatible_object.c, compatible_array.c, compatible_logic.c     its rules about objects, arrays, its branches
+//      compatible_cover.c      what unevaluated… leaves alone
 //      compatible_same.c       two subschemas that say the same word for word
 //      compatible_tell.c       differences
 //
@@ -132,6 +133,16 @@ const struct subschema *additional_of(const struct subschema *subschema);
 // compatible_array.c
 bool prove_array(struct proof *proof, const struct facts *facts, struct claim goal);
 bool array_empty(struct proof *proof, const struct facts *facts);
+
+// compatible_cover.c
+struct cover {
+        const struct subschema **items;         // at the same place of an instance
+        size_t count, capacity;
+        bool members, elements;                 // all of them are described
+        size_t patterns, names;                 // of members
+        size_t prefix;                          // elements that are described by their place
+};
+struct cover cover_of(struct proof *proof, const struct subschema *subschema, bool every);
 
 // compatible_logic.c
 bool prove_logic(struct proof *proof, const struct facts *facts, struct claim goal);

@@ -118,6 +118,12 @@ static inline bool fake_registered(void *user, const struct model_event *event, 
         return true;
 }
 
+static inline bool fake_group(void *user, uint32_t schema_id, char text[static MIGRATE_GROUP_MAX]) {
+        (void)user;
+        snprintf(text, MIGRATE_GROUP_MAX, "%u", schema_id - 1);
+        return schema_id != 1;                  // version 0 was registered when there were no groups
+}
+
 static inline void fake_emit(void *user, const struct model_event *event, unsigned version, unsigned refused_below) {
         struct fake *fake = user;
         (void)event;
@@ -142,7 +148,7 @@ static inline void fake_prove(void *user, struct migrate_proof *proof) {
 
 static const struct migrate_ops fake_ops = {
         .wall_ms = fake_wall_ms, .poll = fake_poll, .append = fake_append, .order = fake_order, .counters = fake_counters,
-        .ask = fake_ask, .registered = fake_registered, .register_version = fake_register,
+        .ask = fake_ask, .registered = fake_registered, .register_version = fake_register, .group = fake_group,
         .emit = fake_emit, .usage = fake_usage, .prove = fake_prove,
 };
 

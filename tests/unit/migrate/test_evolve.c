@@ -132,7 +132,9 @@ static void an_event_moves_there_and_back(void **test) {
         assert_int_equal(fake->registered, 2);
         const struct migrate_evidence *proven = &move_of(fake)->now->evidence[2];
         assert_string_equal(proven->sentence,
-                            "12 retained and 200 generated events of version 0 are valid in version 1; each comes back as it was");
+                            "12 retained and 200 generated events of version 0 are valid in version 1 "
+                            "(in compatibility group 1 of its subject); "
+                            "each comes back as it was");
         order(fake, MIGRATE_BEGIN, 1, true);
         assert_refused(fake, ERROR_CONFLICT, "emitted in version 1 already");
         order(fake, MIGRATE_BEGIN, 5, true);

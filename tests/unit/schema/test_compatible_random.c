@@ -167,6 +167,10 @@ static void make_branches(struct buffer *buffer, unsigned depth) {
         default:
                 buffer_print(buffer, "\"%s\":", PICK(keywords));
                 make_list(buffer, depth);
+                if (draft >= 2019 && below(4) == 0) {
+                        buffer_append_byte(buffer, ',');
+                        make_sub(buffer, below(2) ? "unevaluatedProperties" : "unevaluatedItems", 0);
+                }
         }
 }
 
