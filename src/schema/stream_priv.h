@@ -10,6 +10,7 @@
 //      stream_choice.c  ... the choice between branches       stream_keys.c    whether keys or elements differ
 //      stream_draft.c   ... the names of an object            stream_holds.c   whether a formula holds
 //      stream_test.c    ... the formulas
+//      stream_scopes.c  ... dynamic references before them
 //      stream_values.c  ... of scalars and arrays             stream_skip.c    what nothing is asserted about
 #pragma once
 
@@ -212,6 +213,8 @@ struct planner {
         const struct plan *anything;
 };
 void stream_plan(struct schema *schema);        // makes schema->stream, if there is anything to plan
+// stream_scopes.c. The root with all dynamic references made plain, or NULL.
+const struct subschema *scopes_settled(struct planner *planner);
 
 const struct plan *plan_of(struct planner *planner, const struct subschema *const *set, size_t count);
 const struct plan *plan_of_one(struct planner *planner, const struct subschema *subschema);
