@@ -95,20 +95,27 @@ static enum run run_picks(struct machine *machine, const struct members *members
         return first ? RUN_GOOD : run_skip(machine);
 }
 
+// `quote`: where the name begins.
+static enum run run_name(struct machine *machine, const struct plan_object *plan, struct bytes name, const char *quote) {
+        return plan->names_again ? run_again(machine, quote, plan->names) : run_string_rules(machine, plan->names, name, false);
+}
+
 // Of a key that is named: its name must match, and where its value begins may be asked for when the object ends.
-static enum run run_special(struct machine *machine, const struct members *members, uint32_t key, const char *value) {
+static enum run run_special(struct machine *machine, const struct members *members, uint32_t key, const char *quote,
+                            const char *value) {
         const struct plan_object *plan = members->plan;
         uint32_t place = plan->keys[key].place;
         if (place)
                 machine->bits[members->base + plan->words + place - 1] = (uint64_t)(value - machine->start);
         if (!plan->names)
                 return RUN_GOOD;
-        return run_string_rules(machine, plan->names, (struct bytes){plan->keys[key].name, plan->keys[key].size}, false);
+        return run_name(machine, plan, (struct bytes){plan->keys[key].name, plan->keys[key].size}, quote);
 }
 
 // Reads a key that was not guessed, and the colon. No plan: there are picks.
 static enum run find_member(struct machine *machine, struct members *members, const struct plan **ret_value) {
         const struct plan_object *plan = members->plan;
+        const char *quote = machine->at;
         struct bytes name;
         if (read_key(machine, &name) != RUN_GOOD)
                 return RUN_SYNTAX;
@@ -119,11 +126,11 @@ static enum run find_member(struct machine *machine, struct members *members, co
                 run = mark_seen(members, key);
                 if (run == RUN_GOOD)
                         run = pass_colon(machine);
-                return run == RUN_GOOD && plan->special ? run_special(machine, members, key, machine->at) : run;
+                return run == RUN_GOOD && plan->special ? run_special(machine, members, key, quote, machine->at) : run;
         }
         run = unnamed(machine, members, name, hash, ret_value);
         if (run == RUN_GOOD && plan->names)
-                run = run_string_rules(machine, plan->names, name, false);
+                run = run_name(machine, plan, name, quote);
         return run == RUN_GOOD ? pass_colon(machine) : run;
 }
 
@@ -184,7 +191,7 @@ static inline enum run run_member(struct machine *machine, struct members *membe
                 value = plan->keys[key].plan;
                 run = mark_seen(members, key);
                 if (__builtin_expect(plan->special, 0) && run == RUN_GOOD)
-                        run = run_special(machine, members, key, behind);
+                        run = run_special(machine, members, key, at, behind);
                 at = behind;
         } else {
                 run = find_member(machine, members, &value);

@@ -155,7 +155,6 @@ void conditions_settle(struct conditions *conditions) {
                 }
                 memmove(&conditions->groups[i], &conditions->groups[i + 1],
                         (--conditions->group_count - i) * sizeof conditions->groups[0]);
-                i = 0;
         }
 }
 
