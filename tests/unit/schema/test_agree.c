@@ -275,7 +275,7 @@ static char decide(const struct schema *compiled, const char *source, struct byt
                 fail_msg("%.*s: %s", BYTES_PRINT(text), error.text);
         expected = schema_verdict(compiled, instance, &arena);
         if (!schema_verdict_bytes(compiled, exact, NULL, &arena, &verdict, &error) || verdict != expected)
-                fail_msg("%s\nwith %.*s: %d, scanned %d", source, BYTES_PRINT(text), expected, verdict);
+                fail_msg("with %.*s: %d, scanned %d: %s\n%s", BYTES_PRINT(text), expected, verdict, error.text, source);
         free(copy);
         arena_free(&arena);
         return "viu"[verdict];
