@@ -125,7 +125,8 @@ static bool append_contract(struct bytes body, struct error *error) {
 static bool open_gateway(struct error *error) {
         const struct model_event *event = it.model->communications[0].async->event;
         struct registry_prepared prepared = {0};
-        if (!registry_prepare_register(it.registry, bytes_of(event->name), event->versions[0].source, &prepared, error) ||
+        const struct registry_draft draft = {.text = event->versions[0].source};
+        if (!registry_prepare_register(it.registry, bytes_of(event->name), &draft, NULL, &prepared, error) ||
             (prepared.body.size && !append_contract(buffer_bytes(&prepared.body), error)))
                 return false;
         struct gateway_options options = {.model = it.model, .log = it.log, .registry = it.registry, .state_path = it.state_path,

@@ -180,30 +180,45 @@ static void write_request(struct api_request *request, const struct model_commun
                 json_string_print(&request->writer, "%.*s %.*s", BYTES_PRINT(kept.method), BYTES_PRINT(kept.target));
 }
 
+// What was sent, as the log has it.
+static void write_sent(struct api_request *request, const struct state_message *message, const struct log_record *stored, bool with_body) {
+        struct json_writer *writer = &request->writer;
+        const struct model_communication *communication = communication_of(request->api, message);
+        const struct model_event *event = communication && communication->async ? communication->async->event : NULL;
+        struct record record;
+        if (!record_decode(stored->header, &record, NULL)) {
+                json_key(writer, "key");
+                json_null(writer);
+                return;
+        }
+        json_member_bytes(writer, "key", record.key);   // of a personal key its pseudonym
+        write_request(request, communication, record.request);
+        json_member_u64(writer, "body_bytes", stored->body.size);
+        if (with_body)
+                write_body(request, event, &record, stored->body);
+}
+
 static void answer_one(struct api_request *request, void *user) {
         (void)user;
         struct state_message message;
         struct log_record stored;
-        struct record record;
-        struct error error;
+        struct error error = {0};
         uint64_t body;
         if (!api_query_number(request, "body", 0, 1, &body) || !find(request, &message))
                 return;
-        if (!log_read_one(request->api->options.log_reader, message.position, request->arena, &stored, &error) ||
-            !record_decode(stored.header, &record, &error)) {
+        // That the record has gone may be why it is parked.
+        bool read = log_read_one(request->api->options.log_reader, message.position, request->arena, &stored, &error);
+        if (!read && error.code != ERROR_NOT_FOUND && error.code != ERROR_CORRUPT) {
                 api_fail(request, &error);
                 return;
         }
         struct json_writer *writer = &request->writer;
         json_begin_object(writer);
         write_message(request, &message);
-        const struct model_communication *communication = communication_of(request->api, &message);
-        const struct model_event *event = communication && communication->async ? communication->async->event : NULL;
-        json_member_bytes(writer, "key", record.key);   // of a personal key its pseudonym
-        write_request(request, communication, record.request);
-        json_member_u64(writer, "body_bytes", stored.body.size);
-        if (body)
-                write_body(request, event, &record, stored.body);
+        if (read)
+                write_sent(request, &message, &stored, body);
+        else
+                json_member_text(writer, "record", error.text);
         json_end_object(writer);
         api_answer(request, 200);
 }

@@ -27,6 +27,7 @@ static const struct {
         {"subject", Q_SUBJECT, QUERY_TEXT},             // with an id: a hint for contexts; the id says it all
         {"subjectPrefix", Q_PREFIX, QUERY_TEXT},
         {"format", Q_FORMAT, QUERY_EMPTY},
+        {"verbose", Q_VERBOSE, QUERY_FLAG},
 };
 
 // ---- routes ----
@@ -65,8 +66,8 @@ static const struct route {
         {"PUT", "mode", rest_put_mode, 0},
         {"GET", "mode/*", rest_get_mode, Q_DEFAULT},
         {"PUT", "mode/*", rest_put_mode, 0},
-        {"POST", "compatibility/subjects/*/versions", rest_post_compatibility, Q_ANY},
-        {"POST", "compatibility/subjects/*/versions/*", rest_post_compatibility, Q_ANY},
+        {"POST", "compatibility/subjects/*/versions", rest_post_compatibility, Q_VERBOSE | Q_NORMALIZE},
+        {"POST", "compatibility/subjects/*/versions/*", rest_post_compatibility, Q_VERBOSE | Q_NORMALIZE},
 };
 
 static int hex_digit(char digit) {
@@ -166,7 +167,7 @@ static bool read_queries(struct registry_exchange *exchange, unsigned allowed) {
                 rest_fail(exchange, REGISTRY_ERROR_BAD_REQUEST, "query: %s", error.text);
                 return false;
         }
-        for (size_t at = 0; at < count && !(allowed & Q_ANY); at++) {
+        for (size_t at = 0; at < count; at++) {
                 size_t kind = 0;
                 while (kind < ARRAY_SIZE(queries) && !bytes_equal(values[at].name, bytes_of(queries[kind].name)))
                         kind++;
@@ -217,11 +218,11 @@ static bool check_request(struct registry_exchange *exchange, const struct route
                 rest_fail(exchange, REGISTRY_ERROR_MEDIA_TYPE, "the body's type is not " VND_TYPE " or application/json");
                 return false;
         }
-        bool named = exchange->segment_count > 1 && !bytes_equal(exchange->segments[0], BYTES("schemas")) &&
-                     !bytes_equal(exchange->segments[0], BYTES("compatibility"));
-        if (named && !registry_check_subject(exchange->segments[1], &error)) {
+        size_t place = bytes_equal(exchange->segments[0], BYTES("compatibility")) ? 2 : 1;
+        bool named = exchange->segment_count > place && !bytes_equal(exchange->segments[0], BYTES("schemas"));
+        if (named && !registry_check_subject(exchange->segments[place], &error)) {
                 rest_fail(exchange, REGISTRY_ERROR_SUBJECT, "The specified subject '%.*s' is not a valid subject: %s",
-                          BYTES_PRINT(exchange->segments[1]), error.text);
+                          BYTES_PRINT(exchange->segments[place]), error.text);
                 return false;
         }
         return true;
@@ -254,6 +255,7 @@ void registry_rest_handle(const struct registry_rest *rest, struct registry_exch
 
 void registry_exchange_clear(struct registry_exchange *exchange) {
         buffer_free(&exchange->answer);
+        registry_objections_free(&exchange->objections);
         arena_free(&exchange->arena);
         *exchange = (struct registry_exchange){0};
 }

@@ -2,8 +2,8 @@
 // The schema registry's REST API as Confluent's clients speak it (docs/registry.md lists the paths), for JSON Schema only: a
 // function from a request to an answer. It knows no sockets; the daemon wires it to http/server.h.
 //
-// What is understood and not supported is refused by name and never ignored: Avro and Protobuf, references, metadata and rules,
-// contexts, permanent deletion, compatibility levels but NONE, modes but READWRITE, unknown members and query parameters. Errors
+// What is understood and not supported is refused by name and never ignored: Avro and Protobuf, rules, tags and sensitive metadata,
+// contexts, permanent deletion, aliases and defaults of a configuration, modes but READWRITE, unknown members and query parameters. Errors
 // are {"error_code":40401,"message":"…"} with Confluent's codes (REGISTRY_ERROR_…), whose first three digits are the HTTP status.
 //
 // Control thread only.
@@ -16,6 +16,7 @@
         X(BAD_REQUEST, 400)             /* no JSON, query parameters, escapes */                                      \
         X(NO_PATH, 404)                                                                                               \
         X(METHOD, 405)                                                                                                \
+        X(INCOMPATIBLE, 409)            /* with an earlier version; the message says why */                           \
         X(MEDIA_TYPE, 415)                                                                                            \
         X(TOO_LARGE, 413)               /* a limit of registry.h */                                                   \
         X(MEMBER, 422)                  /* unknown member, or one of the wrong type */                                \
@@ -30,7 +31,8 @@
         X(VERSION, 42202)                                                                                             \
         X(LEVEL, 42203)                                                                                               \
         X(MODE, 42204)                                                                                                \
-        X(NOT_PERMITTED, 42205)         /* permanent deletion, compatibility checks */                                \
+        X(NOT_PERMITTED, 42205)         /* permanent deletion */                                                      \
+        X(REFERENCED, 42206)            /* other schemas refer to what would be deleted */                            \
         X(SUBJECT, 42208)               /* not a name of a subject */                                                 \
         X(STORE, 50001)                 /* the log failed; the text says how */                                       \
         X(UNAVAILABLE, 50301)           /* the log is full or not there now; again later */
@@ -73,6 +75,8 @@ struct registry_exchange {
         struct bytes subject, prefix;           // ?subject=, ?subjectPrefix=
         uint64_t offset, limit;                 // of a list
         struct registry_change change;
+        struct registry_objections objections;
+        struct registry_config removed;         // the configuration that is being deleted, its group in the arena
         struct registry_subject before;         // a subject that is being deleted: its versions in the arena
 };
 

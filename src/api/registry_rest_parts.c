@@ -36,6 +36,24 @@ void rest_fail(struct registry_exchange *exchange, enum registry_error code, con
         rest_send(exchange, code >= 1000 ? (int)code / 100 : (int)code);
 }
 
+// The list is part of a text, as clients expect it; it may be longer than an error's.
+void rest_fail_incompatible(struct registry_exchange *exchange) {
+        CLEANUP(buffer_free) struct buffer message = {0};
+        buffer_print(&message, "Schema being registered is incompatible with an earlier schema for subject \"%.*s\", details: [",
+                     BYTES_PRINT(exchange->segments[1]));
+        for (size_t at = 0; at < exchange->objections.count; at++)
+                buffer_print(&message, "%s%s", at ? ", " : "", exchange->objections.items[at]);
+        buffer_append_byte(&message, ']');
+        buffer_clear(&exchange->answer);
+        struct json_writer writer = {.buffer = &exchange->answer};
+        json_begin_object(&writer);
+        json_member_u64(&writer, "error_code", REGISTRY_ERROR_INCOMPATIBLE);
+        json_member_bytes(&writer, "message", buffer_bytes(&message));
+        json_end_object(&writer);
+        json_end(&writer);
+        rest_send(exchange, REGISTRY_ERROR_INCOMPATIBLE);
+}
+
 // invalid: the code for what the user got wrong.
 void rest_fail_with(struct registry_exchange *exchange, enum registry_error invalid, const struct error *error) {
         enum registry_error code = REGISTRY_ERROR_STORE;
@@ -43,6 +61,8 @@ void rest_fail_with(struct registry_exchange *exchange, enum registry_error inva
                 code = invalid;
         else if (error->code == ERROR_LIMIT)
                 code = REGISTRY_ERROR_TOO_LARGE;
+        else if (error->code == ERROR_CONFLICT)
+                code = REGISTRY_ERROR_REFERENCED;
         else if (error->code == ERROR_NOT_FOUND)
                 code = REGISTRY_ERROR_NO_SUBJECT;
         else if (error_retriable(error->code))
@@ -82,9 +102,12 @@ bool rest_find_subject(struct registry_exchange *exchange, struct registry_subje
         return true;
 }
 
-// The number in the path, 0 for the latest. False, and answered, when it is none.
+// The number in a path, 0 for the latest. False, and answered, when it is none.
 bool rest_parse_version(struct registry_exchange *exchange, uint32_t *ret_number) {
-        struct bytes text = exchange->segments[3];
+        return rest_parse_number(exchange, exchange->segments[3], ret_number);
+}
+
+bool rest_parse_number(struct registry_exchange *exchange, struct bytes text, uint32_t *ret_number) {
         uint64_t number;
         if (bytes_equal(text, BYTES("latest")) || bytes_equal(text, BYTES("-1"))) {
                 *ret_number = 0;
@@ -144,7 +167,7 @@ static bool says_nothing(struct bytes key, const struct json *value) {
 
 static bool check_other_member(struct registry_exchange *exchange, struct bytes key, const struct json *value) {
         static const char *const not_supported[] = {
-                "references", "metadata", "ruleSet", "id", "version", "schemaTagsToAdd", "schemaTagsToRemove",
+                "ruleSet", "id", "version", "schemaTagsToAdd", "schemaTagsToRemove",
                 "propagateSchemaTags",
         };
         for (size_t at = 0; at < ARRAY_SIZE(not_supported); at++) {
@@ -161,8 +184,16 @@ static bool check_other_member(struct registry_exchange *exchange, struct bytes 
         return false;
 }
 
-// {"schema":"…","schemaType":"JSON"}. False, and answered, when it is anything else.
-bool rest_parse_schema(struct registry_exchange *exchange, struct bytes *ret_schema) {
+static struct bytes text_of(struct registry_exchange *exchange, const struct json *value) {
+        CLEANUP(buffer_free) struct buffer text = {0};
+        json_write(&text, value);
+        return arena_copy(&exchange->arena, buffer_bytes(&text));
+}
+
+// {"schema":"…","schemaType":"JSON","metadata":{…},"references":[…]}, the last two if wanted; metadata null is as none given. False,
+// and answered, when it is anything else.
+bool rest_parse_schema(struct registry_exchange *exchange, struct registry_draft *ret_draft) {
+        struct registry_draft draft = {0};
         const struct json *body, *schema = NULL;
         struct bytes type = BYTES("AVRO");              // what Confluent's registry takes it for
         if (!rest_parse_body(exchange, &body))
@@ -173,6 +204,10 @@ bool rest_parse_schema(struct registry_exchange *exchange, struct bytes *ret_sch
                         type = json_text(value);
                 else if (bytes_equal(json_text(key), BYTES("schema")) && json_is(value, JSON_STRING))
                         schema = value;
+                else if (bytes_equal(json_text(key), BYTES("metadata")))
+                        draft.metadata = json_is(value, JSON_NULL) ? (struct bytes){0} : text_of(exchange, value);
+                else if (bytes_equal(json_text(key), BYTES("references")))
+                        draft.references = text_of(exchange, value);
                 else if (!is_type && !check_other_member(exchange, json_text(key), value))
                         return false;
         }
@@ -185,6 +220,7 @@ bool rest_parse_schema(struct registry_exchange *exchange, struct bytes *ret_sch
                 rest_fail(exchange, REGISTRY_ERROR_SCHEMA, "Invalid schema: there is no \"schema\", or it is not a string");
                 return false;
         }
-        *ret_schema = json_text(schema);
+        draft.text = json_text(schema);
+        *ret_draft = draft;
         return true;
 }

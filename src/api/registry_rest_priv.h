@@ -3,7 +3,8 @@
 //      registry_rest.c         routes, paths and query parameters
 //      registry_rest_parts.c   answers, and the parts of a request that several routes read
 //      registry_rest_read.c    routes that read
-//      registry_rest_change.c  routes that change: schemas, deletion, compatibility, mode
+//      registry_rest_change.c  routes that change: schemas, deletion
+//      registry_rest_config.c  configuration, mode, compatibility
 #pragma once
 
 #include "api/registry_rest.h"
@@ -14,8 +15,7 @@ struct json_writer;
 // Query parameters: exchange->flags, and the `queries` of a route.
 enum rest_query {
         Q_DELETED = 1, Q_DELETED_ONLY = 2, Q_PERMANENT = 4, Q_NORMALIZE = 8, Q_MAX_ID = 16, Q_DEFAULT = 32, Q_LATEST = 64,
-        Q_OFFSET = 128, Q_LIMIT = 256, Q_SUBJECT = 512, Q_PREFIX = 1024, Q_FORMAT = 2048,
-        Q_ANY = 4096,                           // whatever comes: the answer is no in any case
+        Q_OFFSET = 128, Q_LIMIT = 256, Q_SUBJECT = 512, Q_PREFIX = 1024, Q_FORMAT = 2048, Q_VERBOSE = 4096,
         Q_PAGE = Q_OFFSET | Q_LIMIT,
 };
 
@@ -24,15 +24,17 @@ enum rest_query {
 void rest_send(struct registry_exchange *exchange, int status);
 void rest_reply(struct registry_exchange *exchange, struct json_writer *writer);
 void rest_fail(struct registry_exchange *exchange, enum registry_error code, const char *format, ...) PRINTF_LIKE(3, 4);
+void rest_fail_incompatible(struct registry_exchange *exchange);       // with the exchange's objections
 void rest_fail_with(struct registry_exchange *exchange, enum registry_error invalid, const struct error *error);
 bool rest_page(const struct registry_exchange *exchange, uint64_t *seen);
 bool rest_visible(const struct registry_exchange *exchange, bool deleted);
 MUST_USE bool rest_find_subject(struct registry_exchange *exchange, struct registry_subject *ret_subject);
+MUST_USE bool rest_parse_number(struct registry_exchange *exchange, struct bytes text, uint32_t *ret_number);
 MUST_USE bool rest_parse_version(struct registry_exchange *exchange, uint32_t *ret_number);
 MUST_USE bool rest_find_version(struct registry_exchange *exchange, struct registry_subject *ret_subject,
                                 struct registry_version *ret_version);
 MUST_USE bool rest_parse_body(struct registry_exchange *exchange, const struct json **ret_body);
-MUST_USE bool rest_parse_schema(struct registry_exchange *exchange, struct bytes *ret_schema);
+MUST_USE bool rest_parse_schema(struct registry_exchange *exchange, struct registry_draft *ret_draft);
 
 // ---- registry_rest_read.c ----
 void rest_get_root(struct registry_exchange *exchange);
@@ -41,6 +43,8 @@ void rest_get_subjects(struct registry_exchange *exchange);
 void rest_lookup(struct registry_exchange *exchange);
 void rest_get_versions(struct registry_exchange *exchange);
 void rest_get_version(struct registry_exchange *exchange);
+// Members metadata and references, if the schema has any.
+void rest_write_attachments(struct json_writer *writer, const struct registry_exchange *exchange, uint32_t id);
 void rest_get_version_schema(struct registry_exchange *exchange);
 void rest_get_referenced_by(struct registry_exchange *exchange);
 void rest_get_schemas(struct registry_exchange *exchange);
@@ -54,6 +58,9 @@ void rest_get_id_subjects(struct registry_exchange *exchange);
 void rest_delete_subject(struct registry_exchange *exchange);
 void rest_post_version(struct registry_exchange *exchange);
 void rest_delete_version(struct registry_exchange *exchange);
+void rest_submit(struct registry_exchange *exchange, struct registry_change change);
+
+// ---- registry_rest_config.c ----
 void rest_get_config(struct registry_exchange *exchange);
 void rest_put_config(struct registry_exchange *exchange);
 void rest_delete_config(struct registry_exchange *exchange);

@@ -15,6 +15,19 @@ static bool find_id(struct registry_exchange *exchange, uint32_t *ret_id) {
         return true;
 }
 
+void rest_write_attachments(struct json_writer *writer, const struct registry_exchange *exchange, uint32_t id) {
+        struct bytes references = registry_references(exchange->rest->registry, id);
+        struct bytes metadata = registry_metadata(exchange->rest->registry, id);
+        if (references.size) {
+                json_key(writer, "references");
+                json_raw(writer, references);
+        }
+        if (metadata.size) {
+                json_key(writer, "metadata");
+                json_raw(writer, metadata);
+        }
+}
+
 static void write_version(struct json_writer *writer, const struct registry_exchange *exchange, struct bytes subject,
                           const struct registry_version *version) {
         json_begin_object(writer);
@@ -22,6 +35,7 @@ static void write_version(struct json_writer *writer, const struct registry_exch
         json_member_u64(writer, "version", version->version);
         json_member_u64(writer, "id", version->id);
         json_member_text(writer, "schemaType", "JSON");
+        rest_write_attachments(writer, exchange, version->id);
         json_member_bytes(writer, "schema", registry_schema_text(exchange->rest->registry, version->id));
         json_end_object(writer);
 }
@@ -87,14 +101,20 @@ void rest_get_version_schema(struct registry_exchange *exchange) {
         rest_send(exchange, 200);
 }
 
-// Schemas that refer to this one: references are not supported, so there are none.
+// The ids of schemas that refer to this one.
 void rest_get_referenced_by(struct registry_exchange *exchange) {
         struct registry_subject subject;
         struct registry_version version;
         if (!rest_find_version(exchange, &subject, &version))
                 return;
-        buffer_append(&exchange->answer, BYTES("[]"));
-        rest_send(exchange, 200);
+        struct json_writer writer = {.buffer = &exchange->answer};
+        uint64_t seen = 0;
+        json_begin_array(&writer);
+        for (uint32_t id = 0; registry_referrer(exchange->rest->registry, subject.name, version.version, &id);)
+                if (rest_page(exchange, &seen))
+                        json_u64(&writer, id);
+        json_end_array(&writer);
+        rest_reply(exchange, &writer);
 }
 
 void rest_get_schemas(struct registry_exchange *exchange) {
@@ -128,6 +148,7 @@ void rest_get_id(struct registry_exchange *exchange) {
         json_begin_object(&writer);
         json_member_bytes(&writer, "schema", registry_schema_text(exchange->rest->registry, id));
         json_member_text(&writer, "schemaType", "JSON");
+        rest_write_attachments(&writer, exchange, id);
         if (exchange->flags & Q_MAX_ID)
                 json_member_u64(&writer, "maxId", registry_ids(exchange->rest->registry));
         json_end_object(&writer);
@@ -183,13 +204,13 @@ void rest_get_id_subjects(struct registry_exchange *exchange) {
 }
 
 void rest_lookup(struct registry_exchange *exchange) {
-        struct bytes schema;
+        struct registry_draft draft;
         struct registry_subject subject;
         struct registry_version version;
         struct error error;
-        if (!rest_parse_schema(exchange, &schema) || !rest_find_subject(exchange, &subject))
+        if (!rest_parse_schema(exchange, &draft) || !rest_find_subject(exchange, &subject))
                 return;
-        if (!registry_lookup(exchange->rest->registry, subject.name, schema, exchange->flags & Q_DELETED, &version, &error)) {
+        if (!registry_lookup(exchange->rest->registry, subject.name, &draft, exchange->flags & Q_DELETED, &version, &error)) {
                 if (error.code == ERROR_NOT_FOUND)
                         rest_fail(exchange, REGISTRY_ERROR_NO_SCHEMA, "Schema not found");
                 else

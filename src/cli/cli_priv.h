@@ -46,6 +46,7 @@ void cli_print(struct bytes text);              // to standard output, with a li
 int cli_check(const struct cli_options *options);
 int cli_schema_validate(const struct cli_options *options);
 int cli_schema_check(const struct cli_options *options);
+int cli_schema_diff(const struct cli_options *options);
 int cli_schema_lint(const struct cli_options *options);
 int cli_schema_bundle(const struct cli_options *options);
 

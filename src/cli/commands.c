@@ -72,8 +72,9 @@ const struct cli_command cli_commands[] = {
         {"privacy scan", "[VALUE…] [--values FILE] [--tag]", "look for personal values in everything that commute keeps",
          "Looks for the values, given as arguments or one a line in a file, in every live file of the data folder (bytes, in several\n"
          "encodings), in every record, row and snapshot (decoded), and prints each place; with --tag also for whatever the contracts\n"
-         "tag as personal in the topics. A value is named by its number, never shown. Exit status 0: nothing was found, 1: something\n"
-         "was. Reads the data folder itself: run it where commute runs.", CLIENT | TAKES(VALUES_FILE) | TAKES(TAG), 0, CLI_ARGUMENTS_MAX,
+         "tag as personal, in topics, shadow topics, recorded calls, stored answers and copies. Up to 200,000 values. A value is named\n"
+         "by its number, never shown. Exit status 0: nothing was found, 1: something was. Reads the data folder itself: run it where\n"
+         "commute runs.", CLIENT | TAKES(VALUES_FILE) | TAKES(TAG), 0, CLI_ARGUMENTS_MAX,
          cli_privacy_scan},
         {"privacy status", "", "show the last erasure", "Its phase, how far it is, what it counted, why it waits or has failed.", CLIENT,
          0, 0, cli_privacy_status},
@@ -102,8 +103,11 @@ const struct cli_command cli_commands[] = {
         {"schema bundle", "SCHEMA [--with PATH] [-o FILE]", "put a schema and all that it refers to into one document",
          "Other documents are embedded under $defs (up to draft 7 definitions) with their URI as $id. The bundle validates the same.",
          TAKES(JSON) | SCHEMAS | TAKES(OUTPUT), 1, 1, cli_schema_bundle},
-        {"schema diff", "OLD NEW", "say what changed between two schemas, and what it breaks", "For readers and for writers.",
-         TAKES(JSON), 2, 2, NULL},
+        {"schema diff", "OLD NEW [--with PATH]", "say which levels of compatibility hold, and what breaks the others",
+         "BACKWARD: readers with NEW can read what was written with OLD; FORWARD: the other way round; FULL: both. As the registry\n"
+         "decides it, difference by difference, with line and column. \"not decided\" has no proof either way, and counts as\n"
+         "incompatible. Exits with 65 if NEW is not backward compatible. docs/schema.md says more.",
+         TAKES(JSON) | SCHEMAS, 2, 2, cli_schema_diff},
         {"schema register", "EVENT", "register an event's contracts", "With the running registry.", CLIENT, 1, 1, NULL},
         {"docs", "", "write the documentation of the communications", "Markdown, from the configuration and the log.", CLIENT,
          0, 0, NULL},

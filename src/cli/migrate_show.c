@@ -120,6 +120,15 @@ static void show_users(const char *what, const struct json *users) {
                        (unsigned long long)client_number(user, "last"));
 }
 
+static void show_place(const struct json *place) {
+        time_t last = (time_t)(client_number(place, "last") / 1000);
+        struct tm local;
+        char text[32] = "";
+        if (last && localtime_r(&last, &local))
+                strftime(text, sizeof text, ", last at %H:%M:%S", &local);
+        printf("  %-10.*s %.*s%s\n", BYTES_PRINT(client_text(place, "field")), BYTES_PRINT(client_text(place, "place")), text);
+}
+
 void migrate_show_event(const struct json *event) {
         struct bytes migration = client_text(event, "migration");
         const struct json *old = json_get_text(event, "old"), *where = json_get_text(event, "where");
@@ -143,7 +152,7 @@ void migrate_show_event(const struct json *event) {
         }
         if (json_is(where, JSON_ARRAY))
                 JSON_FOR_EACH(place, where)
-                        printf("  %-10.*s %.*s\n", BYTES_PRINT(client_text(place, "field")), BYTES_PRINT(client_text(place, "place")));
+                        show_place(place);
 }
 
 void migrate_show_events(const struct json *events) {

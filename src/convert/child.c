@@ -56,9 +56,9 @@ static bool answer(struct child *child, struct frame frame) {
         return true;
 }
 
-static bool answer_failure(struct child *child, const struct error *error, size_t step) {
+static bool answer_failure(struct child *child, const struct error *error, size_t step, size_t said) {
         struct bytes text = {error->text, strlen(error->text)};
-        return answer(child, (struct frame){.kind = FRAME_FAILED, .code = error->code, .count = step,
+        return answer(child, (struct frame){.kind = FRAME_FAILED, .code = error->code, .count = step, .said = MIN(said, (size_t)UINT32_MAX),
                                             .number = child->conversion.number, .content = text});
 }
 
@@ -77,11 +77,11 @@ static bool compile(struct child *child, size_t index) {
         return answer(child, (struct frame){.kind = FRAME_COMPILED, .number = index});
 }
 
-static bool convert(struct child *child, size_t *ret_step, struct error *error) {
+static bool convert(struct child *child, size_t *ret_step, size_t *ret_said, struct error *error) {
         const struct frame *frame = &child->conversion;
         bool edge;
         jv value;
-        *ret_step = 0;
+        *ret_step = *ret_said = 0;
         if (!value_read(frame->content, &child->arena, &value, &edge, error))
                 return false;
         for (size_t i = 0; i < frame->count; i++) {
@@ -91,7 +91,7 @@ static bool convert(struct child *child, size_t *ret_step, struct error *error) 
                         jv_free(value);
                         return error_set(error, ERROR_REJECTED, "it does not compile: %s", loaded->complaint);
                 }
-                if (!program_run(loaded->program, value, &value, error))
+                if (!program_run(loaded->program, value, &value, ret_said, error))
                         return false;
         }
         buffer_clear(&child->document);
@@ -103,7 +103,7 @@ static bool convert(struct child *child, size_t *ret_step, struct error *error) 
 // False: the process is to end.
 static bool run_conversion(struct child *child, const struct frame *frame) {
         struct error error;
-        size_t step;
+        size_t step, said;
         child->conversion = *frame;
         for (size_t i = 0; i < frame->count; i++) {
                 if (frame->chain[i] >= child->count || !child->programs[frame->chain[i]].text)
@@ -111,10 +111,10 @@ static bool run_conversion(struct child *child, const struct frame *frame) {
                 if (!compile(child, frame->chain[i]))
                         return false;
         }
-        bool ok = convert(child, &step, &error);
+        bool ok = convert(child, &step, &said, &error);
         arena_reset(&child->arena);
         if (!ok)
-                return answer_failure(child, &error, step);
+                return answer_failure(child, &error, step, said);
         return answer(child, (struct frame){.kind = FRAME_CONVERTED, .number = frame->number,
                                             .content = buffer_bytes(&child->document)});
 }
@@ -179,7 +179,7 @@ static int run(size_t count) {
         if (setjmp(child->no_memory)) {
                 struct error error;
                 IGNORE(error_set(&error, ERROR_LIMIT, "it needs more than %d MiB of memory", CONVERT_MEMORY_MAX >> 20));
-                IGNORE(answer_failure(child, &error, 0));       // the process ends either way
+                IGNORE(answer_failure(child, &error, 0, 0));       // the process ends either way
                 return EXIT_OK;                                 // what libjq holds is not in a state to be freed
         }
         program_on_no_memory(no_memory, child);

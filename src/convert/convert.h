@@ -57,6 +57,7 @@ struct conversion {
         size_t chain[CONVERT_CHAIN_MAX];        // indexes of programs, applied in order; one may come several times
         size_t chain_count;
         struct bytes input;                     // one JSON document
+        bool tells;                             // what a program gives to error() may be told: the event has no personal values
         void (*done)(struct conversion *conversion);    // on the loop, never inside converter_convert; may free it, or convert again
         void *user;
         // The outcome, for done
@@ -64,7 +65,8 @@ struct conversion {
         struct bytes output;                    // a JSON document in UTF-8 without white space; valid until done returns
         // ERROR_INVALID: the input is no JSON; ERROR_REJECTED: a number that libjq would round, or a program failed, gave no output
         // or several, or crashed libjq; ERROR_LIMIT: time, memory, size, depth; ERROR_UNAVAILABLE: no process now, try again.
-        // Values that libjq quotes are cut out of the text; what a program gives to error() is in it.
+        // Values that libjq quotes are cut out of the text. What a program gives to error() is in it, if `tells`, or if each word
+        // of it stands in the program or is libjq's; else "error() with N bytes, …".
         struct error error;
         size_t step;                            // place in the chain of the program that failed; 0 where no program is to blame
         // The converter's

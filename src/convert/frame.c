@@ -2,6 +2,8 @@
 // Reads strictly: what is no frame of that direction ends the connection, and with it the process.
 #include "convert/frame.h"
 
+enum { SAID = 128, SAID_SIZE = 4 };
+
 static uint64_t get(const char *at, size_t size) {
         uint64_t value = 0;
         for (size_t i = size; i-- > 0; )
@@ -26,7 +28,7 @@ static bool size_fits(enum frame_kind kind, size_t size, size_t count) {
         case FRAME_CONVERTED:
                 return size <= CONVERT_OUTPUT_MAX && count == 0;
         case FRAME_FAILED:
-                return size <= ERROR_TEXT_MAX && count <= CONVERT_CHAIN_MAX;
+                return size <= ERROR_TEXT_MAX + SAID_SIZE && count <= CONVERT_CHAIN_MAX;
         }
         return false;
 }
@@ -45,7 +47,15 @@ enum frame_outcome frame_read(struct bytes source, bool from_process, struct fra
                               .number = get(head + 8, 8), .cpu_ns = get(head + 16, 8)};
         if (!is_kind(kind, from_process) || !size_fits(frame.kind, size, frame.count) || (!from_process && frame.cpu_ns))
                 return FRAME_BROKEN;
-        bool failed = kind == FRAME_FAILED;
+        bool failed = kind == FRAME_FAILED, said = failed && (code & SAID);
+        if (said) {
+                frame.code = (enum error_code)(code & ~SAID);
+                code = (uint8_t)(code & ~SAID);
+                if (size < SAID_SIZE)
+                        return FRAME_BROKEN;
+        }
+        if (failed && size - (said ? (size_t)SAID_SIZE : 0) > ERROR_TEXT_MAX)
+                return FRAME_BROKEN;
         if (failed ? code != ERROR_INVALID && code != ERROR_REJECTED && code != ERROR_LIMIT : code != 0)
                 return FRAME_BROKEN;
         if (source.size - FRAME_HEAD < size)
@@ -53,25 +63,33 @@ enum frame_outcome frame_read(struct bytes source, bool from_process, struct fra
         size_t chain = kind == FRAME_CONVERT ? frame.count : 0;
         for (size_t i = 0; i < chain; i++)
                 frame.chain[i] = get(head + FRAME_HEAD + 2 * i, 2);
-        frame.content = (struct bytes){head + FRAME_HEAD + 2 * chain, size - 2 * chain};
+        size_t before = said ? SAID_SIZE : 2 * chain;
+        frame.said = said ? get(head + FRAME_HEAD, SAID_SIZE) : 0;
+        if (said && !frame.said)
+                return FRAME_BROKEN;
+        frame.content = (struct bytes){head + FRAME_HEAD + before, size - before};
         *ret_frame = frame;
         *ret_size = FRAME_HEAD + size;
         return FRAME_WHOLE;
 }
 
 void frame_write(struct buffer *buffer, const struct frame *frame) {
-        size_t chain = frame->kind == FRAME_CONVERT ? frame->count : 0, size = frame->content.size + 2 * chain;
+        size_t chain = frame->kind == FRAME_CONVERT ? frame->count : 0, before = frame->said ? SAID_SIZE : 2 * chain;
+        size_t size = frame->content.size + before;
         ASSERT(size_fits(frame->kind, size, frame->count));
-        char *head = buffer_reserve(buffer, FRAME_HEAD + 2 * chain);
+        ASSERT(frame->kind == FRAME_FAILED || !frame->said);
+        char *head = buffer_reserve(buffer, FRAME_HEAD + before);
         memset(head, 0, FRAME_HEAD);
         put(head, 4, size);
         put(head + 4, 1, frame->kind);
-        put(head + 5, 1, frame->code);
+        put(head + 5, 1, (uint64_t)frame->code | (frame->said ? SAID : 0));
         put(head + 6, 2, frame->count);
         put(head + 8, 8, frame->number);
         put(head + 16, 8, frame->cpu_ns);
         for (size_t i = 0; i < chain; i++)
                 put(head + FRAME_HEAD + 2 * i, 2, frame->chain[i]);
-        buffer->size += FRAME_HEAD + 2 * chain;
+        if (frame->said)
+                put(head + FRAME_HEAD, SAID_SIZE, frame->said);
+        buffer->size += FRAME_HEAD + before;
         buffer_append(buffer, frame->content);
 }

@@ -74,7 +74,10 @@ static bool take_frame(struct converter *converter, const struct frame *frame) {
                 converter_answered(converter, true, frame->content, NULL, 0);
         } else {
                 struct error error;
-                error_set(&error, frame->code, "%.*s", BYTES_PRINT(frame->content));
+                if (frame->said && !head->tells)
+                        error_set(&error, frame->code, "error() with %zu bytes, which may be a personal value", frame->said);
+                else
+                        error_set(&error, frame->code, "%.*s", BYTES_PRINT(frame->content));
                 converter_answered(converter, false, (struct bytes){0}, &error, frame->count);
         }
         begin_head(converter, frame->cpu_ns);

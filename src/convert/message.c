@@ -4,7 +4,8 @@
 //      "KEY"                           stays if it stands in the program, since it is a name then
 //      … (while parsing 'TEXT')        and "Invalid path expression …": the rest is cut off
 //      REGEX (at offset N) is not …    the regular expression stays if it stands in the program
-// Whatever else is there a program has given to error().
+// Whatever else is there a program has given to error(); whether that can have come from an event is judged word by word
+// (program_knows_message).
 #include "convert/program.h"
 
 #include "convert/convert.h"
@@ -87,4 +88,51 @@ void program_clean_message(struct bytes message, struct bytes program, struct bu
                         size--;
                 buffer->size = size;
         }
+}
+
+// ---- whose words they are ----
+
+// All that libjq 1.6 says itself, errors of its regular expressions and of its JSON parser included.
+static const char libjq_words[] =
+        "Cannot index with iterate over determine check whether has a key use as object keys must be strings null boolean "
+        "number string array delete field at index of update Start and end indices an slice numbers Out bounds negative too "
+        "large cannot added subtracted multiplied divided remainder because the divisor is zero negated iterated have wrong "
+        "length Equality Comparison deep no parsed only can Repeat result long not valid in csv row be escaped for shell base64 "
+        "data trailing byte found format formatted tsv mktime requires inputs datetime supported on this platform invalid "
+        "gmtime representation explode implode input matched it modifier UTF sorted they are both arrays grouped their "
+        "containment checked searched t imploded unicode codepoint needs to numeric error errror converting seconds since epoch "
+        "localtime split separator startswith endswith strptime arguments date does match strflocaltime strftime unknown system "
+        "failure Range flatten depth or Path specified Paths Invalid path expression literal EOF line column regex premature "
+        "empty char class nested repeat operator target bracket parenthesis group name undefined reference back number Regex 1 "
+        "8";
+
+static bool is_word_byte(char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || (unsigned char)c >= 0x80;
+}
+
+static bool has_word(struct bytes text, struct bytes word) {
+        for (size_t at = 0; at + word.size <= text.size; at++) {
+                const char *found = memmem(text.data + at, text.size - at, word.data, word.size);
+                if (!found)
+                        return false;
+                at = (size_t)(found - text.data);
+                if ((at == 0 || !is_word_byte(text.data[at - 1])) &&
+                    (at + word.size == text.size || !is_word_byte(text.data[at + word.size])))
+                        return true;
+        }
+        return false;
+}
+
+bool program_knows_message(struct bytes message, struct bytes program) {
+        static const struct bytes more = BYTES("…");
+        for (size_t at = 0, end; at < message.size; at = end) {
+                for (; at < message.size && !is_word_byte(message.data[at]); at++)
+                        continue;
+                for (end = at; end < message.size && is_word_byte(message.data[end]); end++)
+                        continue;
+                struct bytes word = {message.data + at, end - at};
+                if (word.size && !bytes_equal(word, more) && !has_word(program, word) && !has_word(bytes_of(libjq_words), word))
+                        return false;
+        }
+        return true;
 }

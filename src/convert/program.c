@@ -86,23 +86,26 @@ void program_free(struct program *program) {
 }
 
 // Consumes the invalid value that ended a run.
-static bool failure_of(const struct program *program, jv end, struct error *error) {
+static bool failure_of(const struct program *program, jv end, size_t *ret_said, struct error *error) {
         jv message = jv_invalid_get_msg(end);
         if (jv_get_kind(message) != JV_KIND_STRING)
                 message = jv_dump_string(message, 0);
         CLEANUP(buffer_free) struct buffer clean = {0};
-        program_clean_message((struct bytes){jv_string_value(message), (size_t)jv_string_length_bytes(jv_copy(message))}, program->text,
-                              &clean);
+        struct bytes said = {jv_string_value(message), (size_t)jv_string_length_bytes(jv_copy(message))};
+        program_clean_message(said, program->text, &clean);
+        if (!program_knows_message(buffer_bytes(&clean), program->text))
+                *ret_said = said.size;
         jv_free(message);
         return error_set(error, ERROR_REJECTED, "%.*s", BYTES_PRINT(buffer_bytes(&clean)));
 }
 
-bool program_run(struct program *program, jv input, jv *ret_output, struct error *error) {
+bool program_run(struct program *program, jv input, jv *ret_output, size_t *ret_said, struct error *error) {
+        *ret_said = 0;
         jq_start(program->jq, input, 0);
         jv output = jq_next(program->jq);
         if (!jv_is_valid(output)) {
                 if (jv_invalid_has_msg(jv_copy(output)))
-                        return failure_of(program, output, error);
+                        return failure_of(program, output, ret_said, error);
                 jv_free(output);
                 return error_set(error, ERROR_REJECTED, "it gave no output");
         }
@@ -114,7 +117,7 @@ bool program_run(struct program *program, jv input, jv *ret_output, struct error
         }
         if (jv_invalid_has_msg(jv_copy(more))) {
                 jv_free(output);
-                return failure_of(program, more, error);
+                return failure_of(program, more, ret_said, error);
         }
         jv_free(more);
         *ret_output = output;

@@ -22,10 +22,9 @@ static void registered(struct registry_change *change, const struct error *error
 static bool may_register(const struct daemon *daemon, const struct model_event *event, const struct model_version *version,
                          bool *ret_there, struct error *error) {
         struct registry_subject subject = {0};
-        struct registry_version found;
         struct bytes name = bytes_of(event->name);
         unsigned expected = version->version + 1;
-        *ret_there = registry_lookup(daemon->registry, name, version->source, false, &found, NULL) && found.version == expected;
+        *ret_there = registry_version_is(daemon->registry, name, expected, version->source);
         if (*ret_there)
                 return true;
         size_t count = registry_subject(daemon->registry, name, &subject) ? subject.count : 0;
@@ -41,11 +40,13 @@ static bool register_version(struct daemon *daemon, const struct model_event *ev
                              struct error *error) {
         struct registration registration = {0};
         struct bytes name = bytes_of(event->name);
+        CLEANUP(arena_free) struct arena arena = {0};
         bool there;
         if (!may_register(daemon, event, version, &there, error) || there)
                 return there;
         struct registry_change change = {
-                .kind = REGISTRY_REGISTER, .subject = name, .schema = version->source,
+                .kind = REGISTRY_REGISTER, .subject = name,
+                .draft = registry_event_draft(version->source, version->version, &arena),
                 .done = registered, .user = &registration,
         };
         registry_submit(daemon->changes, &change);
@@ -67,7 +68,25 @@ static const struct model_event *produced(const struct model_communication *comm
         return from_start ? communication->async->event : NULL;
 }
 
+// A data folder that has nothing yet gets Confluent's default level; an older one keeps what it has, which may be none.
+static bool configure(struct daemon *daemon, struct error *error) {
+        struct registration registration = {0};
+        if (!registry_is_new(daemon->registry))
+                return true;
+        struct registry_change change = {
+                .kind = REGISTRY_CONFIG, .config = {.level = REGISTRY_DEFAULT_LEVEL, .group = REGISTRY_DEFAULT_GROUP},
+                .done = registered, .user = &registration,
+        };
+        registry_submit(daemon->changes, &change);
+        if (registration.done)
+                return true;
+        *error = registration.error;
+        return error_wrap(error, "configure the schema registry");
+}
+
 bool contracts_register(struct daemon *daemon, struct error *error) {
+        if (!configure(daemon, error))
+                return false;
         for (size_t i = 0; i < daemon->model->communication_count; i++) {
                 const struct model_communication *communication = &daemon->model->communications[i];
                 const struct model_event *event = produced(communication);
@@ -88,8 +107,10 @@ static bool event_allows(const struct daemon *daemon, const struct model_event *
                         continue;
                 if (v > event->produces)
                         return true;                    // the move to it registers it, in a group of its own
+                CLEANUP(arena_free) struct arena arena = {0};
                 struct registry_prepared prepared = {0};
-                bool fine = registry_prepare_register(daemon->registry, bytes_of(event->name), event->versions[v].source, &prepared, error);
+                struct registry_draft draft = registry_event_draft(event->versions[v].source, (unsigned)v, &arena);
+                bool fine = registry_prepare_register(daemon->registry, bytes_of(event->name), &draft, NULL, &prepared, error);
                 buffer_free(&prepared.body);
                 return fine || error_wrap(error, "register %s", event->versions[v].path);
         }

@@ -9,6 +9,7 @@
 
 #include "api/migrate_rest.h"
 #include "api/registry_rest_http.h"
+#include "gateway/sampler.h"
 
 enum { CONTROL_CONNECTIONS_MAX = 1000 };         // of the registry's listener, and of the control API's
 #define WAKE_BUSY_NS MILLISECONDS(5)            // between two looks at the log's end while it grows
@@ -45,6 +46,13 @@ static void look(struct loop_timer *timer) {
         loop_timer_set(loop, timer, loop_now_ns(loop) + (behind ? WAKE_BUSY_NS : WAKE_IDLE_NS));
 }
 
+static void look_at_samples(struct loop_timer *timer) {
+        struct daemon *daemon = CONTAINER_OF(timer, struct daemon, control.sampler_timer);
+        struct loop *loop = daemon->control.loop;
+        sampler_digest(daemon->sampler, clock_wall_ms(loop_clock(loop)));
+        loop_timer_set(loop, timer, loop_now_ns(loop) + MILLISECONDS(SAMPLER_EVERY_MS));
+}
+
 // ---- life ----
 
 static void sum_servers(void *user, struct http_server_stats *ret_stats) {
@@ -70,7 +78,7 @@ static bool open_migrations(struct daemon *daemon, struct error *error) {
                 .loop = daemon->control.loop, .model = daemon->model, .gateway = daemon->gateway, .registry = daemon->registry,
                 .changes = daemon->changes, .log = daemon->log, .reader = daemon->control.reader,
                 .log_reader = daemon->control.log_reader, .journal = journal_migration, .user = daemon,
-                .pseudonyms = &daemon->template_pseudonyms,
+                .pseudonyms = &daemon->template_pseudonyms, .sampler = daemon->sampler,
         };
         daemon->migrations = migrate_runtime_new(&options);
         migrate_rest_add(daemon->api, migrate_runtime_machine(daemon->migrations));
@@ -81,6 +89,7 @@ bool daemon_control_open(struct daemon *daemon, struct error *error) {
         struct control *control = &daemon->control;
         const struct model_settings *settings = &daemon->model->settings;
         control->views_timer.fire = look;
+        control->sampler_timer.fire = look_at_samples;
         control->rest = (struct registry_rest){.registry = daemon->registry, .changes = daemon->changes};
         if (!loop_new(clock_real(), &control->loop, error) ||
             !log_reader_open(daemon->log, &control->log_reader, error) ||
@@ -107,6 +116,8 @@ bool daemon_control_open(struct daemon *daemon, struct error *error) {
 static void *run(void *user) {
         struct daemon *daemon = user;
         look(&daemon->control.views_timer);
+        if (daemon->sampler)
+                look_at_samples(&daemon->control.sampler_timer);
         migrate_start(migrate_runtime_machine(daemon->migrations));
         loop_run(daemon->control.loop);
         return NULL;

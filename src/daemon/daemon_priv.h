@@ -42,6 +42,7 @@ struct control {
         struct http_server *registry, *api_server;
         char registry_address[PLANE_ADDRESS_SIZE], api_address[PLANE_ADDRESS_SIZE];
         struct loop_timer views_timer;          // wakes the views
+        struct loop_timer sampler_timer;        // looks at what was sampled
         struct loop_timer drain_timer;
         struct loop_task task;                  // the main thread's orders, one at a time
         unsigned draining;                      // servers
@@ -86,6 +87,7 @@ struct daemon {
         bool *recognised_before;                // by communication: an earlier configuration said that its provider recognises
         struct plane plane;
         struct gateway *gateway;
+        struct sampler *sampler;                // of synchronous bodies; NULL: no event has versions that anybody asks about
         pthread_mutex_t telling_mutex;
         bool telling;                           // the gateway is told of views and log; false before its loops end: nothing is posted then
         struct control control;

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "daemon/daemon_priv.h"
+#include "gateway/sampler.h"
 #include "os/notify.h"
 
 #define DRAIN_NS SECONDS(10)
@@ -91,7 +92,11 @@ static bool open_gateway(struct daemon *daemon, struct error *error) {
         const struct model_settings *settings = &daemon->model->settings;
         if (!plane_new(&daemon->plane, settings->threads, error))
                 return false;
+        for (size_t i = 0; !daemon->sampler && i < daemon->model->event_count; i++)
+                if (daemon->model->events[i].version_count > 1)
+                        daemon->sampler = sampler_new(daemon->model->communication_count);
         struct gateway_options options = {
+                .sampler = daemon->sampler,
                 .model = daemon->model, .pseudonyms = &daemon->template_pseudonyms, .log = daemon->log,
                 .registry = daemon->registry, .state_path = daemon->state_path,
                 .loops = daemon->plane.loops, .loop_count = daemon->plane.count, .hash_key = daemon->keys.hash,
@@ -226,6 +231,7 @@ static void close_all(struct daemon *daemon) {
                 plane_servers_free(&daemon->plane);
         daemon_control_close(daemon);
         gateway_free(daemon->gateway);          // before the views: it wakes them
+        sampler_free(TAKE(daemon->sampler));
         daemon_recover_undo(daemon);
         plane_free(&daemon->plane);
         loop_free(daemon->control.loop);

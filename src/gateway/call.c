@@ -160,7 +160,9 @@ static void forward_here(struct loop_task *task) {
         struct http_forward_options options = {
                 .target = call->target,
                 .timeout_ns = MILLISECONDS(route->communication->tuning.timeout_ms),
+                .see = route_see_answer,
         };
+        route_sample_request(route, exchange->body);
         http_forward(exchange, upstream, &options, forwarded, route);
 }
 
@@ -175,14 +177,6 @@ void call_forward(struct call *call) {
 
 // ---- the way in ----
 
-// Given twice, commute might know it by the one and the provider by the other.
-static bool is_given_once(const struct http_exchange *exchange, struct bytes name) {
-        size_t count = 0;
-        for (size_t i = 0; i < exchange->header_count; i++)
-                count += bytes_equal_ignore_case(exchange->headers[i].name, name);
-        return count == 1;
-}
-
 static bool identify(struct call *call, struct error *error) {
         const struct model_communication *communication = call->route->communication;
         struct http_exchange *exchange = call->exchange;
@@ -192,7 +186,7 @@ static bool identify(struct call *call, struct error *error) {
                 if (!identity.size || identity.size > RECORD_IDENTITY_MAX)
                         return error_set(error, ERROR_INVALID, "%s: expected 1 to %d bytes, got %zu", name, RECORD_IDENTITY_MAX,
                                          identity.size);
-                if (!is_given_once(exchange, bytes_of(name)))
+                if (!http_header_once(exchange->headers, exchange->header_count, bytes_of(name)))       // the provider may take the other
                         return error_set(error, ERROR_INVALID, "%s is given more than once", name);
         } else {
                 uint8_t random[16];

@@ -11,10 +11,17 @@ static enum change_result failed(struct change *change) {
         return change->result = CHANGE_FAILED;
 }
 
+bool change_says_version(const struct json *body, uint64_t *ret_version) {
+        const struct json *said = json_get_text(body, "event_version");
+        return json_is(said, JSON_NUMBER) ? json_to_u64(said, ret_version)
+                                          : json_is(said, JSON_STRING) && bytes_to_u64(json_text(said), ret_version);
+}
+
 bool change_check_version(const struct model_event *event, unsigned version, const struct json *body, struct error *error) {
         const struct json *said = json_get_text(body, "event_version");
         uint64_t number;
-        if (!json_is(said, JSON_NUMBER) || (json_to_u64(said, &number) && number == version))
+        bool says = change_says_version(body, &number);
+        if (says ? number == version : !json_is(said, JSON_NUMBER))
                 return true;
         return error_set(error, ERROR_REJECTED, "event_version says %.*s, and the event is version %u of %s",
                          (int)MIN(json_text(said).size, (size_t)40), json_text(said).data, version, event->name);
@@ -75,7 +82,7 @@ static void converted(struct conversion *conversion) {
 static void convert(struct change *change) {
         struct conversion *conversion = &change->conversion;
         unsigned at = change->at;
-        *conversion = (struct conversion){.input = change->body, .done = converted, .user = change};
+        *conversion = (struct conversion){.input = change->body, .tells = !change->event->is_personal, .done = converted, .user = change};
         change->steps = 0;
         while (at != change->to && conversion->chain_count < CONVERT_CHAIN_MAX) {
                 const struct model_mapping *mapping = model_step(change->event, at, change->from < change->to);

@@ -43,5 +43,7 @@ enum change_result change_begin(struct change *change, struct bytes body);
 // Whether all of the way runs where it is asked for; true for no way at all.
 bool change_is_immediate(const struct model_event *event, unsigned from, unsigned to);
 
-// What the body says of its version: false with ERROR_REJECTED that names both if its member `event_version` is another one.
+// Whether a body says its version, in its member `event_version`: a number, or a string of digits.
+bool change_says_version(const struct json *body, uint64_t *ret_version);
+// False with ERROR_REJECTED that names both if it says another one, or is a number that is no version.
 MUST_USE bool change_check_version(const struct model_event *event, unsigned version, const struct json *body, struct error *error);

@@ -308,6 +308,7 @@ static void forward_read(struct loop_task *task) {
         struct data *data = request->data;
         struct http_forward_options options = {
                 .target = request->target, .timeout_ns = MILLISECONDS(data->communication->tuning.timeout_ms), .repeatable = true,
+                .see = route_see_answer,
         };
         atomic_fetch_add_explicit(&data->reads_owner, 1, memory_order_relaxed);
         http_forward(request->exchange, gateway_upstream(data->gateway, request->exchange->loop, data->communication->from), &options,

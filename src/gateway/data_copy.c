@@ -163,6 +163,8 @@ static void read_answered(void *user, const struct http_call_result *result) {
         struct watched_read *read = user;
         struct data *data = read->data;
         compare_read(read, result);
+        if (result->outcome == HTTP_CALL_OK)
+                route_see_answer(data->route, result->body);
         struct data_response response = data_response_of(result, &read->arena);
         uint64_t now = data_now(data), began = read->exchange->began_ns;
         atomic_fetch_sub(&data->route->plain_under_way, 1);

@@ -258,36 +258,43 @@ static const struct template *unwrap_of(const struct model_async *async, unsigne
         return version < async->form_count ? async->forms[version].unwrap : NULL;
 }
 
+// What was to be pushed is pushed still, should the mode have changed and nothing else be configured.
+const struct model_delivery *data_delivery_target(struct owned_shard *owned) {
+        const struct model_communication *communication = owned->route->communication;
+        bool push = communication->push.target &&
+                    (shard_mode(owned->shard) == LANE_PUSH || !communication->async->deliver.target);
+        return push ? &communication->push : &communication->async->deliver;
+}
+
 // An upsert is sent as the configuration says; a tombstone is a DELETE of the same path, without a body.
-bool data_delivery_render(struct owned_shard *owned, const struct record *record, unsigned version, struct bytes event,
+bool data_delivery_render(struct owned_shard *owned, const struct record *record, const struct delivered *delivered,
                           struct arena *arena, struct delivery *ret_delivery, struct error *error) {
         const struct data *data = owned->route->data;
         const struct model_communication *communication = data->communication;
-        // What was to be pushed is pushed still, should the mode have changed and nothing else be configured.
-        bool push = communication->push.target &&
-                    (shard_mode(owned->shard) == LANE_PUSH || !communication->async->deliver.target);
-        const struct model_delivery *target = push ? &communication->push : &communication->async->deliver;
+        const struct model_delivery *target = data_delivery_target(owned);
         bool tombstone = record->flags & RECORD_TOMBSTONE;
         if (!target->target)
                 return error_set(error, ERROR_CORRUPT, "%s delivers nothing", communication->name);
-        const struct template *unwrap = tombstone ? NULL : unwrap_of(communication->async, version);
+        const struct template *unwrap = tombstone ? NULL : unwrap_of(communication->async, delivered->version);
         struct template_inputs inputs = gateway_inputs(owned->gateway);
         inputs.id = record->identity_text;
         struct bytes key = {0};
         if (tombstone && !key_clear(owned->gateway, data->event, record->key, arena, &key, error))
                 return false;
-        struct bytes document = tombstone ? key_document(data->event, key, arena) : event;
-        if (!json_parse(document, NULL, arena, &inputs.event, error))
+        struct bytes document = tombstone ? key_document(data->event, key, arena) : delivered->body;
+        struct model_delivered about = {.version = tombstone ? 0 : delivered->version, .inputs = &inputs};
+        if (!json_parse(document, NULL, arena, &inputs.event, error) ||
+            (delivered->old.size && !json_parse(delivered->old, NULL, arena, &about.old, error)))
                 return error_wrap(error, "event");
         CLEANUP(buffer_free) struct buffer text = {0};
         CLEANUP(buffer_free) struct buffer body = {0};
-        if (!model_delivery_render(target, inputs.event, arena, &text, error))
+        if (!model_delivery_render(target, &about, arena, &text, error))
                 return false;
         if (unwrap) {
                 if (!template_render(unwrap, &inputs, &body, error))
                         return false;
         } else if (!tombstone) {
-                buffer_append(&body, event);
+                buffer_append(&body, delivered->body);
         }
         *ret_delivery = (struct delivery){
                 .method = tombstone ? BYTES("DELETE") : bytes_of(target_method(target->target)),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Counters of the data plane: relaxed atomics, written by the loops, read by anybody.
 #include "gateway/gateway_priv.h"
+#include "gateway/sampler.h"
 
 enum { BUCKETS_AN_OCTAVE = 8 };
 
@@ -35,6 +36,18 @@ void route_count(struct route *route, unsigned status, uint64_t duration_ns) {
                !atomic_compare_exchange_weak_explicit(&route->longest_ns, &longest, duration_ns, memory_order_relaxed,
                                                       memory_order_relaxed))
                 continue;
+}
+
+static void sample(struct route *route, enum sampler_direction direction, struct bytes body) {
+        sampler_offer(route->gateway->options.sampler, route->communication->index, direction, body);
+}
+
+void route_sample_request(struct route *route, struct bytes body) {
+        sample(route, SAMPLER_REQUEST, body);
+}
+
+void route_see_answer(void *route, struct bytes body) {
+        sample(route, SAMPLER_ANSWER, body);
 }
 
 void gateway_counters(const struct gateway *gateway, size_t communication, struct gateway_counters *ret) {

@@ -466,6 +466,7 @@ static void take_pull(struct route *route, struct http_exchange *exchange, struc
         atomic_fetch_add(&route->plain_under_way, 1);
         struct http_forward_options options = {
                 .target = target, .timeout_ns = MILLISECONDS(communication->tuning.timeout_ms), .repeatable = true,
+                .see = route_see_answer,
         };
         http_forward(exchange, gateway_upstream(route->gateway, exchange->loop, communication->from), &options, pull_ended, route);
 }

@@ -23,6 +23,7 @@
 struct gateway;
 struct log;
 struct registry;
+struct sampler;
 struct views;
 struct random_source;
 
@@ -37,6 +38,7 @@ struct gateway_options {
         size_t loop_count;
         struct hash_key hash_key;               // of this log: identities, lanes, bodies
         const bool *recognised_before;          // by communication: an earlier configuration had `recognises`; NULL: none
+        struct sampler *sampler;                // of synchronous bodies; NULL: nobody asks
         const char *converter;                  // executable of the converter's process; NULL: this process's own
         uint32_t config_number;                 // of the CONFIG record in force; stamped on records as `mapping`
         // The log cannot say any more what became of a submission, so that nothing may go on in its lane: the process must end,
@@ -112,13 +114,15 @@ struct gateway_shadow {
 
 // Who used which version of an event, since the process started: one row for each name and version.
 enum gateway_use { GATEWAY_PRODUCES, GATEWAY_CONSUMES };
-enum { GATEWAY_USERS_MAX = 32, GATEWAY_USER_NAME_MAX = 160 };
+enum { GATEWAY_USERS_MAX = 34, GATEWAY_USER_NAME_MAX = 160 };
+#define GATEWAY_OTHERS "others"                 // the name of those beyond it; their version: the oldest that one of them used
 struct gateway_user {
         enum gateway_use use;
         char name[GATEWAY_USER_NAME_MAX];       // "tasks by PUT /tasks/{task_id}", "portal by COMM-020"
         unsigned version;
         uint64_t count;
         int64_t last_ms;                        // wall clock
+        uint64_t others_since;                  // uses of other versions under this name since then
 };
 struct gateway_versions {
         unsigned emitted, refused_below;

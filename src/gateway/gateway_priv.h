@@ -8,7 +8,7 @@
 //      data*.c, capture.c, backfill.c  data communications: data_priv.h
 //      shadow.c        the producer step: each call wrapped, unwrapped and compared with itself
 //      command.c       orders of the control thread
-//      figures.c       counters
+//      figures.c       counters, and samples of bodies that pass (sampler.h)
 //      change.c        an event from one version to another: change.h
 //      versions.c      the emitted version, schemas of versions, who used which
 //      publish.c       POST /events/{Event}
@@ -240,6 +240,12 @@ bool owner_event(struct call *call, const struct topic_partition *partition, str
 void op_call(void *user, struct shard_message *message, enum shard_call call, struct shard_request *request);
 void op_forward(void *user, struct shard_request *request);
 void provider_free(struct gateway *gateway);    // after the upstreams
+// An event as it is to be delivered: `body` in a version that the reader understands; `old`: in version 0, where its target wants
+// that (delivery_wants_old), else empty.
+struct delivered {
+        unsigned version;
+        struct bytes body, old;
+};
 // The request that delivers an event of a functional communication, from what is kept of the call. Everything is in the arena
 // or borrowed. ERROR_REJECTED, ERROR_CORRUPT.
 struct delivery {
@@ -248,7 +254,11 @@ struct delivery {
         size_t header_count;
 };
 bool delivery_render(const struct gateway *gateway, const struct model_communication *communication, const struct record *record,
-                     unsigned version, struct bytes event, struct arena *arena, struct delivery *ret_delivery, struct error *error);
+                     const struct delivered *delivered, struct arena *arena, struct delivery *ret_delivery, struct error *error);
+// Whether a variable of the target is in no place of the body's version; delivery NULL: the target is the call's own.
+bool delivery_wants_old(const struct model_delivery *delivery, const struct delivered *delivered, struct arena *arena);
+// Where the target of the record's delivery comes from; NULL: from the call.
+const struct model_delivery *delivery_target(const struct model_communication *communication, const struct record *record);
 // The version in which an event of this one is delivered: one that the reader understands.
 unsigned delivery_version(const struct model_communication *communication, unsigned version);
 
@@ -266,6 +276,7 @@ struct outside {
         bool filled;
         const char *producer;
         struct change change;
+        struct delivered delivered;
         struct delivery delivery;               // what it is as a call
         struct loop_task task;
 };
@@ -308,11 +319,15 @@ bool data_op_event(struct shard_request *request, struct record *record, struct 
 void data_op_answer(struct shard_request *request, enum shard_answer answer, uint64_t position);
 void data_op_forward(struct shard_request *request);
 void data_delivered(struct data *data, uint64_t position);
-bool data_delivery_render(struct owned_shard *owned, const struct record *record, unsigned version, struct bytes event,
+bool data_delivery_render(struct owned_shard *owned, const struct record *record, const struct delivered *delivered,
                           struct arena *arena, struct delivery *ret_delivery, struct error *error);
+const struct model_delivery *data_delivery_target(struct owned_shard *owned);
 
 // ---- command.c ----
 void gateway_order_done(struct gateway *gateway, struct gateway_command *command);
 
 // ---- figures.c ----
 void route_count(struct route *route, unsigned status, uint64_t duration_ns);
+// Bodies of synchronous calls and reads, as they pass (sampler.h). Any loop.
+void route_sample_request(struct route *route, struct bytes body);
+void route_see_answer(void *route, struct bytes body);          // as http_forward_options.see

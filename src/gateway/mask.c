@@ -41,6 +41,13 @@ void mask_key(const struct hash_key *key, const struct model_event *event, struc
                 buffer_append(text, value);
 }
 
+void mask_target(const struct hash_key *key, const struct model_event *event, struct bytes target, struct buffer *text) {
+        if (event && event->is_personal)
+                mask_text(key, target, text);
+        else
+                buffer_append(text, target);
+}
+
 // ---- documents ----
 
 struct masked {

@@ -14,6 +14,8 @@ void mask_text(const struct hash_key *key, struct bytes value, struct buffer *te
 void mask_value(const struct hash_key *key, const struct model_event *event, const struct json *value, struct buffer *text);
 // Of an event whose key is personal the mask, else the key.
 void mask_key(const struct hash_key *key, const struct model_event *event, struct bytes value, struct buffer *text);
+// Of an event with personal values the mask, else the target of a request.
+void mask_target(const struct hash_key *key, const struct model_event *event, struct bytes target, struct buffer *text);
 // Writes the document with each personal value of the version masked; version NULL: each string and number.
 void mask_write(const struct hash_key *key, const struct model_version *version, const struct json *document,
                 struct json_writer *writer);

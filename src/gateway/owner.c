@@ -298,11 +298,12 @@ static bool fill_event(struct gateway *gateway, const struct schema *schema, str
         return true;
 }
 
-// Most events do not say their version, and need not be parsed for it.
+// Most events do not say their version, and need not be parsed for it: its name is nowhere in them, nor an escape in which it may be
+// written otherwise.
 static bool says_version(const struct model_event *of, unsigned version, struct bytes body, struct arena *arena, struct error *error) {
-        static const struct bytes member = {"\"event_version\"", 15};
+        static const struct bytes member = BYTES("\"event_version\""), escape = BYTES("\\u");
         const struct json *event;
-        return !memmem(body.data, body.size, member.data, member.size) ||
+        return (!memmem(body.data, body.size, member.data, member.size) && !memmem(body.data, body.size, escape.data, escape.size)) ||
                (json_parse(body, NULL, arena, &event, error) && change_check_version(of, version, event, error));
 }
 

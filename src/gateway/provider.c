@@ -20,6 +20,9 @@ struct provider_call {
         struct arena arena;
         struct record record;
         struct change change;
+        struct bytes stored;                    // the event as it lies in the topic, and its version
+        unsigned stored_version;
+        struct delivered delivered;
 };
 
 // ---- what the outcome means ----
@@ -58,6 +61,8 @@ static void provider_answered(void *user, const struct http_call_result *result)
         };
         owned->route->recognised += outcome.recognised;
         CLEANUP(buffer_free) struct buffer answer = {0};
+        if (call->kind == SHARD_CALL && result->outcome == HTTP_CALL_OK)
+                route_see_answer(owned->route, result->body);
         if (outcome.result == CALL_DONE && call->kind != SHARD_DELIVERY) {
                 answer_encode(result->headers, result->header_count, result->body, &answer);
                 outcome.answer = buffer_bytes(&answer);
@@ -82,9 +87,22 @@ static void refuse(struct loop_task *task) {
         provider_answered(call, call->unread ? &unread : &refused);
 }
 
+// Whether it may end otherwise later, and nobody has to mend anything: the device, or a part of commute (the converter, a log that is
+// being reopened) may come back. All else ends as it did: a value that resolves to nothing, a record that is not there any more.
+static bool may_pass(enum error_code code) {
+        switch (code) {
+        case ERROR_UNAVAILABLE: case ERROR_TIMEOUT: case ERROR_FULL: case ERROR_IO:
+                return true;
+        case ERROR_INVALID: case ERROR_REJECTED: case ERROR_UNSUPPORTED: case ERROR_LIMIT: case ERROR_NOT_FOUND: case ERROR_CONFLICT:
+        case ERROR_UNAUTHORIZED: case ERROR_CORRUPT: case ERROR_INTERNAL: case ERROR_NONE:
+                return false;
+        }
+        UNREACHABLE("an error code");
+        return false;
+}
+
 static void refuse_later(struct provider_call *call, const struct error *error) {
-        enum error_code why = error->code;
-        call->unread = why != ERROR_CORRUPT && why != ERROR_REJECTED && why != ERROR_INVALID && why != ERROR_LIMIT;
+        call->unread = may_pass(error->code);
         data_note(call->why, sizeof call->why, "%s", error->text);
         call->refusal.run = refuse;
         loop_post(call->owned->gateway->owner, &call->refusal);
@@ -142,14 +160,25 @@ unsigned delivery_version(const struct model_communication *communication, unsig
         return wanted;
 }
 
+const struct model_delivery *delivery_target(const struct model_communication *communication, const struct record *record) {
+        const struct model_delivery *deliver = &communication->async->deliver;
+        return deliver->target == communication->call && !(record->flags & RECORD_OUTSIDE) ? NULL : deliver;
+}
+
+bool delivery_wants_old(const struct model_delivery *delivery, const struct delivered *delivered, struct arena *arena) {
+        const struct json *event;
+        return delivery && delivered->version && !delivery->key_only && json_parse(delivered->body, NULL, arena, &event, NULL) &&
+               model_delivery_wants_old(delivery, delivered->version, event, arena);
+}
+
 // An event that came by no call: POST /events.
 static bool render_from_event(const struct model_communication *communication, const struct template *unwrap,
-                              const struct template_inputs *inputs, struct arena *arena, struct delivery *ret_delivery,
+                              const struct model_delivered *about, struct arena *arena, struct delivery *ret_delivery,
                               struct error *error) {
         const struct model_delivery *deliver = &communication->async->deliver;
         CLEANUP(buffer_free) struct buffer target = {0};
         CLEANUP(buffer_free) struct buffer body = {0};
-        if (!model_delivery_render(deliver, inputs->event, arena, &target, error) || !template_render(unwrap, inputs, &body, error))
+        if (!model_delivery_render(deliver, about, arena, &target, error) || !template_render(unwrap, about->inputs, &body, error))
                 return false;
         *ret_delivery = (struct delivery){
                 .method = bytes_of(target_method(deliver->target)), .target = arena_copy(arena, buffer_bytes(&target)),
@@ -160,30 +189,32 @@ static bool render_from_event(const struct model_communication *communication, c
 }
 
 bool delivery_render(const struct gateway *gateway, const struct model_communication *communication, const struct record *record,
-                     unsigned version, struct bytes event, struct arena *arena, struct delivery *ret_delivery, struct error *error) {
-        const struct template *unwrap = communication->async->forms[version].unwrap;
+                     const struct delivered *delivered, struct arena *arena, struct delivery *ret_delivery, struct error *error) {
+        const struct template *unwrap = communication->async->forms[delivered->version].unwrap;
         struct template_inputs inputs = gateway_inputs(gateway);
+        struct model_delivered about = {.version = delivered->version, .inputs = &inputs};
         struct kept_request kept;
         inputs.id = record->identity_text;
-        if (!json_parse(event, NULL, arena, &inputs.event, error))
+        if (!json_parse(delivered->body, NULL, arena, &inputs.event, error) ||
+            (delivered->old.size && !json_parse(delivered->old, NULL, arena, &about.old, error)))
                 return error_wrap(error, "event");
         if (record->flags & RECORD_OUTSIDE)
-                return render_from_event(communication, unwrap, &inputs, arena, ret_delivery, error);
+                return render_from_event(communication, unwrap, &about, arena, ret_delivery, error);
         if (!request_decode(record->request, &kept, error))
                 return false;
         struct bytes path, query;
         target_split(kept.target, &path, &query);
         struct named_value values[TARGET_VARIABLES_MAX];
         if (target_match(communication->call, kept.method, path, query, arena, values, NULL) != TARGET_MATCHES)
-                return error_set(error, ERROR_REJECTED, "the message was made for %.*s %.*s, which is not %s", BYTES_PRINT(kept.method),
-                                 BYTES_PRINT(kept.target), target_source(communication->call));
+                return error_set(error, ERROR_REJECTED, "the message was made for another request than %s",
+                                 target_source(communication->call));          // which may have personal values in its target
         size_t count = target_variable_count(communication->call);
         inputs.path = values;
         inputs.path_count = count;
         struct buffer target = {0}, body = {0};
-        const struct model_delivery *deliver = &communication->async->deliver;
-        bool fine = deliver->target == communication->call || model_delivery_render(deliver, inputs.event, arena, &target, error);
-        if (deliver->target == communication->call)
+        const struct model_delivery *deliver = &communication->async->deliver, *made = delivery_target(communication, record);
+        bool fine = !made || model_delivery_render(made, &about, arena, &target, error);
+        if (!made)
                 buffer_append(&target, kept.target);            // as the caller wrote it, its query included
         fine = fine && (record->flags & RECORD_BODYLESS || template_render(unwrap, &inputs, &body, error));
         ret_delivery->method = bytes_of(target_method(deliver->target));
@@ -225,6 +256,7 @@ static void send_callers(struct provider_call *provider_call, struct call *call)
                 struct http_header outsiders[REQUEST_HEADERS_MAX + 4];
                 const struct delivery *delivery = &call->outside->delivery;
                 size_t outsider_count = outside_headers(call->outside, outsiders);
+                route_sample_request(call->route, delivery->body);
                 send(provider_call, delivery->method, delivery->target, outsiders, outsider_count, delivery->body);
                 return;
         }
@@ -236,18 +268,19 @@ static void send_callers(struct provider_call *provider_call, struct call *call)
                     !http_nominated(exchange->headers, exchange->header_count, exchange->headers[i].name))
                         headers[count++] = exchange->headers[i];
         count = with_identity(call->route->communication, call->shard.identity_text, headers, count);
+        route_sample_request(call->route, exchange->body);
         send(provider_call, exchange->method, call->target, headers, count, exchange->body);
 }
 
-// The event in a version that the reader understands.
-static bool send_delivery(struct provider_call *call, unsigned version, struct bytes event, struct error *error) {
+// The event in a version that the reader understands, and where its target wants it in version 0.
+static bool send_delivery(struct provider_call *call, struct error *error) {
         struct owned_shard *owned = call->owned;
         const struct model_communication *communication = owned->route->communication;
         const struct record *record = &call->record;
         struct arena *arena = &call->arena;
         struct delivery delivery;
-        if (owned->route->data ? !data_delivery_render(owned, record, version, event, arena, &delivery, error)
-                               : !delivery_render(owned->gateway, communication, record, version, event, arena, &delivery, error))
+        if (owned->route->data ? !data_delivery_render(owned, record, &call->delivered, arena, &delivery, error)
+                               : !delivery_render(owned->gateway, communication, record, &call->delivered, arena, &delivery, error))
                 return false;
         size_t count = with_identity(communication, record->identity_text, delivery.headers, delivery.header_count);
         count = with_bearer(communication->to, arena, delivery.headers, count);
@@ -255,9 +288,41 @@ static bool send_delivery(struct provider_call *call, unsigned version, struct b
                 BYTES("Commute-Sequence"),
                 bytes_of(arena_print(arena, "%llu", (unsigned long long)shard_message_sequence(call->message)))};
         if (!(record->flags & RECORD_TOMBSTONE))
-                event_used(owned->gateway, communication->async->event, GATEWAY_CONSUMES, version, "%s by %s",
+                event_used(owned->gateway, communication->async->event, GATEWAY_CONSUMES, call->delivered.version, "%s by %s",
                            communication->to->name, communication->name);
         send(call, delivery.method, delivery.target, delivery.headers, count, delivery.body);
+        return true;
+}
+
+static void made_old(struct change *change) {
+        struct provider_call *call = CONTAINER_OF(change, struct provider_call, change);
+        const struct route *route = call->owned->route;
+        struct error error = change->error;
+        event_changed(route->gateway, change, route->communication->name);
+        call->delivered.old = change->body;
+        if (change->result == CHANGE_FAILED)
+                error_wrap(&error, "version 0, which the target is made of");
+        if (change->result == CHANGE_FAILED || !send_delivery(call, &error))
+                refuse_later(call, &error);
+}
+
+// Its body is there.
+static bool deliver(struct provider_call *call, struct error *error) {
+        struct owned_shard *owned = call->owned;
+        const struct model_communication *communication = owned->route->communication;
+        const struct model_delivery *target = owned->route->data ? data_delivery_target(owned)
+                                                                 : delivery_target(communication, &call->record);
+        if (!delivery_wants_old(target, &call->delivered, &call->arena))
+                return send_delivery(call, error);
+        if (call->stored_version == 0) {
+                call->delivered.old = call->stored;
+                return send_delivery(call, error);
+        }
+        if (!change_prepare(&call->change, owned->gateway, communication->async->event, call->stored_version, 0, &call->arena, error))
+                return false;
+        call->change.done = made_old;
+        if (change_begin(&call->change, call->stored) != CHANGE_WAITS)
+                made_old(&call->change);
         return true;
 }
 
@@ -266,7 +331,8 @@ static void changed(struct change *change) {
         struct gateway *gateway = call->owned->gateway;
         struct error error = change->error;
         event_changed(gateway, change, call->owned->route->communication->name);
-        if (change->result == CHANGE_FAILED || !send_delivery(call, change->to, change->body, &error))
+        call->delivered = (struct delivered){.version = change->to, .body = change->body};
+        if (change->result == CHANGE_FAILED || !deliver(call, &error))
                 refuse_later(call, &error);
 }
 
@@ -276,13 +342,16 @@ static bool begin_delivery(struct provider_call *call, struct bytes event, struc
         struct owned_shard *owned = call->owned;
         const struct model_event *of = owned->route->communication->async->event;
         unsigned version = 0;
+        call->delivered = (struct delivered){.body = event};
         if (call->record.flags & RECORD_TOMBSTONE)
-                return send_delivery(call, 0, event, error);
+                return send_delivery(call, error);
         if (!event_version_of(owned->gateway, of, call->record.schema_id, &version, error))
                 return false;
         unsigned wanted = delivery_version(owned->route->communication, version);
+        call->stored = event;
+        call->stored_version = call->delivered.version = version;
         if (wanted == version)
-                return send_delivery(call, version, event, error);
+                return deliver(call, error);
         if (!change_prepare(&call->change, owned->gateway, of, version, wanted, &call->arena, error))
                 return false;
         call->change.done = changed;

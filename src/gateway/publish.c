@@ -24,12 +24,13 @@ static bool read_version(const struct http_exchange *exchange, const struct mode
                          unsigned *ret_version, struct error *error) {
         struct bytes header;
         uint64_t by_header = 0, by_body = 0;
-        const struct json *member = json_get_text(body, "event_version");
         bool in_header = http_header_find(exchange->headers, exchange->header_count, BYTES("Commute-Event-Version"), &header);
+        if (in_header && !http_header_once(exchange->headers, exchange->header_count, BYTES("Commute-Event-Version")))
+                return error_set(error, ERROR_INVALID, "Commute-Event-Version is given more than once");
         if (in_header && !bytes_to_u64(header, &by_header))
                 return error_set(error, ERROR_INVALID, "Commute-Event-Version: expected a version, got \"%.*s\"",
                                  (int)MIN(header.size, (size_t)40), header.data);
-        bool in_body = json_is(member, JSON_NUMBER) && json_to_u64(member, &by_body);
+        bool in_body = change_says_version(body, &by_body);
         if (in_header && in_body && by_header != by_body)
                 return error_set(error, ERROR_REJECTED, "Commute-Event-Version says %llu, and event_version in the body says %llu",
                                  (unsigned long long)by_header, (unsigned long long)by_body);
@@ -94,6 +95,8 @@ static bool identify(struct outside *outside, struct shard_request *request, str
         } else if (!identity.size || identity.size > RECORD_IDENTITY_MAX) {
                 return error_set(error, ERROR_INVALID, "Idempotency-Key: expected 1 to %d bytes, got %zu", RECORD_IDENTITY_MAX,
                                  identity.size);
+        } else if (!http_header_once(exchange->headers, exchange->header_count, BYTES("Idempotency-Key"))) {
+                return error_set(error, ERROR_INVALID, "Idempotency-Key is given more than once");
         }
         const struct hash_key *key = &outside->gateway->options.hash_key;
         request->identity_text = identity;
@@ -130,7 +133,8 @@ static bool find_lane(struct outside *outside, struct error *error) {
         return true;
 }
 
-static void submit(struct outside *outside, unsigned version, struct bytes event) {
+// It is delivered as outside->delivered says.
+static void submit(struct outside *outside) {
         struct call *call = &outside->call;
         const struct model_communication *communication = outside->route->communication;
         struct arena *arena = outside->exchange->arena;
@@ -139,7 +143,7 @@ static void submit(struct outside *outside, unsigned version, struct bytes event
         CLEANUP(buffer_free) struct buffer kept = {0};
         struct delivery *delivery = &outside->delivery;
         if (!find_lane(outside, &error) ||
-            !delivery_render(outside->gateway, communication, &as_event, version, event, arena, delivery, &error) ||
+            !delivery_render(outside->gateway, communication, &as_event, &outside->delivered, arena, delivery, &error) ||
             !request_encode(communication, delivery->method, delivery->target, delivery->headers, delivery->header_count, &kept, &error)) {
                 refuse_call(outside, &error);
                 return;
@@ -149,13 +153,43 @@ static void submit(struct outside *outside, unsigned version, struct bytes event
         shard_request(call->owned->shard, &call->shard);
 }
 
-static void unwrapped(struct change *change) {
+static void made_old(struct change *change) {
         struct outside *outside = CONTAINER_OF(change, struct outside, change);
         event_changed(outside->gateway, change, outside->producer);
+        outside->delivered.old = change->body;
         if (change->result == CHANGE_FAILED)
                 refuse_call(outside, &change->error);
         else
-                submit(outside, change->to, change->body);
+                submit(outside);
+}
+
+// Its target may want version 0.
+static void make_old(struct outside *outside) {
+        struct change *change = &outside->change;
+        struct arena *arena = outside->exchange->arena;
+        struct error error;
+        if (!delivery_wants_old(&outside->route->communication->async->deliver, &outside->delivered, arena)) {
+                submit(outside);
+        } else if (outside->version == 0) {
+                outside->delivered.old = outside->body;
+                submit(outside);
+        } else if (!change_prepare(change, outside->gateway, outside->event, outside->version, 0, arena, &error)) {
+                refuse_call(outside, &error);
+        } else {
+                change->done = made_old;
+                if (change_begin(change, outside->body) != CHANGE_WAITS)
+                        made_old(change);
+        }
+}
+
+static void unwrapped(struct change *change) {
+        struct outside *outside = CONTAINER_OF(change, struct outside, change);
+        event_changed(outside->gateway, change, outside->producer);
+        outside->delivered = (struct delivered){.version = change->to, .body = change->body};
+        if (change->result == CHANGE_FAILED)
+                refuse_call(outside, &change->error);
+        else
+                make_old(outside);
 }
 
 // What it would be as a call, should its lane be sync.
@@ -164,7 +198,8 @@ static void unwrap(struct outside *outside) {
         struct change *change = &outside->change;
         struct error error;
         if (wanted == outside->version) {
-                submit(outside, wanted, outside->body);
+                outside->delivered = (struct delivered){.version = wanted, .body = outside->body};
+                make_old(outside);
                 return;
         }
         if (!change_prepare(change, outside->gateway, outside->event, outside->version, wanted, outside->exchange->arena, &error)) {
@@ -223,6 +258,8 @@ static void forwarded(void *user, const struct http_call_result *result) {
         struct route *route = outside->route;
         CLEANUP(arena_free) struct arena arena = {0};
         struct data_response response = data_response_of(result, &arena);
+        if (result->outcome == HTTP_CALL_OK)
+                route_see_answer(route, result->body);
         atomic_fetch_sub(&route->plain_under_way, 1);
         call_answer(&outside->call, response.status, response.headers, response.header_count, response.body);
 }
@@ -237,6 +274,7 @@ void outside_forward(struct outside *outside) {
                 .body = outside->delivery.body, .timeout_ns = MILLISECONDS(communication->tuning.timeout_ms),
         };
         event_used(outside->gateway, outside->event, GATEWAY_PRODUCES, outside->given, "%s", outside->producer);
+        route_sample_request(route, outside->delivery.body);
         atomic_fetch_add(&route->plain_under_way, 1);
         http_call(gateway_upstream(outside->gateway, outside->gateway->owner, communication->to), &options, forwarded, outside);
 }

@@ -136,41 +136,61 @@ static bool compare_bodies(struct call *call, const struct delivery *delivery) {
         return equal;
 }
 
+static void target_differs(struct call *call, const struct delivery *delivery) {
+        const struct model_event *event = call->route->communication->async->event;
+        const struct hash_key *key = &call->route->gateway->options.hash_key;
+        CLEANUP(buffer_free) struct buffer was = {0};
+        CLEANUP(buffer_free) struct buffer would = {0};
+        mask_target(key, event, call->target, &was);
+        mask_target(key, event, delivery->target, &would);
+        shadow_difference(call->route, "target: the call has %.*s, the delivery would have %.*s", BYTES_PRINT(buffer_bytes(&was)),
+                          BYTES_PRINT(buffer_bytes(&would)));
+}
+
 static bool compare(struct call *call, const struct delivery *delivery) {
         if (!bytes_equal(delivery->method, call->exchange->method)) {
                 shadow_difference(call->route, "method: the delivery would use %.*s", BYTES_PRINT(delivery->method));
                 return false;
         }
         if (!bytes_equal(delivery->target, call->target)) {
-                shadow_difference(call->route, "target: the call has %.*s, the delivery would have %.*s", BYTES_PRINT(call->target),
-                                  BYTES_PRINT(delivery->target));
+                target_differs(call, delivery);
                 return false;
         }
         return compare_headers(call, delivery) && compare_bodies(call, delivery);
 }
 
 // The event in the version that a delivery would have. Before the call is answered there is no time for a program.
-static bool as_delivered(struct route *route, uint32_t schema_id, unsigned *ret_version, struct bytes *event, struct arena *arena,
-                         struct error *error) {
+static bool change_at_once(struct route *route, unsigned from, unsigned to, struct bytes event, struct arena *arena,
+                           struct bytes *ret_event, struct error *error) {
         const struct model_event *of = route->communication->async->event;
         struct change change;
-        unsigned version;
-        if (!event_version_of(route->gateway, of, schema_id, &version, error))
-                return false;
-        *ret_version = delivery_version(route->communication, version);
-        if (*ret_version == version)
+        *ret_event = event;
+        if (from == to)
                 return true;
-        if (!change_is_immediate(of, version, *ret_version))
-                return error_set(error, ERROR_REJECTED, "version %u has no `unwrap` of its own, and a jq program to version %u",
-                                 version, *ret_version);
-        if (!change_prepare(&change, route->gateway, of, version, *ret_version, arena, error))
+        if (!change_is_immediate(of, from, to))
+                return error_set(error, ERROR_REJECTED, "a delivery needs version %u of %s, which a jq program makes of version %u", to,
+                                 of->name, from);
+        if (!change_prepare(&change, route->gateway, of, from, to, arena, error))
                 return false;
-        if (change_begin(&change, *event) != CHANGE_DONE) {
+        if (change_begin(&change, event) != CHANGE_DONE) {
                 *error = change.error;
                 return false;
         }
-        *event = change.body;
+        *ret_event = change.body;
         return true;
+}
+
+static bool as_delivered(struct route *route, const struct record *record, struct bytes event, struct arena *arena,
+                         struct delivered *ret_delivered, struct error *error) {
+        const struct model_communication *communication = route->communication;
+        unsigned version;
+        *ret_delivered = (struct delivered){0};
+        if (!event_version_of(route->gateway, communication->async->event, record->schema_id, &version, error))
+                return false;
+        ret_delivered->version = delivery_version(communication, version);
+        return change_at_once(route, version, ret_delivered->version, event, arena, &ret_delivered->body, error) &&
+               (!delivery_wants_old(delivery_target(communication, record), ret_delivered, arena) ||
+                change_at_once(route, version, 0, event, arena, &ret_delivered->old, error));
 }
 
 void shadow_call(struct call *call) {
@@ -197,10 +217,9 @@ void shadow_call(struct call *call) {
         CLEANUP(arena_free) struct arena arena = {0};
         struct delivery delivery;
         struct error error;
-        unsigned version;
-        struct bytes sent = event;
-        bool known = as_delivered(route, record.schema_id, &version, &sent, &arena, &error);
-        if (!known || !delivery_render(route->gateway, route->communication, &record, version, sent, &arena, &delivery, &error)) {
+        struct delivered delivered;
+        if (!as_delivered(route, &record, event, &arena, &delivered, &error) ||
+            !delivery_render(route->gateway, route->communication, &record, &delivered, &arena, &delivery, &error)) {
                 shadow_difference(route, "%s", error.text);
                 return;
         }

@@ -7,6 +7,7 @@
 struct forwarding {
         struct http_exchange *exchange;
         http_forward_done *done;
+        void (*see)(void *user, struct bytes body);
         void *user;
 };
 
@@ -62,6 +63,8 @@ static void answered(void *user, const struct http_call_result *result) {
                 .status = result->outcome == HTTP_CALL_OK ? result->status : (uint16_t)failure_status(result),
                 .duration_ns = loop_now_ns(exchange->loop) - exchange->began_ns,
         };
+        if (forwarding.see && result->outcome == HTTP_CALL_OK)
+                forwarding.see(forwarding.user, result->body);
         http_forward_answer(exchange, result);
         if (forwarding.done)
                 forwarding.done(forwarding.user, &forwarded);
@@ -83,7 +86,7 @@ void http_forward(struct http_exchange *exchange, struct http_upstream *upstream
         for (size_t i = 0; i < options->add_count; i++)
                 headers[count++] = options->add[i];
         struct forwarding *forwarding = arena_alloc(exchange->arena, sizeof *forwarding);
-        *forwarding = (struct forwarding){exchange, done, user};
+        *forwarding = (struct forwarding){exchange, done, options->see, user};
         struct http_call_options call = {
                 .method = exchange->method,
                 .target = options->target.size ? options->target : own_target(exchange),

@@ -13,6 +13,7 @@ struct http_forward_options {
         size_t add_count;
         uint64_t timeout_ns;            // as in http_call_options
         bool repeatable;                // as there; safe methods always are
+        void (*see)(void *user, struct bytes body);     // is shown the response's body before it is passed on; NULL: nobody
 };
 
 struct http_forwarded {

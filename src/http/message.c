@@ -327,6 +327,13 @@ bool http_header_find(const struct http_header *headers, size_t count, struct by
         return false;
 }
 
+bool http_header_once(const struct http_header *headers, size_t count, struct bytes name) {
+        size_t found = 0;
+        for (size_t i = 0; i < count; i++)
+                found += bytes_equal_ignore_case(headers[i].name, name);
+        return found == 1;
+}
+
 bool http_nominated(const struct http_header *headers, size_t count, struct bytes name) {
         for (size_t i = 0; i < count; i++) {
                 if (http_known(headers[i].name) != HTTP_CONNECTION)

@@ -99,6 +99,8 @@ enum http_parse http_parse_response(struct bytes data, size_t *scanned, const st
 
 // The value of the first header of that name (any case); false: there is none.
 bool http_header_find(const struct http_header *headers, size_t count, struct bytes name, struct bytes *ret_value);
+// Whether there is exactly one header of that name.
+bool http_header_once(const struct http_header *headers, size_t count, struct bytes name);
 // Whether Connection's tokens name this header. Only asked if has_nominated.
 bool http_nominated(const struct http_header *headers, size_t count, struct bytes name);
 

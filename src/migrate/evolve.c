@@ -10,8 +10,10 @@
 #include "migrate/where.h"
 
 enum {
+        MOVED_EVENTS = 20, MOVED_MS = 60000,    // a producer has moved: so many events in a row, or so long without an old one
         VIEWS_NEAR = 5000,                      // positions behind the log's end that steady traffic explains
         AGAIN_MS = 10000,                       // between two proofs that fail
+        GROUP_TEXT_MAX = MIGRATE_GROUP_MAX + 60,
 };
 #define NOTHING_TO_UNDO "nothing to undo"
 
@@ -23,21 +25,30 @@ static bool has_forms(const struct migrate_view *view) {
         return view->communication->kind == MODEL_FUNCTIONAL;
 }
 
+// Whether its owner's bodies become events.
+static bool gives_bodies(const struct model_event *event) {
+        return event->reader && event->reader->kind == MODEL_DATA && (event->capture_count || event->backfill || event->read);
+}
+
 // ---- 1: contract ----
 
 static enum migrate_verdict look_contract(const struct migrate_view *view, struct migrate_evidence *evidence) {
         const struct model_event *event = event_of(view);
         unsigned from = view->subject->from, to = view->subject->to;
         migrate_figure(evidence, "versions", event->version_count);
-        unsigned there = model_way(event, from, to), back = model_way(event, to, from);
-        if (there != to)
+        unsigned missing;
+        bool back = model_way(event, to, from, NULL);
+        if (!model_way(event, from, to, &missing))
                 return migrate_say(evidence, MIGRATE_WAIT, "%s has no mapping to version %u on the way from %u: write `%s` of version %u",
-                                   event->name, there, from, from < to ? "up" : "down", MAX(there, from < to ? 1 : there + 1));
+                                   event->name, missing, from, from < to ? "up" : "down", from < to ? missing : missing + 1);
+        if (gives_bodies(event) && !model_way(event, event->produces, to, &missing))
+                return migrate_say(evidence, MIGRATE_WAIT, "%s gives version %u, from which no mapping leads to version %u on the way "
+                                   "to %u", event->from->name, event->produces, missing, to);
         if (has_forms(view) && !view->communication->async->forms[to].wrap)
                 return migrate_say(evidence, MIGRATE_WAIT, "%s has no `wrap` of version %u, so that its calls cannot be emitted in it",
                                    view->communication->name, to);
         return migrate_say(evidence, MIGRATE_PASS, "version %u compiles, and so do the mappings from version %u%s", to, from,
-                           back == from ? " and back" : "; there is none back: a reader of the old version alone gets nothing new");
+                           back ? " and back" : "; there is none back: a reader of the old version alone gets nothing new");
 }
 
 // ---- 2 and 3: registered and proven ----
@@ -82,7 +93,8 @@ static void proved(struct migrate_proof *proof) {
 static enum migrate_verdict act_proved(struct migration *migration, bool old_only, struct migrate_evidence *evidence) {
         const struct migrate_options *options = &migration->migrate->options;
         struct migrate_proof *proof = &migration->proof;
-        if (migration->phase == 1 && proof->ended && (proof->failed || proof->broken) &&
+        bool nothing = !old_only && !proof->retained && !proof->copies && !proof->generated;
+        if (migration->phase == 1 && proof->ended && (proof->failed || proof->broken || nothing) &&
             (uint64_t)migration->view.now_ms - migration->base >= AGAIN_MS)
                 migration->phase = 0;                   // a person may have mended it
         if (migration->phase == 0 && !migration->proving) {
@@ -97,6 +109,8 @@ static enum migrate_verdict act_proved(struct migration *migration, bool old_onl
         }
         migrate_figure(evidence, "retained", proof->retained);
         migrate_figure(evidence, "generated", proof->generated);
+        if (proof->copies)
+                migrate_figure(evidence, "copies", proof->copies);
         migrate_figure(evidence, "failed", proof->failed);
         migrate_figure(evidence, "lossy", proof->lossy);
         if (!proof->ended)
@@ -119,6 +133,19 @@ static enum migrate_verdict act_old_registered(struct migration *migration, stru
                            from, migration->proof.retained, migrate_plural(migration->proof.retained));
 }
 
+// " (in compatibility group 1 of its subject)", or nothing; versions are compared within a group (registry.h).
+static const char *group_of(const struct migration *migration, unsigned version, char text[static GROUP_TEXT_MAX]) {
+        const struct migrate_options *options = &migration->migrate->options;
+        char value[MIGRATE_GROUP_MAX];
+        uint32_t id;
+        struct error error;
+        text[0] = 0;
+        if (options->ops->registered(options->user, migration->subject.event, version, &id, &error) &&
+            options->ops->group(options->user, id, value))
+                snprintf(text, GROUP_TEXT_MAX, " (in compatibility group %s of its subject)", value);
+        return text;
+}
+
 static enum migrate_verdict act_new_registered(struct migration *migration, struct migrate_evidence *evidence) {
         unsigned from = migration->subject.from, to = migration->subject.to;
         const struct migrate_proof *proof = &migration->proof;
@@ -127,27 +154,45 @@ static enum migrate_verdict act_new_registered(struct migration *migration, stru
                 verdict = act_proved(migration, false, evidence);
         if (verdict != MIGRATE_PASS)
                 return verdict;
-        char lost[400] = "each comes back as it was";
+        if (!proof->retained && !proof->copies && !proof->generated)
+                return migrate_say(evidence, MIGRATE_WAIT, "nothing is proven: no event is retained, and none could be made up from the "
+                                   "contract of version %u", from);
+        char lost[400] = "each comes back as it was", rows[60] = "", group[GROUP_TEXT_MAX];
+        if (proof->copies)
+                snprintf(rows, sizeof rows, " (and %" PRIu64 " rows of commute's copy)", proof->copies);
         if (proof->lossy)
                 snprintf(lost, sizeof lost, "%" PRIu64 " of them do not come back as they were: %s", proof->lossy, proof->lost);
-        return migrate_say(evidence, MIGRATE_PASS, "%" PRIu64 " retained and %" PRIu64 " generated events of version %u are valid in "
-                           "version %u; %s", proof->retained, proof->generated, from, to, lost);
+        return migrate_say(evidence, MIGRATE_PASS, "%" PRIu64 " retained%s and %" PRIu64 " generated events of version %u are valid in "
+                           "version %u%s; %s", proof->retained, rows, proof->generated, from, to, group_of(migration, to, group), lost);
 }
 
 // ---- 4: consumers ----
 
+// What the reader gets of the version that is moved to: that one, or the nearest.
+static unsigned delivered_version(const struct migrate_view *view) {
+        const struct model_async *async = view->communication->async;
+        unsigned to = view->subject->to, version = to;
+        if (!has_forms(view))
+                return model_reads(async, to) ? to : model_reads_instead(async, to);
+        while (version > 0 && !async->forms[version].unwrap)
+                version--;
+        return version;
+}
+
+static bool is_old(const struct migrate_view *view, unsigned version) {
+        return view->subject->from < view->subject->to ? version < view->subject->to : version > view->subject->to;
+}
+
+// The reader understands no newer one than an old version.
+static bool gets_old(const struct migrate_view *view) {
+        return is_old(view, delivered_version(view));
+}
+
 // Whether the reader understands the version, and what it gets if not.
 static void say_reader(const struct migrate_view *view, char text[static MIGRATE_SENTENCE_MAX]) {
         const struct model_communication *communication = view->communication;
-        const struct model_async *async = communication->async;
-        unsigned to = view->subject->to;
-        bool functional = has_forms(view);
-        bool reads = functional ? async->forms[to].unwrap != NULL : model_reads(async, to);
-        unsigned instead = model_reads_instead(async, to);
-        if (functional)
-                for (instead = to; instead > 0 && !async->forms[instead].unwrap;)
-                        instead--;
-        if (reads)
+        unsigned to = view->subject->to, instead = delivered_version(view);
+        if (instead == to)
                 migrate_print(text, "%s by %s reads version %u", communication->to->name, communication->name, to);
         else
                 migrate_print(text, "%s by %s does not read version %u: it gets version %u, which is made of it", communication->to->name,
@@ -155,15 +200,21 @@ static void say_reader(const struct migrate_view *view, char text[static MIGRATE
 }
 
 static bool way_to_reader(const struct migrate_view *view, unsigned *ret_missing) {
-        const struct model_async *async = view->communication->async;
-        unsigned to = view->subject->to, wanted = to;
-        if (!has_forms(view))
-                wanted = model_reads(async, to) ? to : model_reads_instead(async, to);
-        else
-                while (wanted > 0 && !async->forms[wanted].unwrap)
-                        wanted--;
-        *ret_missing = model_way(event_of(view), to, wanted);
-        return *ret_missing == wanted;
+        unsigned wanted = delivered_version(view);
+        return model_way(event_of(view), view->subject->to, wanted, ret_missing);
+}
+
+// What a target of its deliveries is made of, and neither the version that it gets nor a version 0 made of it has.
+static const char *target_lacks(const struct migrate_view *view) {
+        const struct model_communication *communication = view->communication;
+        const struct model_delivery *deliver = &communication->async->deliver;
+        unsigned version = delivered_version(view);
+        const char *lacks = NULL;
+        if (deliver->target && deliver->target != communication->call)
+                lacks = model_delivery_lacks(deliver, version);
+        if (!lacks && communication->push.target)
+                lacks = model_delivery_lacks(&communication->push, version);
+        return lacks;
 }
 
 static enum migrate_verdict look_consumers(const struct migrate_view *view, struct migrate_evidence *evidence) {
@@ -177,6 +228,10 @@ static enum migrate_verdict look_consumers(const struct migrate_view *view, stru
                 return migrate_say(evidence, MIGRATE_FAIL, "%.300s; but there is no mapping to version %u", reader, missing);
         if (communication->async->keep_gateway)
                 return migrate_say(evidence, MIGRATE_PASS, "%s; commute keeps its copy", reader);
+        const char *lacks = target_lacks(view);
+        if (lacks)
+                return migrate_say(evidence, MIGRATE_FAIL, "%.200s; but version %u has no %.100s, of which the target of its deliveries is "
+                                   "made, and no `down` leads to version 0, which has", reader, delivered_version(view), lacks);
         if (!view->question)
                 return migrate_say(evidence, MIGRATE_WAIT, "%s is being asked whether it answers", communication->to->name);
         return migrate_say(evidence, view->question->answers ? MIGRATE_PASS : MIGRATE_WAIT, "%.200s; %.240s", reader,
@@ -237,26 +292,57 @@ static enum migrate_verdict look_emitted(const struct migrate_view *view, struct
 
 // ---- 6: the old version is not produced any more ----
 
-static bool is_old(const struct migrate_view *view, unsigned version) {
-        return view->subject->from < view->subject->to ? version < view->subject->to : version > view->subject->to;
-}
-
 // A producer that publishes by itself, sent an old version last, and has not been seen to send the new one since. (What commute
 // captures is converted, and is nobody's to change but the owner's.)
 static const struct gateway_user *old_producer(const struct migrate_view *view) {
         const struct gateway_versions *versions = view->versions;
         for (size_t i = 0; versions && i < versions->user_count; i++) {
                 const struct gateway_user *user = &versions->users[i];
-                if (user->use != GATEWAY_PRODUCES || !is_old(view, user->version) || !strstr(user->name, " by POST /events/"))
+                bool others = strcmp(user->name, GATEWAY_OTHERS) == 0;
+                if (user->use != GATEWAY_PRODUCES || !is_old(view, user->version) ||
+                    !(others || strstr(user->name, " by POST /events/")))
                         continue;
-                bool moved = false;
+                bool moved = false;             // of others nobody can say
                 for (size_t j = 0; j < versions->user_count; j++)
                         moved |= versions->users[j].use == GATEWAY_PRODUCES && versions->users[j].version == view->subject->to &&
-                                 strcmp(versions->users[j].name, user->name) == 0 && versions->users[j].last_ms > user->last_ms;
+                                 strcmp(versions->users[j].name, user->name) == 0 && versions->users[j].last_ms >= user->last_ms;
+                // One that moves instance by instance sends both for a while.
+                moved = moved && (user->others_since >= MOVED_EVENTS ||
+                                  (user->others_since && view->now_ms - user->last_ms >= MOVED_MS));
                 if (!moved)
                         return user;
         }
         return NULL;
+}
+
+// The owner of captured writes gives an old version by itself, and nobody has said that it stays so.
+static bool old_owner(const struct migrate_view *view) {
+        const struct model_event *event = event_of(view);
+        return gives_bodies(event) && is_old(view, event->produces) && !event->owner_stays;
+}
+
+// By what it gave it last, as far as that has been seen; NULL: not since the start.
+static const struct gateway_user *given_last(const struct migrate_view *view) {
+        const struct gateway_versions *versions = view->versions;
+        const struct gateway_user *last = NULL;
+        for (size_t i = 0; versions && i < versions->user_count; i++) {
+                const struct gateway_user *user = &versions->users[i];
+                if (user->use == GATEWAY_PRODUCES && user->version == event_of(view)->produces &&
+                    !strstr(user->name, " by POST /events/") && (!last || user->last_ms > last->last_ms))
+                        last = user;
+        }
+        return last;
+}
+
+static enum migrate_verdict say_old_owner(const struct migrate_view *view, struct migrate_evidence *evidence) {
+        const struct model_event *event = event_of(view);
+        const struct gateway_user *last = given_last(view);
+        char when[GATEWAY_USER_NAME_MAX + 40] = "";
+        if (last)
+                snprintf(when, sizeof when, " (%s, %" PRId64 " s ago)", last->name, (view->now_ms - last->last_ms) / 1000);
+        return migrate_say(evidence, MIGRATE_WAIT, "%s gives version %u by itself%s: have it give version %u and say `produces: %u` of %s, "
+                           "or say `owner: stays`, and what it gives is converted for good", event->from->name, event->produces, when,
+                           view->subject->to, view->subject->to, event->name);
 }
 
 static enum migrate_verdict look_old_off(const struct migrate_view *view, struct migrate_evidence *evidence) {
@@ -268,15 +354,22 @@ static enum migrate_verdict look_old_off(const struct migrate_view *view, struct
         migrate_figure(evidence, "appended", came);
         const struct gateway_user *producer = old_producer(view);
         if (producer)
-                return migrate_say(evidence, MIGRATE_WAIT, "%s sent version %u %" PRId64 " s ago, and nothing newer since: have it send "
-                                   "version %u", producer->name, producer->version, (view->now_ms - producer->last_ms) / 1000, to);
+                return migrate_say(evidence, MIGRATE_WAIT, "%s sent version %u %" PRId64 " s ago, and %" PRIu64 " of another since (%d in "
+                                   "a row, or one and a minute, are wanted): have it send version %u", producer->name, producer->version,
+                                   (view->now_ms - producer->last_ms) / 1000, producer->others_since, (int)MOVED_EVENTS, to);
+        if (old_owner(view))
+                return say_old_owner(view, evidence);
         if (view->usage_before && usage->last_old > view->usage_before->last_old)
                 return migrate_say(evidence, MIGRATE_WAIT, "an event of an old version was appended at position %" PRIu64 " after "
                                    "version %u was emitted", usage->last_old, to);
         if (!came)
                 return migrate_say(evidence, MIGRATE_WAIT, "no event has come yet by which it could be seen that the old version is off");
+        char owner[200] = "";
+        if (gives_bodies(event_of(view)) && is_old(view, event_of(view)->produces))
+                snprintf(owner, sizeof owner, "; %.64s stays at version %u, which is converted", event_of(view)->from->name,
+                         event_of(view)->produces);
         return migrate_say(evidence, MIGRATE_PASS, "%" PRIu64 " event%s of version %u came, none of an old version; the last of those is "
-                           "at position %" PRIu64, came, migrate_plural(came), to, usage->last_old);
+                           "at position %" PRIu64 "%s", came, migrate_plural(came), to, usage->last_old, owner);
 }
 
 // ---- 7: drained ----
@@ -374,10 +467,21 @@ static enum migrate_verdict act_clean(struct migration *migration, struct migrat
                 migration_commit(migration, next);
                 return migrate_say(evidence, MIGRATE_WAIT, "that old versions are refused is being recorded");
         }
-        bool retained = view->usage && view->usage->old_retained;
-        return migrate_say(evidence, MIGRATE_PASS, "old versions are refused from producers; %s",
-                           retained ? "the log still has events of an old version, so that the mappings stay until they are trimmed"
-                                    : "the log has no event of an old version any more: their mappings and contracts may go");
+        const struct model_event *event = migration->subject.event;
+        const char *reader = view->communication->to->name, *owner = event->from->name;
+        char stays[200];
+        if (gets_old(view))
+                snprintf(stays, sizeof stays, "%.64s still gets version %u, so that its contract and `%s` stay", reader,
+                         delivered_version(view), from < to ? "down" : "up");
+        else if (gives_bodies(event) && is_old(view, event->produces))
+                snprintf(stays, sizeof stays, "%.64s goes on giving version %u, so that its contract and `%s` stay", owner,
+                         event->produces, from < to ? "up" : "down");
+        else if (view->usage && view->usage->old_retained)
+                snprintf(stays, sizeof stays, "the log still has events of an old version, so that the mappings stay until they are "
+                         "trimmed");
+        else
+                snprintf(stays, sizeof stays, "the log has no event of an old version any more: their mappings and contracts may go");
+        return migrate_say(evidence, MIGRATE_PASS, "old versions are refused from producers; %s", stays);
 }
 
 // ---- what is seen ----
@@ -462,6 +566,12 @@ static void write_verdict(struct json_writer *writer, const struct migrate_view 
                 verdict = migrate_say(&evidence, MIGRATE_WAIT, "version %u is emitted, not %u", view->versions->emitted, view->subject->to);
         if (verdict == MIGRATE_PASS && producer)
                 verdict = migrate_say(&evidence, MIGRATE_WAIT, "%s sent version %u last", producer->name, producer->version);
+        if (verdict == MIGRATE_PASS && old_owner(view))
+                verdict = say_old_owner(view, &evidence);
+        if (verdict == MIGRATE_PASS && gets_old(view))
+                verdict = migrate_say(&evidence, MIGRATE_WAIT, "%s by %s still gets version %u, which is made of version %u: it reads no "
+                                      "newer one", view->communication->to->name, view->communication->name, delivered_version(view),
+                                      view->subject->to);
         json_member_boolean(writer, "may_go", verdict == MIGRATE_PASS);
         json_member_text(writer, "why", evidence.sentence);
 }
@@ -505,7 +615,9 @@ void migrate_event_show(const struct migrate *migrate, const struct model_event 
         json_member_text(writer, "last_failure", command->versions->failure);
         json_end_object(writer);
         json_key(writer, "where");
-        where_write(writer, options->model, event, subject.from, subject.to);
+        where_write(writer, options->model, options->sampler, event, subject.from, subject.to);
+        json_key(writer, "samples");
+        where_write_samples(writer, options->model, options->sampler);
         json_end_object(writer);
 }
 

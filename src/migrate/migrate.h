@@ -96,13 +96,15 @@ struct migrate_proof {
         bool old_only;                          // only: each retained event is valid in its own version
         void (*done)(struct migrate_proof *proof);
         bool ended;                             // done was called
-        uint64_t retained, generated;           // looked at
-        uint64_t failed, lossy;                 // of both; lossy: the way back gives another event
+        uint64_t retained, copies, generated;   // looked at: records of the topic, rows of commute's copy, made up
+        uint64_t failed, lossy;                 // of all; lossy: the way back gives another event
         char failure[400];                      // the first that failed, or why it could not be looked at; ""
         char lost[300];                         // pointers of fields that the way back loses; ""
         bool broken;                            // it could not be carried out
         struct list link;                       // the prover's
 };
+
+enum { MIGRATE_GROUP_MAX = 64 };
 
 struct migrate_ops {
         int64_t (*wall_ms)(void *user);
@@ -117,6 +119,8 @@ struct migrate_ops {
         bool (*registered)(void *user, const struct model_event *event, unsigned version, uint32_t *ret_schema_id,
                            struct error *error);
         void (*register_version)(void *user, struct migrate_registration *registration);
+        // The compatibility group of a registered schema: the property's value, cut to fit. False: it is of none.
+        MUST_USE bool (*group)(void *user, uint32_t schema_id, char text[static MIGRATE_GROUP_MAX]);
         // The event is emitted in this version from now on (gateway_emit). At once.
         void (*emit)(void *user, const struct model_event *event, unsigned version, unsigned refused_below);
         MUST_USE bool (*usage)(void *user, const struct model_event *event, unsigned from, unsigned to, struct migrate_usage *ret,
@@ -130,6 +134,7 @@ struct migrate_options {
         const struct model *model;              // referenced
         const struct migrate_ops *ops;
         void *user;                             // of ops
+        const struct sampler *sampler;          // of synchronous bodies; NULL: there are no samples
 };
 
 struct migrate *migrate_new(const struct migrate_options *options);

@@ -5,6 +5,7 @@
 
 #include "migrate/erase.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "migrate/ask.h"
@@ -73,19 +74,28 @@ static bool op_registered(void *user, const struct model_event *event, unsigned 
                           struct error *error) {
         const struct registry *registry = ((struct migrate_runtime *)user)->options.registry;
         struct bytes subject = bytes_of(event->name);
-        struct registry_version there, same;
+        struct registry_version there;
         if (!registry_version(registry, subject, version + 1, &there))
                 return error_set(error, ERROR_NOT_FOUND, "version %u of %s is not registered (version %u of its subject)",
                                  version, event->name, version + 1);
-        struct error unused;
-        if (!registry_lookup(registry, subject, event->versions[version].source, false, &same, &unused) || same.id != there.id)
+        if (!registry_version_is(registry, subject, version + 1, event->versions[version].source))
                 return error_set(error, ERROR_CONFLICT, "version %u of subject %s is another schema than %s", version + 1,
                                  event->name, event->versions[version].path);
         *ret_schema_id = there.id;
         return true;
 }
 
+static bool op_group(void *user, uint32_t schema_id, char text[static MIGRATE_GROUP_MAX]) {
+        CLEANUP(arena_free) struct arena arena = {0};
+        const struct registry *registry = ((struct migrate_runtime *)user)->options.registry;
+        struct bytes value = registry_property(registry, schema_id, REGISTRY_DEFAULT_GROUP, &arena);
+        if (value.data)
+                snprintf(text, MIGRATE_GROUP_MAX, "%.*s", BYTES_PRINT(value));
+        return value.data != NULL;
+}
+
 struct registering {
+        struct arena arena;
         struct registry_change change;
         struct migrate_registration *registration;
 };
@@ -94,6 +104,7 @@ static void registered(struct registry_change *change, const struct error *error
         struct registering *registering = CONTAINER_OF(change, struct registering, change);
         struct migrate_registration *registration = registering->registration;
         uint32_t wanted = registration->version + 1, given = change->registered.version;
+        arena_free(&registering->arena);
         free(registering);
         struct error other;
         if (!error && given != wanted) {
@@ -109,8 +120,8 @@ static void op_register(void *user, struct migrate_registration *registration) {
         struct registering *registering = must_calloc(1, sizeof *registering);
         registering->registration = registration;
         registering->change = (struct registry_change){
-                .kind = REGISTRY_REGISTER, .subject = bytes_of(event->name),
-                .schema = event->versions[registration->version].source, .done = registered,
+                .kind = REGISTRY_REGISTER, .subject = bytes_of(event->name), .done = registered,
+                .draft = registry_event_draft(event->versions[registration->version].source, registration->version, &registering->arena),
         };
         registry_submit(runtime->options.changes, &registering->change);
 }
@@ -132,7 +143,8 @@ static void op_prove(void *user, struct migrate_proof *proof) {
 
 static const struct migrate_ops ops = {
         .wall_ms = op_wall_ms, .poll = op_poll, .append = op_append, .order = op_order, .counters = op_counters, .ask = op_ask,
-        .registered = op_registered, .register_version = op_register, .emit = op_emit, .usage = op_usage, .prove = op_prove,
+        .registered = op_registered,
+        .register_version = op_register, .group = op_group, .emit = op_emit, .usage = op_usage, .prove = op_prove,
 };
 
 // ---- life ----
@@ -144,12 +156,14 @@ static struct template_inputs inputs_of(void *user) {
 struct migrate_runtime *migrate_runtime_new(const struct migrate_runtime_options *options) {
         struct migrate_runtime *runtime = must_calloc(1, sizeof *runtime);
         *runtime = (struct migrate_runtime){.options = *options, .timer.fire = fire};
-        struct migrate_options machine = {.model = options->model, .ops = &ops, .user = runtime};
+        struct migrate_options machine = {
+                .model = options->model, .ops = &ops, .user = runtime, .sampler = options->sampler,
+        };
         runtime->machine = migrate_new(&machine);
         runtime->asker = migrate_asker_new(options->loop, options->model);
         runtime->prover = prover_new(&(struct prover_options){
                 .loop = options->loop, .log = options->log, .registry = options->registry, .model = options->model,
-                .inputs = inputs_of, .user = runtime,
+                .reader = options->reader, .inputs = inputs_of, .user = runtime,
         });
         return runtime;
 }

@@ -27,6 +27,7 @@ struct migrate_runtime_options {                // everything is referenced and 
         struct state_reader *reader;            // the control thread's, of state.db
         struct log_reader *log_reader;          // the control thread's
         const struct template_pseudonyms *pseudonyms;   // of templates; NULL: there are none
+        const struct sampler *sampler;          // of synchronous bodies, digested on this thread; NULL: there are none
         migrate_journal *journal;
         void *user;                             // of journal
 };

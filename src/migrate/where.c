@@ -108,18 +108,24 @@ static void changed_fields(struct search *search, const struct model_event *even
 
 static void found(struct search *search, size_t field, const char *format, ...) PRINTF_LIKE(3, 4);
 
-static void found(struct search *search, size_t field, const char *format, ...) {
+// False: there is no room for another.
+static bool begin_place(struct search *search, size_t field, const char *text) {
         if (search->places++ >= WHERE_PLACES_MAX)
-                return;
+                return false;
+        json_begin_object(search->writer);
+        json_member_bytes(search->writer, "field", search->fields[field]);
+        json_member_text(search->writer, "place", text);
+        return true;
+}
+
+static void found(struct search *search, size_t field, const char *format, ...) {
         char text[300];
         va_list arguments;
         va_start(arguments, format);
         vsnprintf(text, sizeof text, format, arguments);
         va_end(arguments);
-        json_begin_object(search->writer);
-        json_member_bytes(search->writer, "field", search->fields[field]);
-        json_member_text(search->writer, "place", text);
-        json_end_object(search->writer);
+        if (begin_place(search, field, text))
+                json_end_object(search->writer);
 }
 
 static void look_in_schema(struct search *search, const struct model_event *event, unsigned version, const struct json *schema,
@@ -221,15 +227,97 @@ static void look_in_communication(struct search *search, const struct model_comm
                         found(search, i, "%s, its key %s", communication->name, communication->key.text);
 }
 
-void where_write(struct json_writer *writer, const struct model *model, const struct model_event *event, unsigned from, unsigned to) {
+// ---- bodies that were sampled ----
+
+static const char *const direction_names[] = {[SAMPLER_REQUEST] = "request", [SAMPLER_ANSWER] = "answer"};
+
+struct passing {
+        struct search *search;
+        const struct model_communication *communication;
+        enum sampler_direction direction;
+        uint64_t looked_at;
+};
+
+// The last token of a pointer, escaped as samples have it.
+static struct bytes last_token(struct bytes pointer) {
+        size_t at = pointer.size;
+        while (at && pointer.data[at - 1] != '/')
+                at--;
+        return (struct bytes){pointer.data + at, pointer.size - at};
+}
+
+static void look_at_sample(void *context, const struct sampler_seen *seen) {
+        const struct passing *passing = context;
+        struct search *search = passing->search;
+        struct json_writer *writer = search->writer;
+        for (size_t i = 0; i < search->count; i++) {
+                char text[300];
+                if (!bytes_equal(last_token(search->fields[i]), seen->name))
+                        continue;
+                snprintf(text, sizeof text, "%s, %ss: %.*s in %llu of %llu samples", passing->communication->name,
+                         direction_names[passing->direction], (int)MIN(seen->pointer.size, (size_t)160), seen->pointer.data,
+                         (unsigned long long)seen->samples, (unsigned long long)passing->looked_at);
+                if (!begin_place(search, i, text))
+                        return;
+                json_member_text(writer, "communication", passing->communication->name);
+                json_member_text(writer, "direction", direction_names[passing->direction]);
+                json_member_bytes(writer, "pointer", seen->pointer);
+                json_member_u64(writer, "samples", seen->samples);
+                json_member_u64(writer, "looked_at", passing->looked_at);
+                json_member_i64(writer, "last", seen->last_ms);
+                json_end_object(writer);
+        }
+}
+
+static void look_at_samples(struct search *search, const struct sampler *sampler, const struct model_communication *communication) {
+        for (enum sampler_direction direction = 0; sampler && direction < SAMPLER_DIRECTIONS; direction++) {
+                struct sampler_figures figures = sampler_figures(sampler, communication->index, direction);
+                struct passing passing = {search, communication, direction, figures.looked_at};
+                sampler_each(sampler, communication->index, direction, look_at_sample, &passing);
+        }
+}
+
+void where_write_samples(struct json_writer *writer, const struct model *model, const struct sampler *sampler) {
+        json_begin_array(writer);
+        for (size_t i = 0; sampler && i < model->communication_count; i++)
+                for (enum sampler_direction direction = 0; direction < SAMPLER_DIRECTIONS; direction++) {
+                        struct sampler_figures figures = sampler_figures(sampler, i, direction);
+                        if (!figures.looked_at && !figures.not_json && !figures.too_large && !figures.missed)
+                                continue;
+                        json_begin_object(writer);
+                        json_member_text(writer, "communication", model->communications[i].name);
+                        json_member_text(writer, "direction", direction_names[direction]);
+                        json_member_u64(writer, "looked_at", figures.looked_at);
+                        json_member_u64(writer, "not_json", figures.not_json);
+                        json_member_u64(writer, "too_large", figures.too_large);
+                        json_member_u64(writer, "missed", figures.missed);
+                        json_member_u64(writer, "more", figures.more);
+                        json_end_object(writer);
+                }
+        json_end_array(writer);
+}
+
+// What the owner gives by itself: captured writes are of the version that it produces.
+static void look_at_owner(struct search *search, const struct model_event *event, unsigned from) {
+        for (size_t i = 0; event->produces == from && i < search->count; i++)
+                for (size_t j = 0; j < event->capture_count; j++)
+                        found(search, i, "%s gives version %u: %s", event->from->name, from, target_source(event->captures[j]));
+}
+
+void where_write(struct json_writer *writer, const struct model *model, const struct sampler *sampler, const struct model_event *event,
+                 unsigned from, unsigned to) {
         struct search search = {.writer = writer, .model = model};
         json_begin_array(writer);
         if (from != to && from < event->version_count && to < event->version_count)
                 changed_fields(&search, event, from, to);
         for (size_t i = 0; search.count && i < model->event_count; i++)
                 look_in_event(&search, &model->events[i], &model->events[i] == event);
-        for (size_t i = 0; search.count && i < model->communication_count; i++)
+        if (search.count)
+                look_at_owner(&search, event, from);
+        for (size_t i = 0; search.count && i < model->communication_count; i++) {
                 look_in_communication(&search, &model->communications[i]);
+                look_at_samples(&search, sampler, &model->communications[i]);
+        }
         json_end_array(writer);
         arena_free(&search.arena);
 }

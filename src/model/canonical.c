@@ -141,6 +141,8 @@ static void write_mapping(struct json_writer *writer, const char *key, const str
 
 static void write_versions(struct json_writer *writer, const struct model *model, const struct model_event *event) {
         json_member_u64(writer, "produces", event->produces);
+        if (event->owner_stays)                 // not told where it is not so: the hash of earlier configurations stays
+                json_member_text(writer, "owner", "stays");
         json_key(writer, "personal");
         json_begin_array(writer);
         for (size_t i = 0; i < event->personal_count; i++)

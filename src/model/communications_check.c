@@ -87,6 +87,8 @@ static bool bind(struct reader *reader, struct communication_draft *draft, const
                 if (!bind_variable(reader, draft, node, target_variable(delivery->target, i), &references[i]))
                         return false;
         delivery->variables = references;
+        delivery->event = draft->async.made.event;
+        reference_bound(delivery);
         return true;
 }
 

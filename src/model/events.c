@@ -89,6 +89,18 @@ static bool read_personal(struct reader *reader, const struct yaml_node *node, c
         return true;
 }
 
+static bool read_owner(struct reader *reader, const struct yaml_node *node, const struct reader_key *key, void *field) {
+        struct bytes text;
+        (void)key;
+        if (!reader_string(reader, node, "moves or stays", &text))
+                return false;
+        bool stays = bytes_equal(text, BYTES("stays"));
+        if (!stays && !bytes_equal(text, BYTES("moves")))
+                return problem_add(reader->problems, node, "expected moves or stays, got \"%.*s\"", BYTES_PRINT(text));
+        *(bool *)field = stays;
+        return true;
+}
+
 static bool read_versions(struct reader *reader, const struct yaml_node *node, const struct reader_key *key, void *field) {
         (void)key;
         if (!reader_is_mapping(reader, node, "a mapping of versions to up and down"))
@@ -111,6 +123,7 @@ static const struct reader_key event_keys[] = {
         {"partitions", OPTIONAL, read_number, offsetof(struct event_draft, partitions), 1, MODEL_PARTITIONS_MAX},
         {"retention", OPTIONAL, read_duration, MADE(retention_ms), MODEL_MINUTE, MODEL_RETENTION_MAX},
         {"produces", OPTIONAL, read_number, offsetof(struct event_draft, produces), 0, MODEL_VERSIONS_MAX - 1},
+        {"owner", OPTIONAL, read_owner, MADE(owner_stays), 0, 0},
         {"personal", OPTIONAL, read_personal, offsetof(struct event_draft, made), 0, MODEL_PERSONAL_MAX},
         {"versions", OPTIONAL, read_versions, offsetof(struct event_draft, versions), 0, 0},
         {"outbox", LATER, NULL, 0, 0, 0},

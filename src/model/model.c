@@ -96,11 +96,18 @@ const struct model_mapping *model_step(const struct model_event *event, unsigned
         return version && version < event->version_count ? event->versions[version].down : NULL;
 }
 
-unsigned model_way(const struct model_event *event, unsigned from, unsigned to) {
-        for (; from != to; from = from < to ? from + 1 : from - 1)
-                if (!model_step(event, from, from < to))
-                        return from < to ? from + 1 : from - 1;
-        return to;
+bool model_way(const struct model_event *event, unsigned from, unsigned to, unsigned *ret_missing) {
+        while (from != to) {
+                bool up = from < to;
+                unsigned next = up ? from + 1 : from - 1;
+                if (!model_step(event, from, up)) {
+                        if (ret_missing)
+                                *ret_missing = next;
+                        return false;
+                }
+                from = next;
+        }
+        return true;
 }
 
 // The names come from the operator's file, so the seed need not be secret.

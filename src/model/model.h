@@ -76,6 +76,7 @@ struct model_event {
         struct json_pointer key;        // into the event: the lane's key; in a capture, the variable named as its last token
         const char *key_text;
         unsigned produces;              // the version of what the owner's bodies give, and of the first emitted events
+        bool owner_stays;               // the owner goes on giving that one, and commute converts it for good
         const struct json_pointer *personal;                    // values of a person, besides those that the schemas tag
         size_t personal_count;
         bool is_personal;               // a version has personal values: none of its values are shown
@@ -106,10 +107,13 @@ struct model_recognises {
         const struct target *probe;     // a harmless request that is sent twice; NULL: a natural repeat is waited for
 };
 
-// The target of a delivery or a push, and where each of its variables comes from (all $event), in the order of target_variable.
+// The target of a delivery or a push, and where each of its variables comes from (all $event), in the order of target_variable. One
+// that is the event's key follows the version (model_event_key); others are where version 0 has them.
 struct model_delivery {
         const struct target *target;
+        const struct model_event *event;
         const struct model_reference *variables;
+        bool key_only;                  // each of them is the event's key
 };
 
 // How calls become events of one version and back; what is not written is NULL.
@@ -250,11 +254,21 @@ bool model_reads(const struct model_async *async, unsigned version);
 unsigned model_reads_instead(const struct model_async *async, unsigned version);
 // A mapping between neighbours: from `version` one up or one down; NULL: there is none.
 const struct model_mapping *model_step(const struct model_event *event, unsigned version, bool up);
-// The first version without a mapping on the way; `to` itself if the way is whole.
-unsigned model_way(const struct model_event *event, unsigned from, unsigned to);
-// Appends path and query of a delivery of this event. As above.
-MUST_USE bool model_delivery_render(const struct model_delivery *delivery, const struct json *event, struct arena *arena,
+// Whether there is a mapping for each step of the way; false: *ret_missing (may be NULL) is the first version that none leads to.
+bool model_way(const struct model_event *event, unsigned from, unsigned to, unsigned *ret_missing);
+// An event as it is delivered.
+struct model_delivered {
+        unsigned version;
+        const struct template_inputs *inputs;   // `event`: it, in this version; the others are what a key's template may use
+        const struct json *old;                 // it in version 0; NULL: nobody has made that
+};
+// Appends path and query of a delivery of this event: variables but the key are taken from this version, else from version 0. As above.
+MUST_USE bool model_delivery_render(const struct model_delivery *delivery, const struct model_delivered *delivered, struct arena *arena,
                                     struct buffer *buffer, struct error *error);
+// Whether a variable is not in this version of the event, so that version 0 of it is wanted.
+bool model_delivery_wants_old(const struct model_delivery *delivery, unsigned version, const struct json *event, struct arena *arena);
+// A reference to what the contract of this version cannot have, where no mapping leads to version 0 either; NULL: there is none.
+const char *model_delivery_lacks(const struct model_delivery *delivery, unsigned version);
 
 // The configuration's JSON Schema, as published.
 struct bytes model_schema(void);

@@ -119,6 +119,8 @@ bool contract_lacks(struct bytes contract, const struct json_pointer *pointer);
 // What is wrong with the members that a wrap template gives its root, NULL: nothing that can be seen. The text is in the arena.
 const char *contract_mismatch(struct bytes contract, const struct yaml_node *wrap, struct arena *arena);
 
+// Of a delivery that has event, target and variables: the rest.
+void reference_bound(struct model_delivery *delivery);
 // `$body/task_id` and the like: allowed is a set of bits 1 << enum template_input.
 MUST_USE bool reference_parse(const char *text, unsigned allowed, struct arena *arena, struct model_reference *ret_reference,
                               struct error *error);

@@ -117,15 +117,65 @@ bool model_event_key(const struct model_event *event, unsigned version, const st
         return event_key(event, version, inputs, arena, ret_key, error) || error_wrap(error, "key of %s", event->name);
 }
 
-bool model_delivery_render(const struct model_delivery *delivery, const struct json *event, struct arena *arena,
+// ---- targets of deliveries ----
+
+static bool is_key(const struct model_delivery *delivery, const struct model_reference *reference) {
+        const struct json_pointer *key = &delivery->event->key, *pointer = &reference->pointer;
+        if (pointer->count != key->count)
+                return false;
+        for (size_t i = 0; i < key->count; i++)
+                if (!bytes_equal(pointer->tokens[i], key->tokens[i]))
+                        return false;
+        return true;
+}
+
+void reference_bound(struct model_delivery *delivery) {
+        delivery->key_only = true;
+        for (size_t i = 0; i < target_variable_count(delivery->target); i++)
+                delivery->key_only = delivery->key_only && is_key(delivery, &delivery->variables[i]);
+}
+
+static bool variable_value(const struct model_delivery *delivery, size_t at, const struct model_delivered *delivered, struct arena *arena,
+                           struct bytes *ret_value, struct error *error) {
+        const struct model_reference *reference = &delivery->variables[at];
+        struct model_request request = {.body = delivered->inputs->event};
+        if (delivered->version && is_key(delivery, reference))
+                return model_event_key(delivery->event, delivered->version, delivered->inputs, arena, ret_value, error);
+        if (model_reference_value(reference, &request, arena, ret_value, error))
+                return true;
+        request.body = delivered->old;
+        return delivered->old && model_reference_value(reference, &request, arena, ret_value, error);
+}
+
+bool model_delivery_render(const struct model_delivery *delivery, const struct model_delivered *delivered, struct arena *arena,
                            struct buffer *buffer, struct error *error) {
         struct named_value values[TARGET_VARIABLES_MAX];
-        struct model_request request = {.body = event};
         size_t count = target_variable_count(delivery->target);
         for (size_t i = 0; i < count; i++) {
                 values[i].name = target_variable(delivery->target, i);
-                if (!model_reference_value(&delivery->variables[i], &request, arena, &values[i].value, error))
+                if (!variable_value(delivery, i, delivered, arena, &values[i].value, error))
                         return error_wrap(error, "%s", target_source(delivery->target));
         }
         return target_render(delivery->target, values, count, buffer, error);
+}
+
+bool model_delivery_wants_old(const struct model_delivery *delivery, unsigned version, const struct json *event, struct arena *arena) {
+        struct model_request request = {.body = event};
+        struct bytes value;
+        for (size_t i = 0; version && !delivery->key_only && i < target_variable_count(delivery->target); i++)
+                if (!is_key(delivery, &delivery->variables[i]) &&
+                    !model_reference_value(&delivery->variables[i], &request, arena, &value, NULL))
+                        return true;
+        return false;
+}
+
+const char *model_delivery_lacks(const struct model_delivery *delivery, unsigned version) {
+        const struct model_event *event = delivery->event;
+        if (!version || version >= event->version_count || model_way(event, version, 0, NULL))
+                return NULL;
+        for (size_t i = 0; !delivery->key_only && i < target_variable_count(delivery->target); i++)
+                if (!is_key(delivery, &delivery->variables[i]) &&
+                    contract_lacks(event->versions[version].source, &delivery->variables[i].pointer))
+                        return delivery->variables[i].text;
+        return NULL;
 }

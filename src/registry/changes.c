@@ -50,11 +50,11 @@ static bool prepare(struct registry_changes *changes, const struct registry_chan
         struct registry_prepared *prepared = &changes->prepared;
         switch (change->kind) {
         case REGISTRY_REGISTER:
-                return registry_prepare_register(registry, change->subject, change->schema, prepared, error);
+                return registry_prepare_register(registry, change->subject, &change->draft, change->objections, prepared, error);
         case REGISTRY_DELETE:
                 return registry_prepare_delete(registry, change->subject, change->version, prepared, error);
-        case REGISTRY_COMPATIBILITY:
-                return registry_prepare_compatibility(registry, change->subject, change->level, prepared, error);
+        case REGISTRY_CONFIG:
+                return registry_prepare_config(registry, change->subject, &change->config, prepared, error);
         }
         ASSERT(false);
         return false;

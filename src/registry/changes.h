@@ -12,15 +12,16 @@ struct registry_changes;
 
 enum { REGISTRY_CHANGES_MAX = 256 };            // submitted and not done
 
-enum registry_change_kind { REGISTRY_REGISTER, REGISTRY_DELETE, REGISTRY_COMPATIBILITY };
+enum registry_change_kind { REGISTRY_REGISTER, REGISTRY_DELETE, REGISTRY_CONFIG };
 
 // Owned by its submitter, who keeps it and what it points to until done has been called (which may free it).
 struct registry_change {
         enum registry_change_kind kind;
         struct bytes subject;
-        struct bytes schema;                    // REGISTER
+        struct registry_draft draft;            // REGISTER
+        struct registry_objections *objections; // REGISTER: gets the reasons of ERROR_REJECTED; NULL: not wanted
         uint32_t version;                       // DELETE; 0: the subject
-        enum registry_level level;              // COMPATIBILITY
+        struct registry_config_change config;   // CONFIG
         // Called once, maybe before registry_submit returns. error is NULL when it holds now; the errors of registry_prepare_…,
         // ERROR_FULL (the queue), or the append's. May submit further changes.
         void (*done)(struct registry_change *change, const struct error *error);

@@ -13,25 +13,26 @@
 // ---- changes of the structure ----
 
 // Takes ownership of both. Its number is stored last: see registry_priv.h.
-static void add_schema(struct registry *registry, struct schema *schema, struct buffer canonical) {
+static void add_schema(struct registry *registry, struct schema *schema, struct material material) {
         uint32_t count = registry_ids(registry);
         ASSERT(count < REGISTRY_IDS_MAX);
         struct registry_entry *entry = must_malloc(sizeof *entry);
-        *entry = (struct registry_entry){.id = count + 1, .schema = schema, .canonical = canonical};
+        *entry = (struct registry_entry){.id = count + 1, .schema = schema, .material = material};
         struct registry_entry ***block = &registry->blocks[count / REGISTRY_BLOCK];
         if (!*block)
                 *block = must_calloc(REGISTRY_BLOCK, sizeof **block);
         (*block)[count % REGISTRY_BLOCK] = entry;
-        table_insert(&registry->by_canonical, registry_slot(buffer_bytes(&canonical)), entry);
+        table_insert(&registry->by_canonical, registry_slot(buffer_bytes(&material.key)), entry);
         atomic_store_explicit(&registry->count, count + 1, memory_order_release);
 }
 
 // Finds the id of a schema, or compiles it and gives it the next one; `expected` (0: whatever) is what the id must be.
-static bool learn_schema(struct registry *registry, struct bytes text, uint64_t expected, uint32_t *ret_id, struct error *error) {
-        CLEANUP(buffer_free) struct buffer canonical = {0};
-        if (!registry_canonical(registry, text, &canonical, error))
+static bool learn_schema(struct registry *registry, const struct registry_draft *draft, uint64_t expected, uint32_t *ret_id,
+                         struct error *error) {
+        CLEANUP(material_free) struct material material = {0};
+        if (!material_make(registry, draft, &material, error))
                 return false;
-        const struct registry_entry *entry = registry_find_canonical(registry, buffer_bytes(&canonical));
+        const struct registry_entry *entry = registry_find_key(registry, buffer_bytes(&material.key));
         uint32_t id = entry ? entry->id : registry_ids(registry) + 1;
         if (expected && expected != id)
                 return error_set(error, ERROR_CORRUPT, "a schema has id %llu, and should have %u",
@@ -39,14 +40,19 @@ static bool learn_schema(struct registry *registry, struct bytes text, uint64_t 
         if (id > REGISTRY_IDS_MAX)
                 return error_set(error, ERROR_CORRUPT, "more than %d schemas", REGISTRY_IDS_MAX);
         struct schema *schema;
-        if (!entry && !schema_compile(text, NULL, &schema, error))
+        if (!entry && !material_compile(registry, &material, draft->text, &schema, error))
                 return error_wrap(error, "schema with id %u", id);
         if (!entry) {
-                add_schema(registry, schema, canonical);
-                canonical = (struct buffer){0};
+                add_schema(registry, schema, material);
+                material = (struct material){0};
         }
         *ret_id = id;
         return true;
+}
+
+static void set_group(char **group, struct bytes name) {
+        free(*group);
+        *group = name.size ? bytes_to_text(name) : NULL;
 }
 
 static struct subject *make_subject(struct registry *registry, struct bytes name) {
@@ -117,15 +123,40 @@ static bool read_level(const struct json *object, enum registry_level *ret_level
         return (json_is(node, JSON_STRING) && registry_level_of(json_text(node), ret_level)) || corrupt(error, "level");
 }
 
+// The name of a property; absent: none.
+static bool read_group(const struct json *object, struct bytes *ret_group, struct error *error) {
+        const struct json *node = json_get_text(object, "group");
+        *ret_group = node && json_is(node, JSON_STRING) ? json_text(node) : (struct bytes){0};
+        return !node || (ret_group->size > 0 && ret_group->size <= REGISTRY_PROPERTY_NAME_MAX) || corrupt(error, "group");
+}
+
+// Metadata and references, as they would be sent.
+static void read_attachments(const struct json *object, struct registry_draft *draft, struct arena *arena) {
+        CLEANUP(buffer_free) struct buffer text = {0};
+        const struct json *metadata = json_get_text(object, "metadata"), *references = json_get_text(object, "references");
+        if (metadata) {
+                json_write(&text, metadata);
+                draft->metadata = arena_copy(arena, buffer_bytes(&text));
+        }
+        buffer_clear(&text);
+        if (references) {
+                json_write(&text, references);
+                draft->references = arena_copy(arena, buffer_bytes(&text));
+        }
+}
+
 // ---- records ----
 
 static bool apply_register(struct registry *registry, const struct json *body, struct error *error) {
-        struct bytes name, type, text;
+        CLEANUP(arena_free) struct arena arena = {0};
+        struct registry_draft draft = {0};
+        struct bytes name, type;
         uint64_t version, id;
         size_t at;
         if (!read_subject(body, "subject", &name, error) || !read_text(body, "type", &type, error) ||
-            !read_text(body, "schema", &text, error))
+            !read_text(body, "schema", &draft.text, error))
                 return false;
+        read_attachments(body, &draft, &arena);
         if (!bytes_equal(type, BYTES("JSON")))
                 return corrupt(error, "type");
         if (!read_number(body, "version", &version) || !read_number(body, "id", &id))
@@ -135,7 +166,7 @@ static bool apply_register(struct registry *registry, const struct json *body, s
                 return error_set(error, ERROR_CORRUPT, "subject '%.*s' has %zu versions, and gets number %llu", BYTES_PRINT(name),
                                  count, (unsigned long long)version);
         uint32_t schema_id;
-        if (!learn_schema(registry, text, id, &schema_id, error))
+        if (!learn_schema(registry, &draft, id, &schema_id, error))
                 return error_wrap(error, "subject '%.*s'", BYTES_PRINT(name));
         add_version(make_subject(registry, name), schema_id, false);
         return true;
@@ -161,28 +192,31 @@ static bool apply_delete(struct registry *registry, const struct json *body, str
 }
 
 static bool apply_compatibility(struct registry *registry, const struct json *body, struct error *error) {
-        struct bytes name;
+        struct bytes name, group;
         enum registry_level level;
-        if (!read_level(body, &level, error))
+        if (!read_level(body, &level, error) || !read_group(body, &group, error))
                 return false;
         if (!json_get_text(body, "subject")) {
                 registry->level = level;
+                set_group(&registry->group, group);
                 return true;
         }
         if (!read_subject(body, "subject", &name, error))
                 return false;
-        make_subject(registry, name)->level = level;
+        struct subject *subject = make_subject(registry, name);
+        subject->level = level;
+        set_group(&subject->group, group);
         return true;
 }
 
 static const struct change {
         const char *name;
         bool (*apply)(struct registry *registry, const struct json *body, struct error *error);
-        const char *members[5];                 // besides format and change
+        const char *members[7];                 // besides format and change
 } changes[] = {
-        {"register", apply_register, {"subject", "version", "id", "type", "schema"}},
+        {"register", apply_register, {"subject", "version", "id", "type", "schema", "metadata", "references"}},
         {"delete", apply_delete, {"subject", "version"}},
-        {"compatibility", apply_compatibility, {"subject", "level"}},
+        {"compatibility", apply_compatibility, {"subject", "level", "group"}},
 };
 
 static bool known_member(const struct change *change, struct bytes key) {
@@ -218,21 +252,55 @@ bool registry_apply(struct registry *registry, struct bytes body, struct error *
                 JSON_FOR_EACH_MEMBER(key, value, root)
                         if (!known_member(&changes[at], json_text(key)))
                                 return corrupt(error, "a member that it does not have");
-                return changes[at].apply(registry, root, error);
+                if (!changes[at].apply(registry, root, error))
+                        return false;
+                registry->used = true;
+                return true;
         }
         return corrupt(error, "change");
 }
 
 // ---- snapshots ----
 
-static void write_level(struct json_writer *writer, enum registry_level level) {
+static void write_config(struct json_writer *writer, enum registry_level level, const char *group) {
         json_member_text(writer, "level", level == REGISTRY_LEVEL_UNSET ? NULL : registry_level_name(level));
+        if (group)
+                json_member_text(writer, "group", group);
+}
+
+// References with ids: subjects are not there yet when they are read.
+static void write_schema(struct json_writer *writer, const struct registry_entry *entry) {
+        const struct material *material = &entry->material;
+        if (!material->metadata.size && !material->link_count) {
+                json_string(writer, schema_source(entry->schema));
+                return;
+        }
+        json_begin_object(writer);
+        json_member_bytes(writer, "schema", schema_source(entry->schema));
+        if (material->metadata.size) {
+                json_key(writer, "metadata");
+                json_raw(writer, buffer_bytes(&material->metadata));
+        }
+        if (material->link_count) {
+                json_key(writer, "references");
+                json_begin_array(writer);
+                for (size_t i = 0; i < material->link_count; i++) {
+                        json_begin_object(writer);
+                        json_member_bytes(writer, "name", material->links[i].name);
+                        json_member_bytes(writer, "subject", material->links[i].subject);
+                        json_member_u64(writer, "version", material->links[i].version);
+                        json_member_u64(writer, "id", material->links[i].id);
+                        json_end_object(writer);
+                }
+                json_end_array(writer);
+        }
+        json_end_object(writer);
 }
 
 static void write_subject(struct json_writer *writer, const struct subject *subject) {
         json_begin_object(writer);
         json_member_bytes(writer, "name", (struct bytes){subject->name, subject->name_size});
-        write_level(writer, subject->level);
+        write_config(writer, subject->level, subject->group);
         json_key(writer, "versions");
         json_begin_array(writer);
         for (size_t at = 0; at < subject->count; at++) {
@@ -249,11 +317,11 @@ void registry_snapshot(const struct registry *registry, struct buffer *buffer) {
         struct json_writer writer = {.buffer = buffer};
         json_begin_object(&writer);
         json_member_u64(&writer, "format", REGISTRY_FORMAT);
-        write_level(&writer, registry->level);
+        write_config(&writer, registry->level, registry->group);
         json_key(&writer, "schemas");
         json_begin_array(&writer);
         for (uint32_t id = 1; id <= registry_ids(registry); id++)
-                json_string(&writer, registry_schema_text(registry, id));
+                write_schema(&writer, registry_entry(registry, id));
         json_end_array(&writer);
         json_key(&writer, "subjects");
         json_begin_array(&writer);
@@ -265,10 +333,10 @@ void registry_snapshot(const struct registry *registry, struct buffer *buffer) {
 }
 
 static bool restore_subject(struct registry *registry, const struct json *node, struct error *error) {
-        struct bytes name;
+        struct bytes name, group;
         enum registry_level level;
         const struct json *versions = json_get_text(node, "versions");
-        if (!read_subject(node, "name", &name, error) || !read_level(node, &level, error))
+        if (!read_subject(node, "name", &name, error) || !read_level(node, &level, error) || !read_group(node, &group, error))
                 return false;
         if (!json_is(versions, JSON_ARRAY) || json_count(versions) > REGISTRY_VERSIONS_MAX)
                 return corrupt(error, "versions");
@@ -276,6 +344,7 @@ static bool restore_subject(struct registry *registry, const struct json *node, 
         if (subject->count > 0)
                 return corrupt(error, "a subject twice");
         subject->level = level;
+        set_group(&subject->group, group);
         JSON_FOR_EACH(version, versions) {
                 const struct json *deleted = json_get_text(version, "deleted");
                 uint64_t version_id;
@@ -287,21 +356,36 @@ static bool restore_subject(struct registry *registry, const struct json *node, 
         return true;
 }
 
+static bool restore_schema(struct registry *registry, const struct json *node, uint32_t id, struct error *error) {
+        CLEANUP(arena_free) struct arena arena = {0};
+        struct registry_draft draft = {0};
+        const struct json *text = json_is(node, JSON_OBJECT) ? json_get_text(node, "schema") : node;
+        uint32_t learned;
+        if (!json_is(text, JSON_STRING))
+                return corrupt(error, "schemas");
+        draft.text = json_text(text);
+        read_attachments(node, &draft, &arena);
+        return learn_schema(registry, &draft, id, &learned, error) || corrupt(error, "schemas");
+}
+
 bool registry_restore(struct registry *registry, struct bytes snapshot, struct error *error) {
         ASSERT(registry_ids(registry) == 0 && registry->subject_count == 0);
         CLEANUP(arena_free) struct arena arena = {0};
         const struct json *root;
         enum registry_level level;
-        if (!parse_body(snapshot, &arena, &root, error) || !read_level(root, &level, error))
+        struct bytes group;
+        if (!parse_body(snapshot, &arena, &root, error) || !read_level(root, &level, error) || !read_group(root, &group, error))
                 return false;
         const struct json *schemas = json_get_text(root, "schemas"), *subjects = json_get_text(root, "subjects");
         if (!json_is(schemas, JSON_ARRAY) || !json_is(subjects, JSON_ARRAY))
                 return corrupt(error, "schemas and subjects");
         registry->level = level;
-        uint32_t id, expected = 0;
+        registry->used = true;
+        set_group(&registry->group, group);
+        uint32_t id = 0;
         JSON_FOR_EACH(schema, schemas)
-                if (!json_is(schema, JSON_STRING) || !learn_schema(registry, json_text(schema), ++expected, &id, error))
-                        return corrupt(error, "schemas");
+                if (!restore_schema(registry, schema, ++id, error))
+                        return false;
         JSON_FOR_EACH(subject, subjects)
                 if (!restore_subject(registry, subject, error))
                         return false;

@@ -31,52 +31,141 @@ static bool check_room(const struct registry *registry, struct bytes name, const
         return true;
 }
 
-// The id that the schema has, or would get.
-static bool find_id(const struct registry *registry, struct bytes text, uint32_t *ret_id, struct error *error) {
-        CLEANUP(buffer_free) struct buffer canonical = {0};
-        if (!registry_canonical(registry, text, &canonical, error))
-                return false;
-        const struct registry_entry *entry = registry_find_canonical(registry, buffer_bytes(&canonical));
-        if (entry) {
-                *ret_id = entry->id;
+// Everything that a draft comes to.
+struct candidate {
+        struct registry_draft draft;            // with the metadata that it gets
+        struct material material;
+        struct schema *schema;                  // NULL: known by its id
+        uint32_t id;
+};
+
+static void candidate_free(struct candidate *candidate) {
+        material_free(&candidate->material);
+        schema_free(candidate->schema);
+}
+
+// A draft without metadata gets that of the version before it.
+static bool inherit(const struct registry *registry, struct bytes name, uint32_t version, struct candidate *candidate,
+                    struct error *error) {
+        struct registry_version before;
+        if (candidate->draft.metadata.data || !registry_version(registry, name, version, &before) ||
+            !registry_metadata(registry, before.id).size)
                 return true;
-        }
-        struct schema *schema;
-        if (!schema_compile(text, NULL, &schema, error))
-                return false;
-        schema_free(schema);
+        candidate->draft.metadata = registry_metadata(registry, before.id);
+        material_free(&candidate->material);
+        candidate->material = (struct material){0};
+        return material_make(registry, &candidate->draft, &candidate->material, error);
+}
+
+// The id that the schema has, or would get; then it is compiled.
+static bool find_id(const struct registry *registry, struct candidate *candidate, struct error *error) {
+        const struct registry_entry *entry = registry_find_key(registry, buffer_bytes(&candidate->material.key));
         uint32_t ids = registry_ids(registry);
+        candidate->id = entry ? entry->id : ids + 1;
+        if (entry)
+                return true;
+        if (!material_compile(registry, &candidate->material, candidate->draft.text, &candidate->schema, error))
+                return false;
         if (ids >= registry->options.ids_max)
                 return error_set(error, ERROR_LIMIT, "there are %u schemas, which is the limit", ids);
-        *ret_id = ids + 1;
         return true;
 }
 
-bool registry_prepare_register(const struct registry *registry, struct bytes name, struct bytes text,
-                               struct registry_prepared *ret_prepared, struct error *error) {
-        uint32_t id;
+static void check(const struct registry *registry, struct bytes name, const struct candidate *candidate, uint32_t version,
+                  struct registry_objections *objections) {
+        const struct schema *schema = candidate->schema ? candidate->schema : registry_schema(registry, candidate->id);
+        check_compatible(registry, name, &candidate->draft, &candidate->material, schema, version, objections);
+}
+
+bool registry_check(const struct registry *registry, struct bytes name, const struct registry_draft *draft, uint32_t version,
+                    struct registry_objections *objections, struct error *error) {
+        CLEANUP(candidate_free) struct candidate candidate = {.draft = *draft};
+        if (!registry_check_subject(name, error) || !material_make(registry, draft, &candidate.material, error) ||
+            !inherit(registry, name, version, &candidate, error) || !find_id(registry, &candidate, error))
+                return false;
+        check(registry, name, &candidate, version, objections);
+        return true;
+}
+
+static bool reject(struct bytes name, const struct registry_objections *objections, struct error *error) {
+        return error_set(error, ERROR_REJECTED, "the schema is not compatible with an earlier version of subject '%.*s': %s",
+                         BYTES_PRINT(name), objections->items[0]);
+}
+
+static void render(const struct candidate *candidate, struct bytes name, struct registry_prepared *prepared) {
+        struct json_writer writer = {.buffer = &prepared->body};
+        begin_body(&writer, "register", name);
+        json_member_u64(&writer, "version", prepared->registered.version);
+        json_member_u64(&writer, "id", candidate->id);
+        json_member_text(&writer, "type", "JSON");
+        json_member_bytes(&writer, "schema", candidate->draft.text);
+        if (candidate->material.metadata.size) {
+                json_key(&writer, "metadata");
+                json_raw(&writer, buffer_bytes(&candidate->material.metadata));
+        }
+        if (candidate->material.references.size) {
+                json_key(&writer, "references");
+                json_raw(&writer, buffer_bytes(&candidate->material.references));
+        }
+        end_body(&writer);
+}
+
+// A version that is there already, and not deleted.
+static bool is_held(const struct registry *registry, const struct subject *subject, const struct candidate *candidate,
+                    struct registry_version *ret_version) {
+        const struct registry_entry *entry = registry_find_key(registry, buffer_bytes(&candidate->material.key));
+        if (!subject)
+                return false;
+        if (entry && registry_latest_with_id(subject, entry->id, false, ret_version))
+                return true;
+        return !candidate->draft.metadata.data &&
+               registry_latest_alike(registry, subject, &candidate->material, false, ret_version);
+}
+
+bool registry_prepare_register(const struct registry *registry, struct bytes name, const struct registry_draft *draft,
+                               struct registry_objections *objections, struct registry_prepared *ret_prepared,
+                               struct error *error) {
+        CLEANUP(candidate_free) struct candidate candidate = {.draft = *draft};
+        CLEANUP(registry_objections_free) struct registry_objections own = {0};
         const struct subject *subject;
-        if (!registry_check_subject(name, error) || !find_id(registry, text, &id, error) ||
+        if (!registry_check_subject(name, error) || !material_make(registry, draft, &candidate.material, error) ||
             !check_room(registry, name, &subject, error))
                 return false;
-        struct registry_prepared prepared = {.registered = {.version = 1, .id = id}};
-        if (subject && registry_latest_with_id(subject, id, false, &prepared.registered)) {
+        struct registry_prepared prepared = {0};
+        if (is_held(registry, subject, &candidate, &prepared.registered)) {
                 *ret_prepared = prepared;
                 return true;
         }
+        if (!inherit(registry, name, 0, &candidate, error) || !find_id(registry, &candidate, error))
+                return false;
         if (subject && subject->count >= registry->options.versions_max)
                 return error_set(error, ERROR_LIMIT, "subject '%.*s' has %zu versions, which is the limit", BYTES_PRINT(name),
                                  subject->count);
-        if (subject)
-                prepared.registered.version = (uint32_t)subject->count + 1;
-        struct json_writer writer = {.buffer = &prepared.body};
-        begin_body(&writer, "register", name);
-        json_member_u64(&writer, "version", prepared.registered.version);
-        json_member_u64(&writer, "id", id);
-        json_member_text(&writer, "type", "JSON");
-        json_member_bytes(&writer, "schema", text);
-        end_body(&writer);
+        objections = objections ? objections : &own;
+        check(registry, name, &candidate, 0, objections);
+        if (objections->count)
+                return reject(name, objections, error);
+        prepared.registered = (struct registry_version){.version = subject ? (uint32_t)subject->count + 1 : 1, .id = candidate.id};
+        render(&candidate, name, &prepared);
         *ret_prepared = prepared;
+        return true;
+}
+
+// Another schema needs it: as Confluent's registry says it.
+static bool check_referrers(const struct registry *registry, struct bytes name, uint32_t version, struct error *error) {
+        uint32_t referrer = 0;
+        return !registry_referrer(registry, name, version, &referrer) ||
+               error_set(error, ERROR_CONFLICT, "One or more references exist to the schema {subject=%.*s,version=%u}: that of the schema "
+                         "with id %u", BYTES_PRINT(name), version, referrer);
+}
+
+static bool check_all_referrers(const struct registry *registry, struct bytes name, uint32_t version, struct error *error) {
+        struct registry_subject subject;
+        if (version)
+                return check_referrers(registry, name, version, error);
+        for (size_t at = 0; registry_subject(registry, name, &subject) && at < subject.count; at++)
+                if (!subject.versions[at].deleted && !check_referrers(registry, name, subject.versions[at].version, error))
+                        return false;
         return true;
 }
 
@@ -86,6 +175,8 @@ bool registry_prepare_delete(const struct registry *registry, struct bytes name,
         if (!registry_version(registry, name, version, &live))
                 return version ? error_set(error, ERROR_NOT_FOUND, "subject '%.*s' has no version %u", BYTES_PRINT(name), version)
                                : error_set(error, ERROR_NOT_FOUND, "there is no subject '%.*s'", BYTES_PRINT(name));
+        if (!check_all_referrers(registry, name, version, error))
+                return false;
         struct registry_prepared prepared = {0};
         struct json_writer writer = {.buffer = &prepared.body};
         begin_body(&writer, "delete", name);
@@ -96,22 +187,30 @@ bool registry_prepare_delete(const struct registry *registry, struct bytes name,
         return true;
 }
 
-bool registry_prepare_compatibility(const struct registry *registry, struct bytes name, enum registry_level level,
-                                    struct registry_prepared *ret_prepared, struct error *error) {
+bool registry_prepare_config(const struct registry *registry, struct bytes name, const struct registry_config_change *change,
+                             struct registry_prepared *ret_prepared, struct error *error) {
         if (name.size > 0 && !registry_check_subject(name, error))
                 return false;
-        if (level != REGISTRY_LEVEL_NONE && level != REGISTRY_LEVEL_UNSET)
-                return error_set(error, ERROR_UNSUPPORTED, "compatibility level %s is not supported yet, only NONE is",
-                                 registry_level_name(level));
+        struct registry_config now = registry_config(registry, name);
+        if (!name.size)
+                now.level = registry->level;
+        struct registry_config next = {change->keep_level ? now.level : change->level, change->keep_group ? now.group : change->group};
+        if (next.group.data && (next.group.size == 0 || next.group.size > REGISTRY_PROPERTY_NAME_MAX))
+                return error_set(error, ERROR_INVALID, "the name of a compatibility group's property has 1 to %d bytes",
+                                 REGISTRY_PROPERTY_NAME_MAX);
+        if (next.group.size && memchr(next.group.data, 0, next.group.size))
+                return error_set(error, ERROR_INVALID, "the name of a compatibility group's property has no NUL");
         const struct subject *subject = NULL;
-        if (name.size > 0 && level != REGISTRY_LEVEL_UNSET && !check_room(registry, name, &subject, error))
+        bool sets = next.level != REGISTRY_LEVEL_UNSET || next.group.size > 0;
+        if (name.size > 0 && sets && !check_room(registry, name, &subject, error))
                 return false;
         struct registry_prepared prepared = {0};
-        enum registry_level now = name.size ? registry_compatibility(registry, name) : registry->level;
-        if (now != level) {
+        if (now.level != next.level || !bytes_equal(now.group, next.group)) {
                 struct json_writer writer = {.buffer = &prepared.body};
                 begin_body(&writer, "compatibility", name);
-                json_member_text(&writer, "level", level == REGISTRY_LEVEL_UNSET ? NULL : registry_level_name(level));
+                json_member_text(&writer, "level", next.level == REGISTRY_LEVEL_UNSET ? NULL : registry_level_name(next.level));
+                if (next.group.size)
+                        json_member_bytes(&writer, "group", next.group);
                 end_body(&writer);
         }
         *ret_prepared = prepared;

@@ -35,14 +35,16 @@ void registry_free(struct registry *registry) {
         for (uint32_t id = 1; id <= registry_ids(registry); id++) {
                 struct registry_entry *entry = registry_entry(registry, id);
                 schema_free(entry->schema);
-                buffer_free(&entry->canonical);
+                material_free(&entry->material);
                 free(entry);
         }
         for (size_t block = 0; block < REGISTRY_BLOCKS; block++)
                 free(registry->blocks[block]);
         table_free(&registry->by_canonical);
+        free(registry->group);
         for (size_t at = 0; at < registry->subject_count; at++) {
                 free(registry->subjects[at]->name);
+                free(registry->subjects[at]->group);
                 free(registry->subjects[at]->versions);
                 free(registry->subjects[at]);
         }
@@ -76,35 +78,45 @@ struct bytes registry_schema_text(const struct registry *registry, uint32_t id) 
         return entry ? schema_source(entry->schema) : (struct bytes){0};
 }
 
+static struct bytes bytes_or_none(const struct buffer *buffer) {
+        return buffer->size ? buffer_bytes(buffer) : (struct bytes){0};
+}
+
+struct bytes registry_metadata(const struct registry *registry, uint32_t id) {
+        const struct registry_entry *entry = registry_entry(registry, id);
+        return entry ? bytes_or_none(&entry->material.metadata) : (struct bytes){0};
+}
+
+struct bytes registry_references(const struct registry *registry, uint32_t id) {
+        const struct registry_entry *entry = registry_entry(registry, id);
+        return entry ? bytes_or_none(&entry->material.references) : (struct bytes){0};
+}
+
+struct bytes registry_property(const struct registry *registry, uint32_t id, struct bytes name, struct arena *arena) {
+        return metadata_property(registry_metadata(registry, id), name, arena);
+}
+
 // ---- by content ----
 
+struct registry_draft registry_event_draft(struct bytes text, unsigned version, struct arena *arena) {
+        const char *metadata = arena_print(arena, "{\"properties\":{\"%.*s\":\"%u\"}}", BYTES_PRINT(REGISTRY_DEFAULT_GROUP), version);
+        return (struct registry_draft){.text = text, .metadata = bytes_of(metadata), .group = REGISTRY_DEFAULT_GROUP};
+}
+
 // SHA-256 inside, so that nobody can choose schemas that collide in the table; no secret is needed for that.
-uint64_t registry_slot(struct bytes canonical) {
+uint64_t registry_slot(struct bytes key) {
         static const struct hash_key no_key;
-        struct hash128 hash = hash128_of(&no_key, HASH_CONFIG, &canonical, 1);
+        struct hash128 hash = hash128_of(&no_key, HASH_CONFIG, &key, 1);
         return hash128_slot(&hash);
 }
 
-static bool canonical_equal(const void *element, const void *key) {
+static bool key_equal(const void *element, const void *key) {
         const struct registry_entry *entry = element;
-        return bytes_equal(buffer_bytes(&entry->canonical), *(const struct bytes *)key);
+        return bytes_equal(buffer_bytes(&entry->material.key), *(const struct bytes *)key);
 }
 
-struct registry_entry *registry_find_canonical(const struct registry *registry, struct bytes canonical) {
-        return table_find(&registry->by_canonical, registry_slot(canonical), &canonical, canonical_equal);
-}
-
-bool registry_canonical(const struct registry *registry, struct bytes text, struct buffer *canonical, struct error *error) {
-        if (text.size > registry->options.schema_max)
-                return error_set(error, ERROR_LIMIT, "the schema has %zu bytes, at most %zu are allowed", text.size,
-                                 registry->options.schema_max);
-        CLEANUP(arena_free) struct arena arena = {0};
-        struct json_limits limits = {.nodes = SCHEMA_NODES_MAX};
-        const struct json *root;
-        if (!json_parse(text, &limits, &arena, &root, error))
-                return false;
-        json_canonical(canonical, root);
-        return true;
+struct registry_entry *registry_find_key(const struct registry *registry, struct bytes key) {
+        return table_find(&registry->by_canonical, registry_slot(key), &key, key_equal);
 }
 
 // ---- subjects ----
@@ -184,23 +196,80 @@ bool registry_latest_with_id(const struct subject *subject, uint32_t id, bool de
         return false;
 }
 
-bool registry_lookup(const struct registry *registry, struct bytes name, struct bytes text, bool deleted,
-                     struct registry_version *ret_version, struct error *error) {
-        CLEANUP(buffer_free) struct buffer canonical = {0};
-        if (!registry_canonical(registry, text, &canonical, error))
+static bool is_alike(const struct material *a, const struct material *b) {
+        return bytes_equal((struct bytes){a->key.data, a->plain}, (struct bytes){b->key.data, b->plain}) &&
+               bytes_equal(buffer_bytes(&a->references), buffer_bytes(&b->references));
+}
+
+bool registry_latest_alike(const struct registry *registry, const struct subject *subject, const struct material *material,
+                           bool deleted, struct registry_version *ret_version) {
+        for (size_t at = subject->count; at > 0; at--) {
+                const struct registry_version *version = &subject->versions[at - 1];
+                if ((deleted || !version->deleted) && is_alike(&registry_entry(registry, version->id)->material, material)) {
+                        *ret_version = *version;
+                        return true;
+                }
+        }
+        return false;
+}
+
+static bool look_up(const struct registry *registry, struct bytes name, const struct registry_draft *draft,
+                    const struct material *material, bool deleted, struct registry_version *ret_version) {
+        const struct registry_entry *entry = registry_find_key(registry, buffer_bytes(&material->key));
+        size_t at;
+        if (!registry_find_subject(registry, name, &at))
                 return false;
-        const struct registry_entry *entry = registry_find_canonical(registry, buffer_bytes(&canonical));
-        if (!entry) {           // never registered: is that because it could not be?
+        if (entry && registry_latest_with_id(registry->subjects[at], entry->id, deleted, ret_version))
+                return true;
+        return !draft->metadata.data && registry_latest_alike(registry, registry->subjects[at], material, deleted, ret_version);
+}
+
+bool registry_lookup(const struct registry *registry, struct bytes name, const struct registry_draft *draft, bool deleted,
+                     struct registry_version *ret_version, struct error *error) {
+        CLEANUP(material_free) struct material material = {0};
+        if (!material_make(registry, draft, &material, error))
+                return false;
+        if (look_up(registry, name, draft, &material, deleted, ret_version))
+                return true;
+        if (!registry_find_key(registry, buffer_bytes(&material.key))) {        // never registered: is that because it could not be?
                 struct schema *schema;
-                if (!schema_compile(text, NULL, &schema, error))
+                if (!material_compile(registry, &material, draft->text, &schema, error))
                         return false;
                 schema_free(schema);
         }
-        size_t at;
-        if (entry && registry_find_subject(registry, name, &at) &&
-            registry_latest_with_id(registry->subjects[at], entry->id, deleted, ret_version))
-                return true;
         return error_set(error, ERROR_NOT_FOUND, "subject '%.*s' has no such schema", BYTES_PRINT(name));
+}
+
+bool registry_version_is(const struct registry *registry, struct bytes name, uint32_t version, struct bytes text) {
+        CLEANUP(material_free) struct material material = {0};
+        const struct registry_draft draft = {.text = text};
+        struct registry_version found;
+        return registry_version(registry, name, version, &found) && material_make(registry, &draft, &material, NULL) &&
+               is_alike(&registry_entry(registry, found.id)->material, &material);
+}
+
+static bool refers(const struct material *material, struct bytes subject, uint32_t version) {
+        for (size_t i = 0; i < material->link_count; i++)
+                if (material->links[i].version == version && bytes_equal(material->links[i].subject, subject))
+                        return true;
+        return false;
+}
+
+static bool is_live(const struct registry *registry, uint32_t id) {
+        struct registry_version version;
+        for (size_t at = 0; at < registry->subject_count; at++)
+                if (registry_latest_with_id(registry->subjects[at], id, false, &version))
+                        return true;
+        return false;
+}
+
+bool registry_referrer(const struct registry *registry, struct bytes subject, uint32_t version, uint32_t *at) {
+        for (uint32_t id = *at + 1; id <= registry_ids(registry); id++)
+                if (refers(&registry_entry(registry, id)->material, subject, version) && is_live(registry, id)) {
+                        *at = id;
+                        return true;
+                }
+        return false;
 }
 
 // ---- compatibility ----
@@ -225,9 +294,24 @@ bool registry_level_of(struct bytes name, enum registry_level *ret_level) {
         return false;
 }
 
-enum registry_level registry_compatibility(const struct registry *registry, struct bytes name) {
+bool registry_is_new(const struct registry *registry) {
+        return !registry->used;
+}
+
+static struct registry_config config_of(enum registry_level level, const char *group) {
+        return (struct registry_config){level, group ? bytes_of(group) : (struct bytes){0}};
+}
+
+struct registry_config registry_config(const struct registry *registry, struct bytes name) {
         size_t at;
         if (name.size == 0)
-                return registry->level == REGISTRY_LEVEL_UNSET ? REGISTRY_LEVEL_NONE : registry->level;
-        return registry_find_subject(registry, name, &at) ? registry->subjects[at]->level : REGISTRY_LEVEL_UNSET;
+                return config_of(registry->level == REGISTRY_LEVEL_UNSET ? REGISTRY_LEVEL_NONE : registry->level, registry->group);
+        if (!registry_find_subject(registry, name, &at))
+                return (struct registry_config){0};
+        return config_of(registry->subjects[at]->level, registry->subjects[at]->group);
+}
+
+struct registry_config registry_config_in_scope(const struct registry *registry, struct bytes name) {
+        struct registry_config all = registry_config(registry, (struct bytes){0}), own = registry_config(registry, name);
+        return (struct registry_config){own.level == REGISTRY_LEVEL_UNSET ? all.level : own.level, own.group.size ? own.group : all.group};
 }

@@ -7,20 +7,24 @@
 //      registry_apply          folds it in; at startup the same for every REGISTRY record, in the log's order
 //
 // Ids are global and dense, from 1; versions are per subject, from 1. Schemas whose canonical JSON is equal have one id,
-// whatever the subject. Version N of an event is version N + 1 of its subject. Deletion is soft: a deleted version answers
-// to its number no more, its number is not given again, and its schema stays known by its id. Schemas never go away.
+// whatever the subject, if their metadata and references are equal, too. Version N of an event is version N + 1 of its subject.
+// Deletion is soft: a deleted version answers to its number no more, its number is not given again, and its schema stays known by
+// its id. Schemas never go away.
 //
 // Body of a record: one JSON object in UTF-8, no spaces, members in this order; `format` is 1. No other member is allowed.
-//      {"format":1,"change":"register","subject":S,"version":N,"id":I,"type":"JSON","schema":"the text as registered"}
+//      {"format":1,"change":"register","subject":S,"version":N,"id":I,"type":"JSON","schema":"the text as registered",
+//       "metadata":{"properties":{NAME:VALUE,…}},"references":[{"name":NAME,"subject":S,"version":N},…]}
+//              the last two only where there are any; canonical (json_canonical)
 //      {"format":1,"change":"delete","subject":S,"version":N}          one version
 //      {"format":1,"change":"delete","subject":S}                      every version that was not deleted
-//      {"format":1,"change":"compatibility","subject":S,"level":L}     without subject: the registry's; level null: unset
+//      {"format":1,"change":"compatibility","subject":S,"level":L,"group":G}   without subject: the registry's; level null: unset;
+//                                                                              without group: none
 //
 // Threads: registry_schema, registry_schema_text and registry_ids may be called from any thread at any time. All else, and all
 // that a function returns about subjects, belongs to one thread (the control thread), and holds until the next registry_apply.
 #pragma once
 
-#include "base/bytes.h"
+#include "base/arena.h"
 #include "base/error.h"
 
 struct registry;
@@ -32,6 +36,11 @@ enum {
         REGISTRY_VERSIONS_MAX = 1000,           // of a subject, deleted ones included
         REGISTRY_SUBJECT_MAX = 255,             // bytes of a subject's name
         REGISTRY_IDS_MAX = 1 << 20,
+        REGISTRY_PROPERTIES_MAX = 64,           // of a schema's metadata
+        REGISTRY_PROPERTY_NAME_MAX = 128,       // bytes; of a compatibility group's name, too
+        REGISTRY_PROPERTY_VALUE_MAX = 1024,     // bytes
+        REGISTRY_REFERENCES_MAX = 100,          // of a schema, those of what it refers to included
+        REGISTRY_REFERENCE_NAME_MAX = 1024,     // bytes
 };
 
 // 0: the default above, which is also the largest value.
@@ -43,12 +52,29 @@ struct registry *registry_new(const struct registry_options *options);  // NULL:
 void registry_free(struct registry *registry);                          // accepts NULL; no reader is left
 void registry_freep(struct registry **registry);                        // fit for CLEANUP
 
+// A schema to be registered, looked up or checked. All but the text may be left out.
+struct registry_draft {
+        struct bytes text;
+        struct bytes metadata;                  // JSON: {"properties":{NAME:"VALUE",…}}, or null: none. {NULL, 0}: whatever fits
+        struct bytes references;                // JSON: [{"name":URI,"subject":S,"version":N},…]; version -1: the latest
+        struct bytes group;                     // versions are compared within a value of this property, whatever the
+                                                // configuration says
+};
+
+// Of a version of an event: in a compatibility group of its own, since what must hold between versions is the mapping's business.
+struct registry_draft registry_event_draft(struct bytes text, unsigned version, struct arena *arena);
+
 // ---- by id: any thread ----
 
 // The compiled schema; NULL when there is no such id. Lives as long as the registry and never changes.
 const struct schema *registry_schema(const struct registry *registry, uint32_t id);
 // The text as it was first registered; {NULL, 0} when there is no such id. Same life.
 struct bytes registry_schema_text(const struct registry *registry, uint32_t id);
+// As they were registered, canonical JSON; {NULL, 0}: none. Same life.
+struct bytes registry_metadata(const struct registry *registry, uint32_t id);
+struct bytes registry_references(const struct registry *registry, uint32_t id);
+// The value of a property of a schema's metadata, in the arena; {NULL, 0}: it has none.
+struct bytes registry_property(const struct registry *registry, uint32_t id, struct bytes name, struct arena *arena);
 // Ids are 1 … registry_ids.
 uint32_t registry_ids(const struct registry *registry);
 
@@ -75,10 +101,15 @@ MUST_USE bool registry_subject(const struct registry *registry, struct bytes nam
 MUST_USE bool registry_version(const struct registry *registry, struct bytes subject, uint32_t version,
                                struct registry_version *ret_version);
 
-// The latest version (deleted: of the deleted ones too) whose schema is canonically equal. False with ERROR_NOT_FOUND when there
-// is none, with the errors of registry_prepare_register when the text is no schema that could have been registered.
-MUST_USE bool registry_lookup(const struct registry *registry, struct bytes subject, struct bytes schema, bool deleted,
+// The latest version (deleted: of the deleted ones too) whose schema, references and metadata are equal; a draft without metadata
+// finds one without before one with any. False with ERROR_NOT_FOUND when there is none, with the errors of
+// registry_prepare_register when the text is no schema that could have been registered.
+MUST_USE bool registry_lookup(const struct registry *registry, struct bytes subject, const struct registry_draft *draft, bool deleted,
                               struct registry_version *ret_version, struct error *error);
+// Whether the version, which is not deleted, has this schema, whatever its metadata.
+MUST_USE bool registry_version_is(const struct registry *registry, struct bytes subject, uint32_t version, struct bytes text);
+// Whether a version that is not deleted, of any subject, refers to this one; *at (0 at first) goes on to the next: its id.
+MUST_USE bool registry_referrer(const struct registry *registry, struct bytes subject, uint32_t version, uint32_t *at);
 
 // ERROR_INVALID: empty, longer than REGISTRY_SUBJECT_MAX, not UTF-8, control characters, or a name that Confluent's registry
 // reserves (":.context:", "__GLOBAL", "__EMPTY").
@@ -86,11 +117,12 @@ MUST_USE bool registry_check_subject(struct bytes name, struct error *error);
 
 // ---- compatibility ----
 
-// Confluent's levels. Only NONE is enforced yet, and only NONE is accepted.
+// Confluent's levels. What a new version is compared with: the latest version before it, or with …TRANSITIVE all of them, that are not
+// deleted and of the same compatibility group, which is the value of the metadata property that the configuration names.
 #define REGISTRY_LEVELS(X) \
         X(NONE) X(BACKWARD) X(BACKWARD_TRANSITIVE) X(FORWARD) X(FORWARD_TRANSITIVE) X(FULL) X(FULL_TRANSITIVE)
 enum registry_level {
-        REGISTRY_LEVEL_UNSET,                   // the subject has none of its own; the registry's is NONE by default
+        REGISTRY_LEVEL_UNSET,                   // the subject has none of its own; of the registry: NONE
 #define X(name) REGISTRY_LEVEL_##name,
         REGISTRY_LEVELS(X)
 #undef X
@@ -98,8 +130,32 @@ enum registry_level {
 const char *registry_level_name(enum registry_level level);             // "NONE"; "" for UNSET
 MUST_USE bool registry_level_of(struct bytes name, enum registry_level *ret_level);     // upper case, as Confluent
 
-// Level of a subject (UNSET: it has none), or with an empty subject the registry's own.
-enum registry_level registry_compatibility(const struct registry *registry, struct bytes subject);
+// What a registry that has nothing yet is given, and returns to: Confluent's default, and versions of events in groups of their own.
+#define REGISTRY_DEFAULT_LEVEL REGISTRY_LEVEL_BACKWARD
+#define REGISTRY_DEFAULT_GROUP BYTES("event_version")
+bool registry_is_new(const struct registry *registry);          // no record was ever folded
+
+struct registry_config {
+        enum registry_level level;
+        struct bytes group;                     // {NULL, 0}: none
+};
+// A subject's own, or with an empty subject the registry's.
+struct registry_config registry_config(const struct registry *registry, struct bytes subject);
+// What holds for the subject: its own, and where it has none the registry's.
+struct registry_config registry_config_in_scope(const struct registry *registry, struct bytes subject);
+
+// Why a schema is not compatible: sentences as Confluent's registry has them.
+struct registry_objections {
+        struct arena arena;
+        const char **items;
+        size_t count, capacity;
+};
+void registry_objections_free(struct registry_objections *objections);
+
+// Would it be taken? version 0: what registration would compare it with; else that version alone, which is not deleted. A draft
+// without metadata has that of the version. False with the errors of registry_prepare_register, but ERROR_REJECTED.
+MUST_USE bool registry_check(const struct registry *registry, struct bytes subject, const struct registry_draft *draft,
+                             uint32_t version, struct registry_objections *objections, struct error *error);
 
 // ---- changes ----
 
@@ -109,19 +165,29 @@ struct registry_prepared {
         struct registry_version registered;     // of prepare_register: what it is or becomes
 };
 
-// Registers a schema. Holds already when a live version of the subject is canonically equal (then the latest such one).
-// ERROR_INVALID: not JSON, not a schema, subject name; ERROR_UNSUPPORTED: an asserting keyword that is not supported, by name and
-// JSON pointer; ERROR_LIMIT: schema, subjects, versions, ids. *ret_prepared is the caller's.
-MUST_USE bool registry_prepare_register(const struct registry *registry, struct bytes subject, struct bytes schema,
-                                        struct registry_prepared *ret_prepared, struct error *error);
+// Registers a schema. Holds already when a live version of the subject is equal (then the latest such one; without metadata, to any
+// metadata). A new one without metadata gets that of the version before it. ERROR_INVALID: not JSON, not a schema, subject name,
+// metadata, references; ERROR_UNSUPPORTED: an asserting keyword that is not supported, by name and JSON pointer; ERROR_LIMIT: schema,
+// subjects, versions, ids; ERROR_REJECTED: not compatible, and then `objections` (NULL: not wanted) has the reasons.
+// *ret_prepared is the caller's.
+MUST_USE bool registry_prepare_register(const struct registry *registry, struct bytes subject, const struct registry_draft *draft,
+                                        struct registry_objections *objections, struct registry_prepared *ret_prepared,
+                                        struct error *error);
 
-// Deletes a version softly; version 0: the whole subject. ERROR_NOT_FOUND when it is not there, or deleted.
+// Deletes a version softly; version 0: the whole subject. ERROR_NOT_FOUND when it is not there, or deleted; ERROR_CONFLICT: others
+// refer to it.
 MUST_USE bool registry_prepare_delete(const struct registry *registry, struct bytes subject, uint32_t version,
                                       struct registry_prepared *ret_prepared, struct error *error);
 
-// Sets (UNSET: removes) a subject's level, or with an empty subject the registry's. ERROR_UNSUPPORTED: any level but NONE.
-MUST_USE bool registry_prepare_compatibility(const struct registry *registry, struct bytes subject, enum registry_level level,
-                                             struct registry_prepared *ret_prepared, struct error *error);
+// Changes a subject's configuration, or with an empty subject the registry's. ERROR_INVALID: not a name of a property.
+struct registry_config_change {
+        bool keep_level, keep_group;            // as they are; else:
+        enum registry_level level;              // UNSET: none of its own
+        struct bytes group;                     // {NULL, 0}: none
+};
+MUST_USE bool registry_prepare_config(const struct registry *registry, struct bytes subject,
+                                      const struct registry_config_change *change, struct registry_prepared *ret_prepared,
+                                      struct error *error);
 
 // Folds the body of a REGISTRY record. ERROR_CORRUPT: its form, or a number that is not the next one. The limits of the options
 // are not asked: what was accepted once stays. A schema that does not compile any more keeps its own error, wrapped.
@@ -130,8 +196,9 @@ MUST_USE bool registry_apply(struct registry *registry, struct bytes body, struc
 // ---- snapshot ----
 
 // Appends the whole registry to the buffer, for the day when retention passes REGISTRY records (log_snapshot_write):
-//      {"format":1,"level":L,"schemas":["text of id 1",…],
-//       "subjects":[{"name":S,"level":L,"versions":[{"id":I,"deleted":B},…]},…]}       but on one line
+//      {"format":1,"level":L,"group":G,"schemas":["text of id 1",{"schema":"text of id 2","metadata":{…},"references":[…]},…],
+//       "subjects":[{"name":S,"level":L,"group":G,"versions":[{"id":I,"deleted":B},…]},…]}     but on one line
+// An object where there are metadata or references; each reference has the "id" beside its version.
 void registry_snapshot(const struct registry *registry, struct buffer *buffer);
 // Reads it into a registry that has nothing yet. ERROR_CORRUPT, and then the registry is only fit to be freed.
 MUST_USE bool registry_restore(struct registry *registry, struct bytes snapshot, struct error *error);

@@ -2,6 +2,8 @@
 // The body of a registry, and what the files of this folder use of each other:
 //      registry.c      construction, schemas by id, subjects, lookups
 //      fold.c          records and snapshots: the only file that changes a registry
+//      material.c      what a draft is made of: its key, metadata, references; compilation
+//      check.c         compatibility
 //      prepare.c       what a change would be
 //      changes.c       one change at a time
 //
@@ -18,10 +20,25 @@
 
 enum { REGISTRY_BLOCK = 1024, REGISTRY_BLOCKS = REGISTRY_IDS_MAX / REGISTRY_BLOCK, REGISTRY_FORMAT = 1 };
 
+struct registry_link {                          // a reference, resolved
+        struct bytes name, subject;             // in the material's arena
+        uint32_t version, id;
+};
+
+// What a schema is told from others by. Owned by whoever holds the struct: material_free.
+struct material {
+        struct buffer key;                      // canonical JSON of the schema, and what follows in lines of their own where any is
+        size_t plain;                           // bytes of the former
+        struct buffer metadata, references;     // canonical JSON; empty: none
+        struct registry_link *links;
+        size_t link_count;
+        struct arena arena;
+};
+
 struct registry_entry {
         uint32_t id;
         struct schema *schema;                  // owned; its source is the text
-        struct buffer canonical;
+        struct material material;
 };
 
 struct subject {
@@ -30,6 +47,7 @@ struct subject {
         struct registry_version *versions;      // owned
         size_t count, capacity, live;
         enum registry_level level;
+        char *group;                            // owned; NULL: none
 };
 
 struct registry {
@@ -39,18 +57,35 @@ struct registry {
         struct table by_canonical;              // of entries
         struct subject **subjects;              // owned
         size_t subject_count, subject_capacity;
-        enum registry_level level;              // UNSET: the default
+        enum registry_level level;              // UNSET: NONE
+        char *group;                            // owned; NULL: none
+        bool used;                              // a record was folded
 };
 
 // ---- registry.c ----
 struct registry_entry *registry_entry(const struct registry *registry, uint32_t id);            // NULL: no such id
-struct registry_entry *registry_find_canonical(const struct registry *registry, struct bytes canonical);
-uint64_t registry_slot(struct bytes canonical);
+struct registry_entry *registry_find_key(const struct registry *registry, struct bytes key);
+uint64_t registry_slot(struct bytes key);
 // Where the name is, or would be inserted.
 MUST_USE bool registry_find_subject(const struct registry *registry, struct bytes name, size_t *ret_at);
-// Parses the text and appends its canonical form.
-MUST_USE bool registry_canonical(const struct registry *registry, struct bytes text, struct buffer *canonical,
-                                 struct error *error);
 // The latest version with this id; deleted: of the deleted ones too.
 MUST_USE bool registry_latest_with_id(const struct subject *subject, uint32_t id, bool deleted,
                                       struct registry_version *ret_version);
+// The latest version with this schema and these references, whatever its metadata.
+MUST_USE bool registry_latest_alike(const struct registry *registry, const struct subject *subject, const struct material *material,
+                                    bool deleted, struct registry_version *ret_version);
+
+// ---- material.c ----
+void material_free(struct material *material);                  // fit for CLEANUP
+MUST_USE bool material_make(const struct registry *registry, const struct registry_draft *draft, struct material *ret_material,
+                            struct error *error);
+MUST_USE bool material_compile(const struct registry *registry, const struct material *material, struct bytes text,
+                               struct schema **ret_schema, struct error *error);
+// The value of a property; {NULL, 0}: it is not there. In the arena.
+struct bytes metadata_property(struct bytes metadata, struct bytes name, struct arena *arena);
+
+// ---- check.c ----
+// `version` as in registry_check.
+void check_compatible(const struct registry *registry, struct bytes subject, const struct registry_draft *draft,
+                      const struct material *material, const struct schema *schema, uint32_t version,
+                      struct registry_objections *objections);

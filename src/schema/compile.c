@@ -32,19 +32,40 @@ bool compile_wrong(const struct compiler *compiler, const struct json *node, enu
                          position.column, text);
 }
 
+struct known_pattern {
+        struct bytes source;
+        const struct pattern *pattern;
+};
+
+static bool is_source(const void *element, const void *key) {
+        return bytes_equal(((const struct known_pattern *)element)->source, *(const struct bytes *)key);
+}
+
 const struct pattern *compile_pattern(struct compiler *compiler, const struct json *node, struct bytes source) {
         struct schema *schema = compiler->schema;
         struct error error;
         struct pattern *pattern;
+        struct known_pattern *known = table_find(&compiler->patterns, property_hash(source), &source, is_source);
+        if (known)
+                return known->pattern;
         if (!pattern_compile(source, &pattern, &error)) {
                 IGNORE(!compile_wrong(compiler, node, error.code, "%s", error.text));           // false anyway
                 return NULL;
         }
+        schema->pattern_bytes += pattern_memory(pattern);
         if (schema->pattern_count == schema->pattern_capacity) {
                 schema->pattern_capacity = schema->pattern_capacity * 2 + 8;
                 schema->patterns = must_realloc(schema->patterns, schema->pattern_capacity * sizeof(struct pattern *));
         }
         schema->patterns[schema->pattern_count++] = pattern;
+        if (schema->pattern_bytes > SCHEMA_PATTERNS_MAX) {
+                IGNORE(!compile_wrong(compiler, node, ERROR_LIMIT, "with this one, the patterns of the schema take %zu bytes when "
+                                      "compiled, at most %d are allowed", schema->pattern_bytes, SCHEMA_PATTERNS_MAX));  // false anyway
+                return NULL;
+        }
+        known = arena_alloc(&schema->arena, sizeof *known);
+        *known = (struct known_pattern){source, pattern};
+        table_insert(&compiler->patterns, property_hash(source), known);
         return pattern;
 }
 
@@ -228,6 +249,7 @@ static bool compile(struct schema *schema, struct bytes source, const struct sch
                 document->resources = NULL;
                 document->subschemas = NULL;
         }
+        table_free(&compiler.patterns);
         free(compiler.pending);
         free(compiler.walk);
         free(compiler.made);

@@ -3,6 +3,7 @@
 // A subschema has its rules by the type of instance they are about; a pointer is NULL where there are none.
 #pragma once
 
+#include "base/table.h"
 #include "schema/format.h"
 #include "schema/pattern.h"
 #include "schema/schema.h"
@@ -158,12 +159,13 @@ struct schema {
         size_t subschema_count, subschema_capacity;
         struct pattern **patterns;              // all, for their release
         size_t pattern_count, pattern_capacity;
-        bool plain_integers;                    // some subschema is of draft 4
+        size_t pattern_bytes;                   // that they hold
         bool dynamic;                           // has references that depend on the way of evaluation
         struct bytes dynamic_names[DYNAMIC_NAMES_MAX];          // of their anchors
         size_t dynamic_name_count;              // beyond the maximum: the others are not noted
         bool personal;                          // has tags
         bool defaults;                          // some subschema has a default
+        bool plain_integers;                    // some subschema is of draft 4
         uint64_t seed;                          // of hashes of instances
         const struct stream *stream;
 };
@@ -324,6 +326,7 @@ struct compiler {
         struct pending *pending;                // references to resolve
         size_t pending_count, pending_capacity, pending_done;
         struct subschema **made;                // by number, to be changed
+        struct table patterns;                  // of struct known_pattern
         unsigned char *walk;                    // of the search for loops, by number: 0 not seen, 1 on the way, 2 done
 };
 bool compile_wrong(const struct compiler *compiler, const struct json *node, enum error_code code, const char *format, ...)

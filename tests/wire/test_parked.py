@@ -2,6 +2,8 @@
 """Deliveries that fail: what is parked and what is not, what a person decides, when it is tried again."""
 import itertools
 import json
+import sqlite3
+import subprocess
 import time
 
 import pytest
@@ -28,7 +30,7 @@ communications:
     call: POST /accruals
     key: $body/task_id
     recognises: {recognises}
-    async: {{event: TaskDone, wrap: {{event_id: $sequence, payload: $body}}, unwrap: $event/payload{more}}}
+    async: {{event: TaskDone, wrap: {{event_id: $sequence, payload: $body}}, unwrap: {unwrap}{more}}}
 defaults: {{partitions: 2, settle: {settle}, timeout: {timeout}, retry: {{first: 20ms, longest: {longest}}}}}
 """
 
@@ -45,13 +47,14 @@ def serve(commute, start, tmp_path, free_port, provider):
     """serve(recognises="none") is commute in async mode."""
     (tmp_path / "TaskDone.v0.json").write_text(json.dumps(CONTRACT))
 
-    def begin(recognises="Idempotency-Key", settle="300ms", timeout="1s", longest="200ms", more=""):
+    def begin(recognises="Idempotency-Key", settle="300ms", timeout="1s", longest="200ms", more="", unwrap="$event/payload"):
         if recognises != "none":
             recognises = f'{{header: {recognises}, replayed: "Idempotent-Replayed: true"}}'
         ports = free_port(), free_port(), free_port()
         names = dict(zip(("gateway", "registry", "control"), ports), provider=provider.port)
         it = Commute(commute, start, tmp_path, ports,
-                     CONFIG.format(**names, recognises=recognises, settle=settle, timeout=timeout, longest=longest, more=more))
+                     CONFIG.format(**names, recognises=recognises, settle=settle, timeout=timeout, longest=longest, more=more,
+                                   unwrap=unwrap))
         it.serve()
         return it
     return begin
@@ -342,3 +345,50 @@ def test_an_attempt_that_kill_9_cut_off_waits_for_a_person(serve, provider):
     it.decide_soon(row, "settle")
     time.sleep(0.3)
     assert provider.tasks() == [1] and it.accounts()["settled by hand"] == 1
+
+
+# ---- what commute cannot make a request of ----
+
+def listed(it, *arguments):
+    """What `commute parked …` prints."""
+    return subprocess.run([it.program, "parked", *arguments, "-c", it.config], capture_output=True, text=True, check=True).stdout
+
+
+def test_a_message_whose_record_has_gone_is_parked_and_goes_on_when_it_is_back(serve, provider):
+    provider.rule = lambda request: 503
+    it = serve(longest="20ms")
+    for task in (1, 2):
+        assert it.call(json.dumps({"task_id": task}).encode())[0] == 202
+    wait_until(lambda: provider.calls() and it.accounts()["waiting"] == 2, what="a delivery, and the views to know both")
+    it.process.stop()
+    with sqlite3.connect(it.data / "log.db") as log:
+        row = log.execute("SELECT record.* FROM record JOIN stream USING (stream) WHERE CAST(stream.name AS TEXT) LIKE 'topic/%' "
+                          "ORDER BY position").fetchone()
+        columns = [column[1] for column in log.execute("PRAGMA table_info(record)")]
+        position = row[columns.index("position")]
+        log.execute("DELETE FROM record WHERE position = ?", (position,))
+    provider.release()
+    it.serve()
+    (held,) = until_parked(it)
+    assert held["position"] == position and f"no record at position {position}" in held["why"], held
+    wait_until(lambda: provider.tasks() == [2], what="the other lane")
+    assert f"commute cannot make a request of it: {held['why']}" in listed(it, "list")
+    assert json.loads(listed(it, "show", str(position)))["record"] == f"no record at position {position}"
+    it.process.stop()
+    with sqlite3.connect(it.data / "log.db") as log:
+        log.execute(f"INSERT INTO record({', '.join(columns)}) VALUES ({', '.join('?' * len(row))})", row)
+    it.serve()
+    it.decide_soon(held, "retry")
+    wait_until(lambda: provider.tasks() == [2, 1], what="the delivery")
+    wait_until(lambda: it.parked() == [], what="the views to know it")
+
+
+def test_a_value_that_resolves_to_nothing_parks_its_lane_and_is_not_told(serve, provider):
+    it = serve(unwrap="{task_id: $event/payload/task_id, who: {$resolve: {purpose: accruals, of: $event/payload/who}}}")
+    for task in (1, 2, 3):
+        assert it.call(json.dumps({"task_id": task, "who": "ludmilla.quast@example.org"}).encode())[0] == 202
+    rows = until_parked(it, 3)
+    assert all("$resolve: the text is no pseudonym of this purpose" in row["why"] for row in rows), rows
+    assert all(row["attempts"] == 1 for row in rows)
+    assert "ludmilla" not in listed(it, "list")
+    assert provider.seen == []

@@ -29,14 +29,15 @@ DONE1 = {"type": "object", "additionalProperties": False, "required": ["payload"
 
 
 class Services(http.server.ThreadingHTTPServer):
-    """Both services. `tasks`: the owner's rows; `cards`: what portal was given, by task; `seen`: every delivery, in order.
+    """Both services. `tasks`: the owner's rows; `cards`: what portal was given, by task; `seen`: every delivery, in order, `paths` where
+    it came.
     rule(method, path, body): a status to refuse with, "hang"; None: as usual."""
     daemon_threads = True
     request_queue_size = 128
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Services.Answer)
-        self.tasks, self.cards, self.seen, self.calls = {}, {}, [], []
+        self.tasks, self.cards, self.seen, self.calls, self.paths = {}, {}, [], [], []
         self.rule, self.released, self.lock = lambda *_: None, threading.Event(), threading.Lock()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -76,10 +77,11 @@ class Services(http.server.ThreadingHTTPServer):
                 server.released.wait(60 * SLOW)
                 self.close_connection = True
                 return None
-            found = re.fullmatch(r"/(tasks|cards)/(\d+)", path)
+            found = re.fullmatch(r"(?:/rooms/\w+)?/(tasks|cards)/(\d+)", path)
             if found and found[1] == "cards":
                 with server.lock:
                     server.seen.append(body)
+                    server.paths.append(path)
                     server.cards[int(found[2])] = body
                 return self.give(204)
             if found and self.command == "GET":
@@ -102,7 +104,7 @@ class Services(http.server.ThreadingHTTPServer):
             pass
 
 
-def configuration(folder, ports, port, keep="portal", reads="[0, 1]", more="", produces=""):
+def configuration(folder, ports, port, keep="portal", reads="[0, 1]", more="", produces="owner: stays"):
     contracts = folder / "contracts"
     contracts.mkdir(exist_ok=True)
     for name, schemas in (("TaskCreated", (V0, V1)), ("TaskDone", (DONE0, DONE1))):

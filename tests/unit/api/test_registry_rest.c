@@ -149,7 +149,16 @@ static void what_is_not_supported_is_refused_by_name(void **state) {
              {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\"}", 422, "~42201"},
              {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\",\"schema\":{}}", 422, "~\"error_code\":422"},
              {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\",\"schema\":\"{}\",\"references\":[{}]}", 422,
-              "~\\\"references\\\" is not supported"},
+              "~Invalid schema: references: expected"},
+             {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\",\"schema\":\"{}\",\"metadata\":{\"tags\":{\"a\":[\"PII\"]}}}", 422,
+              "~metadata: \\\"tags\\\" is not supported"},
+             {"POST /subjects/a/versions",
+              "{\"schemaType\":\"JSON\",\"schema\":\"{}\",\"metadata\":{\"properties\":{\"confluent:version\":\"1\"}}}", 422,
+              "~\\\"confluent:version\\\" is not supported"},
+             {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\",\"schema\":\"{}\",\"metadata\":{\"properties\":{\"a\":1}}}", 422,
+              "~metadata: property \\\"a\\\" is not a string"},
+             {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\",\"schema\":\"{}\",\"ruleSet\":{\"domainRules\":[]}}", 422,
+              "~\\\"ruleSet\\\" is not supported"},
              {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\",\"schema\":\"{}\",\"id\":7}", 422,
               "~\\\"id\\\" is not supported"},
              {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\",\"schema\":\"{}\",\"x\":1}", 422, "~Unrecognized field: x"},
@@ -160,8 +169,7 @@ static void what_is_not_supported_is_refused_by_name(void **state) {
              {"POST /subjects/a/versions",
               "{\"schemaType\":\"JSON\",\"schema\":\"{}\",\"references\":[],\"metadata\":null,\"id\":-1,\"version\":0}", 200,
               "{\"id\":1}"},
-             {"DELETE /subjects/a?permanent=true", NULL, 422, "~\"error_code\":42205,"},
-             {"POST /compatibility/subjects/a/versions/latest?verbose=true", ONE, 422, "~42205"});
+             {"DELETE /subjects/a?permanent=true", NULL, 422, "~\"error_code\":42205,"});
 }
 
 static void deletion_is_soft(void **state) {
@@ -183,23 +191,124 @@ static void deletion_is_soft(void **state) {
              {"POST /subjects/a/versions", ONE, 200, "{\"id\":1}"}, {"GET /subjects/a/versions", NULL, 200, "[4]"});
 }
 
-static void the_only_level_is_none_and_the_only_mode_readwrite(void **state) {
+static void levels_are_set_and_the_only_mode_is_readwrite(void **state) {
         TALK(state, {"GET /config", NULL, 200, "{\"compatibilityLevel\":\"NONE\"}"},
-             {"PUT /config", "{\"compatibility\":\"none\"}", 200, "{\"compatibility\":\"NONE\"}"},
-             {"PUT /config", "{\"compatibility\":\"BACKWARD\"}", 422, "~BACKWARD is not supported yet"},
-             {"PUT /config/a", "{\"compatibility\":\"FULL_TRANSITIVE\"}", 422, "~42203"},
+             {"PUT /config", "{\"compatibility\":\"backward\"}", 200, "{\"compatibility\":\"BACKWARD\"}"},
+             {"GET /config", NULL, 200, "{\"compatibilityLevel\":\"BACKWARD\"}"},
              {"PUT /config", "{\"compatibility\":\"SOME\"}", 422, "~Invalid compatibility level"},
              {"PUT /config", "{\"compatibility\":\"NONE\",\"alias\":\"b\"}", 422, "~\\\"alias\\\" is not supported"},
+             {"PUT /config", "{\"compatibility\":\"NONE\",\"normalize\":true}", 422, "~\\\"normalize\\\" is not supported"},
+             {"PUT /config", "{\"compatibilityPolicy\":\"LENIENT\"}", 422, "~\\\"compatibilityPolicy\\\" is not supported"},
+             {"PUT /config", "{\"compatibilityGroup\":\"\"}", 422, "~\\\"compatibilityGroup\\\" is not the name"},
              {"PUT /config", "{}", 422, "~\"error_code\":422,"}, {"GET /config/a", NULL, 404, "~40408"},
-             {"GET /config/a?defaultToGlobal=true", NULL, 200, "{\"compatibilityLevel\":\"NONE\"}"},
-             {"PUT /config/a", "{\"compatibility\":\"NONE\"}", 200, "{\"compatibility\":\"NONE\"}"},
-             {"GET /config/a", NULL, 200, "{\"compatibilityLevel\":\"NONE\"}"}, {"GET /subjects", NULL, 200, "[]"},
+             {"GET /config/a?defaultToGlobal=true", NULL, 200, "{\"compatibilityLevel\":\"BACKWARD\"}"},
+             {"PUT /config/a", "{\"compatibilityGroup\":\"v\"}", 200, "{\"compatibilityGroup\":\"v\"}"},
+             {"GET /config/a", NULL, 200, "{\"compatibilityLevel\":\"BACKWARD\",\"compatibilityGroup\":\"v\"}"},
+             {"PUT /config/a", "{\"compatibility\":\"FULL\"}", 200, "{\"compatibility\":\"FULL\",\"compatibilityGroup\":\"v\"}"},
+             {"PUT /config/a", "{\"compatibilityGroup\":null}", 200, "{\"compatibility\":\"FULL\"}"},
+             {"GET /config/a", NULL, 200, "{\"compatibilityLevel\":\"FULL\"}"}, {"GET /subjects", NULL, 200, "[]"},
              {"GET /subjects/a/versions", NULL, 404, "~40401"},
-             {"DELETE /config/a", NULL, 200, "{\"compatibility\":\"NONE\"}"}, {"DELETE /config/a", NULL, 404, "~40408"},
-             {"DELETE /config", NULL, 200, "{\"compatibility\":\"NONE\"}"},
+             {"DELETE /config/a", NULL, 200, "{\"compatibilityLevel\":\"FULL\"}"}, {"DELETE /config/a", NULL, 404, "~40401"},
+             {"DELETE /config", NULL, 200, "{\"compatibilityLevel\":\"BACKWARD\"}"},
+             {"GET /config", NULL, 200, "{\"compatibilityLevel\":\"BACKWARD\",\"compatibilityGroup\":\"event_version\"}"},
              {"GET /mode", NULL, 200, "{\"mode\":\"READWRITE\"}"}, {"GET /mode/a", NULL, 404, "~40409"},
              {"PUT /mode", "{\"mode\":\"READWRITE\"}", 200, "{\"mode\":\"READWRITE\"}"},
              {"PUT /mode", "{\"mode\":\"READONLY\"}", 422, "~42204"});
+}
+
+#define CLOSED(properties) JSON_SCHEMA("{\\\"properties\\\":{" properties "},\\\"additionalProperties\\\":false}")
+#define OF_A CLOSED("\\\"a\\\":{}")
+#define OF_A_AND_B CLOSED("\\\"a\\\":{},\\\"b\\\":{}")
+#define OF_B CLOSED("\\\"b\\\":{}")
+
+static void versions_are_compared(void **state) {
+        TALK(state, {"PUT /config", "{\"compatibility\":\"BACKWARD\"}", 200, "~BACKWARD"},
+             {"POST /compatibility/subjects/a/versions/latest", OF_A, 200, "{\"is_compatible\":true}"},
+             {"POST /compatibility/subjects/a/versions/1", OF_A, 404, "{\"error_code\":40402,\"message\":\"Version 1 not found.\"}"},
+             {"POST /subjects/a/versions", OF_A_AND_B, 200, "{\"id\":1}"},
+             {"POST /subjects/a/versions", OF_A, 409,
+              "{\"error_code\":409,\"message\":\"Schema being registered is incompatible with an earlier schema for subject \\\"a\\\", "
+              "details: [{errorType:\\\"PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL\\\", description:\\\"at path '#/properties/b': "
+              "the old schema has this member, and the new schema, which is closed, does not\\\"}, {oldSchemaVersion: 1}, "
+              "{oldSchema: '{\\\"properties\\\":{\\\"a\\\":{},\\\"b\\\":{}},\\\"additionalProperties\\\":false}'}, "
+              "{validateFields: 'false', compatibility: 'BACKWARD'}]\"}"},
+             {"GET /subjects/a/versions", NULL, 200, "[1]"},
+             {"POST /compatibility/subjects/a/versions/1", OF_A, 200, "{\"is_compatible\":false}"},
+             {"POST /compatibility/subjects/a/versions/latest?verbose=true", OF_A_AND_B, 200, "{\"is_compatible\":true,\"messages\":[]}"},
+             {"POST /compatibility/subjects/a/versions?verbose=true", OF_A, 200,
+              "~{\"is_compatible\":false,\"messages\":[\"{errorType:\\\"PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL\\\""},
+             {"POST /compatibility/subjects/a/versions/x", OF_A, 422, "~42202"},
+             {"POST /compatibility/subjects/a/versions", JSON_SCHEMA("7"), 422, "~42201"},
+             {"POST /compatibility/subjects/a/versions?verbose=true", JSON_SCHEMA("7"), 200,
+              "~{\"is_compatible\":false,\"messages\":[\"Invalid schema: "},
+             {"PUT /config/a", "{\"compatibility\":\"FORWARD\"}", 200, "~FORWARD"},
+             {"POST /subjects/a/versions", OF_A, 200, "{\"id\":2}"}, {"POST /subjects/a/versions", OF_A_AND_B, 200, "{\"id\":1}"},
+             {"PUT /config/a", "{\"compatibility\":\"FULL\"}", 200, "~FULL"}, {"POST /subjects/a/versions", OF_B, 409, "~2}, {oldSchema"},
+             {"PUT /config/a", "{\"compatibility\":\"FORWARD_TRANSITIVE\"}", 200, "~FORWARD"},
+             {"POST /subjects/a/versions", OF_B, 409, "~{oldSchemaVersion: 2}"},
+             {"DELETE /subjects/a/versions/2", NULL, 200, "2"}, {"POST /subjects/a/versions", OF_B, 200, "{\"id\":3}"},
+             {"PUT /config/a", "{\"compatibility\":\"BACKWARD_TRANSITIVE\"}", 200, "~BACKWARD"},
+             {"POST /subjects/a/versions", CLOSED("\\\"b\\\":{},\\\"c\\\":{}"), 409, "~{oldSchemaVersion: 1}"},
+             {"PUT /config/a", "{\"compatibility\":\"BACKWARD\"}", 200, "~BACKWARD"},
+             {"POST /subjects/a/versions", CLOSED("\\\"b\\\":{},\\\"c\\\":{}"), 200, "{\"id\":4}"},
+             {"PUT /config/a", "{\"compatibility\":\"NONE\"}", 200, "~NONE"}, {"POST /subjects/a/versions", OF_A, 200, "{\"id\":2}"});
+}
+
+#define IN_GROUP(value, properties)                                                                                        \
+        "{\"schemaType\":\"JSON\",\"metadata\":{\"properties\":{\"v\":\"" value "\",\"team\":\"x\"}},\"schema\":"          \
+        "\"{\\\"properties\\\":{" properties "},\\\"additionalProperties\\\":false}\"}"
+#define METADATA(value) "\"metadata\":{\"properties\":{\"team\":\"x\",\"v\":\"" value "\"}}"
+
+static void versions_are_compared_within_their_group(void **state) {
+        TALK(state, {"PUT /config", "{\"compatibility\":\"BACKWARD_TRANSITIVE\",\"compatibilityGroup\":\"v\"}", 200,
+                     "{\"compatibility\":\"BACKWARD_TRANSITIVE\",\"compatibilityGroup\":\"v\"}"},
+             {"POST /subjects/a/versions", IN_GROUP("1", "\\\"a\\\":{}"), 200, "{\"id\":1," METADATA("1") "}"},
+             {"POST /subjects/a/versions", IN_GROUP("1", "\\\"b\\\":{}"), 409, "~oldSchemaVersion: 1"},
+             {"POST /subjects/a/versions", IN_GROUP("2", "\\\"b\\\":{}"), 200, "{\"id\":2," METADATA("2") "}"},
+             {"POST /subjects/a/versions", IN_GROUP("1", "\\\"a\\\":{},\\\"c\\\":{}"), 200, "~\"id\":3"},
+             // the same schema with other metadata is another one
+             {"POST /subjects/a/versions", IN_GROUP("3", "\\\"b\\\":{}"), 200, "~\"id\":4"},
+             {"GET /subjects/a/versions/2", NULL, 200, "~\"schemaType\":\"JSON\"," METADATA("2") ",\"schema\""},
+             {"GET /schemas/ids/4", NULL, 200, "~" METADATA("3")},
+             {"POST /subjects/a", IN_GROUP("2", "\\\"b\\\":{}"), 200, "~\"version\":2"},
+             {"POST /subjects/a", IN_GROUP("4", "\\\"b\\\":{}"), 404, "~40403"},
+             // without metadata: what is there with any, or else that of the version before
+             {"POST /subjects/a", OF_B, 200, "~\"version\":4"}, {"POST /subjects/a/versions", OF_A, 200, "~\"id\":1"},
+             {"POST /subjects/a/versions", CLOSED(""), 409, "~oldSchemaVersion: 4"},
+             {"POST /subjects/a/versions", OF_A_AND_B, 200, "{\"id\":5," METADATA("3") "}"},
+             {"POST /compatibility/subjects/a/versions/1", OF_B, 200, "{\"is_compatible\":false}"},
+             {"POST /compatibility/subjects/a/versions", OF_B, 200, "{\"is_compatible\":false}"},
+             {"POST /compatibility/subjects/a/versions", IN_GROUP("9", "\\\"z\\\":{}"), 200, "{\"is_compatible\":true}"},
+             {"POST /compatibility/subjects/a/versions/2", IN_GROUP("9", "\\\"z\\\":{}"), 200, "{\"is_compatible\":true}"});
+}
+
+#define REFERS(name, subject, version, text)                                                                                \
+        "{\"schemaType\":\"JSON\",\"references\":[{\"name\":\"" name "\",\"subject\":\"" subject "\",\"version\":" version "}]," \
+        "\"schema\":\"" text "\"}"
+#define ORDER "{\\\"$id\\\":\\\"http://example.org/order.json\\\",\\\"properties\\\":{\\\"to\\\":{\\\"$ref\\\":\\\"address.json\\\"}}}"
+
+static void schemas_refer_to_each_other(void **state) {
+        TALK(state, {"PUT /config", "{\"compatibility\":\"BACKWARD\"}", 200, "~BACKWARD"},
+             {"POST /subjects/city/versions", JSON_SCHEMA("{\\\"type\\\":\\\"string\\\"}"), 200, "{\"id\":1}"},
+             {"POST /subjects/address/versions", REFERS("city.json", "city", "1", "{\\\"properties\\\":{\\\"city\\\":{\\\"$ref\\\":"
+                     "\\\"city.json\\\"}}}"), 200,
+              "~{\"id\":2,\"references\":[{\"name\":\"city.json\",\"subject\":\"city\",\"version\":1}]}"},
+             {"POST /subjects/order/versions", JSON_SCHEMA(ORDER), 422, "~another document"},
+             {"POST /subjects/order/versions", REFERS("address.json", "address", "2", ORDER), 422, "~no version 2 of subject 'address'"},
+             {"POST /subjects/order/versions", REFERS("other.json", "address", "1", ORDER), 422, "~http://example.org/address.json"},
+             {"POST /subjects/order/versions", REFERS("address.json", "address", "-1", ORDER), 200, "~\"id\":3"},
+             {"POST /subjects/order/versions", REFERS("address.json", "address", "1", ORDER), 200, "~\"id\":3"},
+             {"GET /schemas/ids/3", NULL, 200, "~\"references\":[{\"name\":\"address.json\",\"subject\":\"address\",\"version\":1}]"},
+             {"GET /subjects/address/versions/1/referencedby", NULL, 200, "[3]"},
+             {"GET /subjects/city/versions/1/referencedby", NULL, 200, "[2]"},
+             {"DELETE /subjects/city/versions/1", NULL, 422, "~42206"}, {"DELETE /subjects/address", NULL, 422, "~42206"},
+             // what is referred to counts in a comparison
+             {"PUT /config", "{\"compatibility\":\"NONE\"}", 200, "~NONE"},
+             {"POST /subjects/city/versions", JSON_SCHEMA("{\\\"type\\\":\\\"number\\\"}"), 200, "{\"id\":4}"},
+             {"PUT /config", "{\"compatibility\":\"BACKWARD\"}", 200, "~BACKWARD"},
+             {"POST /subjects/address/versions", REFERS("city.json", "city", "2", "{\\\"properties\\\":{\\\"city\\\":{\\\"$ref\\\":"
+                     "\\\"city.json\\\"}}}"), 409, "~{errorType:\\\"TYPE_CHANGED\\\", description:\\\"at path 'city.json#/type'"},
+             {"DELETE /subjects/order", NULL, 200, "[1]"}, {"DELETE /subjects/address", NULL, 200, "[1]"});
 }
 
 static void an_answer_waits_until_the_record_is_durable(void **state) {
@@ -258,7 +367,10 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(names_of_subjects_are_decoded, start, stop),
                 cmocka_unit_test_setup_teardown(what_is_not_supported_is_refused_by_name, start, stop),
                 cmocka_unit_test_setup_teardown(deletion_is_soft, start, stop),
-                cmocka_unit_test_setup_teardown(the_only_level_is_none_and_the_only_mode_readwrite, start, stop),
+                cmocka_unit_test_setup_teardown(levels_are_set_and_the_only_mode_is_readwrite, start, stop),
+                cmocka_unit_test_setup_teardown(versions_are_compared, start, stop),
+                cmocka_unit_test_setup_teardown(versions_are_compared_within_their_group, start, stop),
+                cmocka_unit_test_setup_teardown(schemas_refer_to_each_other, start, stop),
                 cmocka_unit_test_setup_teardown(an_answer_waits_until_the_record_is_durable, start, stop),
                 cmocka_unit_test_setup_teardown(types_of_bodies_are_checked_and_chosen, start, stop),
         };

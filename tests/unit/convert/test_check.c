@@ -205,6 +205,30 @@ static void messages_lose_the_values_that_libjq_quotes(void **state) {
         assert_int_equal(cut.size, CONVERT_MESSAGE_MAX);
 }
 
+static void only_words_of_the_program_and_of_libjq_are_known(void **state) {
+        (void)state;
+        static const struct {
+                const char *message, *program;
+                bool known;
+        } cases[] = {
+                {"no such title", "error(\"no such title\")", true},
+                {"number and string cannot be added", ".a + .b", true},
+                {"Cannot index number with \"title\"", ".title", true},
+                {"Cannot index number with \"…\"", ".[.name]", true},
+                {"startswith() requires string inputs", "startswith(\"[\")", true},
+                {"", ".", true},
+                {"no such title: Jane", "error(\"no such title: \" + .name)", false},
+                {"Cannot index Jane", "error(\"Cannot index \" + .name)", false},         // dressed up as libjq's
+                {"id 4711", "error(\"id \\(.id)\")", false},
+                {"{\"name\":\"Jane\"}", "error({name})", false},
+                {"no such titles", "error(\"no such title\" + .name)", false},            // a part of a word is not the word
+                {"title Zo\xc3\xab", "error(\"title Zo\" + .name)", false},
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+                if (program_knows_message(bytes_of(cases[i].message), bytes_of(cases[i].program)) != cases[i].known)
+                        fail_msg("%s", cases[i].message);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_maps_is_accepted),
@@ -217,6 +241,7 @@ int main(void) {
                 cmocka_unit_test(size_bytes_and_nesting_are_limited),
                 cmocka_unit_test(repetitions_end),
                 cmocka_unit_test(messages_lose_the_values_that_libjq_quotes),
+                cmocka_unit_test(only_words_of_the_program_and_of_libjq_are_known),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@
 
 enum {
         IDENTITY, UP, DOWN, LOOP, ALLOCATE, FAIL, TWO, NONE, BROKEN, NUMBER, SURROGATE, NAN_OUT, INFINITE, LARGE, DEEP, RECURSE, CODE,
-        QUOTE, ZONE, PROGRAM_COUNT
+        QUOTE, ZONE, SAY, PROGRAM_COUNT
 };
 
 static const struct bytes programs[] = {
@@ -35,11 +35,12 @@ static const struct bytes programs[] = {
         [SURROGATE] = BYTES("([55296, 56832] | implode) + . + ([128512, 228, 57343] | implode)"),
         [NAN_OUT] = BYTES("[nan]"),
         [INFINITE] = BYTES("{a: infinite}"),
-        [LARGE] = BYTES("\"0123456789abcdef\" * 600000"),
+        [LARGE] = BYTES("\"0123456789abcdef\" * 1000 | . * 600"),
         [DEEP] = BYTES("reduce range(. - 0) as $i (1; [.])"),
         [RECURSE] = BYTES("def f: 1 + f; f"),
         [CODE] = BYTES("[.] | implode"),
         [QUOTE] = BYTES(".name + 1"),
+        [SAY] = BYTES("error(\"no area for \" + .name)"),
         [ZONE] = BYTES("strptime(\"%Y\") | mktime | strftime(\"%Z\")"),
 };
 
@@ -271,6 +272,14 @@ static void failures_say_what_the_program_did(void **state) {
         fails("1", BROKEN, ERROR_REJECTED, "it does not compile: syntax error, unexpected '|'");
         fails("{\"name\":\"Jane Doe\"}", QUOTE, ERROR_REJECTED, "string and number cannot be added");
         gives("\"2020\"", ZONE, "\"UTC\"");
+        fails("{\"name\":\"Jane Doe\"}", SAY, ERROR_REJECTED, "error() with 20 bytes, which may be a personal value");
+        fails("{\"name\":\"area\"}", SAY, ERROR_REJECTED, "no area for area");      // the program's own words
+        struct case_ one = {.conversion = {.chain = {SAY}, .chain_count = 1, .input = BYTES("{\"name\":\"Jane Doe\"}"), .tells = true,
+                                           .done = done, .user = &one}};
+        waiting++;
+        converter_convert(converter, &one.conversion);
+        wait_for_all();
+        assert_string_equal(one.conversion.error.text, "no area for Jane Doe");
 }
 
 static void numbers_are_kept_or_refused(void **state) {

@@ -37,6 +37,7 @@ static void what_is_written_is_read(void **state) {
                 {.kind = FRAME_COMPILED, .number = 4, .cpu_ns = UINT64_MAX},
                 {.kind = FRAME_CONVERTED, .number = UINT64_MAX, .content = BYTES("null")},
                 {.kind = FRAME_FAILED, .code = ERROR_REJECTED, .count = 16, .number = 7, .content = BYTES("why")},
+                {.kind = FRAME_FAILED, .code = ERROR_REJECTED, .said = 70000, .count = 1, .number = 7, .content = BYTES("who")},
         };
         for (size_t i = 0; i < ARRAY_SIZE(frames); i++) {
                 CLEANUP(buffer_free) struct buffer text = {0};
@@ -52,6 +53,7 @@ static void what_is_written_is_read(void **state) {
                 assert_int_equal(size, text.size);
                 assert_int_equal(read.kind, frames[i].kind);
                 assert_int_equal(read.code, frames[i].code);
+                assert_int_equal(read.said, frames[i].said);
                 assert_int_equal(read.count, frames[i].count);
                 assert_int_equal(read.number, frames[i].number);
                 assert_int_equal(read.cpu_ns, frames[i].cpu_ns);
@@ -84,6 +86,15 @@ static void what_is_no_frame_is_refused(void **state) {
         breaks(4, FRAME_CONVERTED, true);       // steps of an answer
         breaks(4, FRAME_COMPILED, true);        // has no content
         breaks(4, FRAME_FAILED, true);          // code 0
+        const char none_said[] = "\x04\0\0\0" "\x14" "\x80" "\0\0" "\0\0\0\0\0\0\0\0" "\0\0\0\0\0\0\0\0" "\0\0\0\0";
+        char text[sizeof none_said];
+        struct frame frame;
+        size_t size;
+        memcpy(text, none_said, sizeof text);
+        text[5] = (char)(128 | ERROR_REJECTED);
+        assert_int_equal(frame_read((struct bytes){text, sizeof text - 1}, true, &frame, &size), FRAME_BROKEN);
+        text[0] = 3;                            // less than says how much was said
+        assert_int_equal(frame_read((struct bytes){text, sizeof text - 2}, true, &frame, &size), FRAME_BROKEN);
 }
 
 int main(void) {

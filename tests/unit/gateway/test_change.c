@@ -490,8 +490,40 @@ static void what_a_change_gives_fits_its_schema(void **state) {
         arena_free(&arena);
 }
 
+static bool agrees(const char *body, unsigned version, struct error *error) {
+        struct arena CLEANUP(arena_free) scratch = {0};
+        static const struct model_event event = {.name = "Task"};
+        const struct json *json;
+        assert_true(json_parse(bytes_of(body), NULL, &scratch, &json, NULL));
+        return change_check_version(&event, version, json, error);
+}
+
+static void a_version_in_the_body_that_disagrees_is_named_however_it_is_spelt(void **state) {
+        (void)state;
+        static const char *const ones[] = {
+                "{\"event_version\":1}", "{\"event_version\":1.0}", "{\"event_version\":10e-1}", "{\"event_version\":\"1\"}",
+                "{\"event\\u005fversion\":1}", "{\"\\u0065vent_versio\\u006E\":\"1\"}",
+        };
+        struct error error;
+        for (size_t i = 0; i < ARRAY_SIZE(ones); i++) {
+                assert_true(agrees(ones[i], 1, NULL));
+                assert_false(agrees(ones[i], 0, &error));
+                assert_int_equal(error.code, ERROR_REJECTED);
+                assert_non_null(strstr(error.text, "event_version says 1"));
+                assert_non_null(strstr(error.text, "is version 0 of Task"));
+        }
+        static const char *const never[] = {"{\"event_version\":1.5}", "{\"event_version\":-1}", "{\"event_version\":1e40}"};
+        for (size_t i = 0; i < ARRAY_SIZE(never); i++)
+                assert_false(agrees(never[i], 1, &error));
+        static const char *const silent[] = {"{}", "[1]", "{\"event_version\":null}", "{\"event_version\":\"one\"}",
+                                             "{\"Event_version\":7}"};
+        for (size_t i = 0; i < ARRAY_SIZE(silent); i++)
+                assert_true(agrees(silent[i], 1, NULL));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_version_in_the_body_that_disagrees_is_named_however_it_is_spelt),
                 cmocka_unit_test(what_a_change_gives_fits_its_schema),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -190,7 +190,7 @@ static void load_model(struct world *world, unsigned owner_port, const char *ini
                  "    capture: [POST /rows, \"PUT /rows/{id}\", \"DELETE /rows/{id}\"]\n    backfill: GET /rows?after={cursor}\n"
                  "communications:\n  COMM-010:\n    data: staff -> portal\n    initially: %s\n    pull: GET /rows/{id}\n"
                  "    async: {event: Row, keep: gateway}\n"
-                 "defaults: {settle: %s, timeout: 300ms, partitions: 4, retry: {first: 10ms, longest: 50ms}}\n",
+                 "defaults: {settle: %s, timeout: 2s, partitions: 4, retry: {first: 10ms, longest: 50ms}}\n",
                  owner_port, initially, settle);
         snprintf(world->path, sizeof world->path, "%s/commute.yaml", world->folder);
         must(model_parse(world->path, bytes_of(text), &world->model, NULL, &error), &error);
@@ -200,7 +200,8 @@ static void open_gateway(struct world *world) {
         struct error error;
         struct registry_prepared prepared = {0};
         world->registry = registry_new(NULL);
-        must(registry_prepare_register(world->registry, BYTES("Row"), bytes_of(contract), &prepared, &error), &error);
+        const struct registry_draft draft = {.text = bytes_of(contract)};
+        must(registry_prepare_register(world->registry, BYTES("Row"), &draft, NULL, &prepared, &error), &error);
         must(registry_apply(world->registry, buffer_bytes(&prepared.body), &error), &error);
         buffer_free(&prepared.body);
         struct views_options views = {.log = world->log, .path = world->state_path, .moved = moved, .context = world};
@@ -518,7 +519,7 @@ static void a_write_of_before_is_waited_for(void **state) {
         while (state_of(world)->backfill.phase != GATEWAY_BACKFILL_COMPLETE)
                 continue;
         // `timeout` has passed since it began, then `settle`
-        assert_true(clock_monotonic_ns(clock_real()) >= began + MILLISECONDS(300 + 500));
+        assert_true(clock_monotonic_ns(clock_real()) >= began + MILLISECONDS(2000 + 500));
         http_answer(world->held_write, 204, NULL, 0, (struct bytes){0});
         world_free(world);
 }

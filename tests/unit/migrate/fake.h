@@ -46,6 +46,7 @@ struct fake {
         struct migrate_usage usage;
         struct gateway_versions versions;
         bool paused, provider_fails, unreadable;
+        bool nothing;                           // no event is retained, and none can be made up
         uint64_t proof_fails, lossy;
         unsigned emitted, refused_below;
         // what happened
@@ -117,6 +118,12 @@ static inline bool fake_registered(void *user, const struct model_event *event, 
         return true;
 }
 
+static inline bool fake_group(void *user, uint32_t schema_id, char text[static MIGRATE_GROUP_MAX]) {
+        (void)user;
+        snprintf(text, MIGRATE_GROUP_MAX, "%u", schema_id - 1);
+        return schema_id != 1;                  // version 0 was registered when there were no groups
+}
+
 static inline void fake_emit(void *user, const struct model_event *event, unsigned version, unsigned refused_below) {
         struct fake *fake = user;
         (void)event;
@@ -141,7 +148,7 @@ static inline void fake_prove(void *user, struct migrate_proof *proof) {
 
 static const struct migrate_ops fake_ops = {
         .wall_ms = fake_wall_ms, .poll = fake_poll, .append = fake_append, .order = fake_order, .counters = fake_counters,
-        .ask = fake_ask, .registered = fake_registered, .register_version = fake_register,
+        .ask = fake_ask, .registered = fake_registered, .register_version = fake_register, .group = fake_group,
         .emit = fake_emit, .usage = fake_usage, .prove = fake_prove,
 };
 
@@ -225,8 +232,8 @@ static inline void fake_run(struct fake *fake) {
                         first.question->done(first.question);
                 }
                 if (first.proof) {
-                        first.proof->retained = 12;
-                        first.proof->generated = first.proof->old_only ? 0 : 200;
+                        first.proof->retained = fake->nothing ? 0 : 12;
+                        first.proof->generated = first.proof->old_only || fake->nothing ? 0 : 200;
                         first.proof->failed = fake->proof_fails;
                         first.proof->lossy = first.proof->old_only ? 0 : fake->lossy;
                         if (fake->proof_fails)

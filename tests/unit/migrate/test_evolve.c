@@ -15,13 +15,21 @@ static void write_in(const struct fake *fake, const char *name, const char *text
 static const char config[] =
         "services:\n  tasks: {url: \"http://127.0.0.1:1\"}\n  portal: {url: \"http://127.0.0.1:2\"}\n"
         "events:\n  Task:\n    from: tasks\n    topic: tasks\n    schemas: \"Task.v*.json\"\n    key: /id\n"
-        "    capture: [\"PUT /tasks/{id}\"]\n    read: GET /tasks/{id}\n"
+        "    capture: [\"PUT /tasks/{id}\"]\n    read: GET /tasks/{id}\n    owner: stays\n"
         "    versions: {1: {up: {id: $event/id, area: none}, down: {id: $event/id}}}\n"
         "communications:\n  COMM-020:\n    data: tasks -> portal\n    initially: async\n    pull: GET /tasks/{id}\n"
         "    async: {event: Task, keep: portal, deliver: \"PUT /cards/{id}\", reads: [0, 1]}\n"
         "  COMM-040: {functional: tasks -> portal, initially: sync, call: POST /x}\n";
 
-static struct fake *evolve_new(void) {
+// The configuration with the first `find` replaced; NULL: as it is.
+static struct fake *evolve_with(const char *find, const char *replace) {
+        struct buffer CLEANUP(buffer_free) text = {0};
+        const char *there = find ? strstr(config, find) : config;
+        assert_non_null(there);
+        buffer_append(&text, (struct bytes){config, (size_t)(there - config)});
+        if (find)
+                buffer_append(&text, bytes_of(replace));
+        buffer_append(&text, bytes_of(find ? there + strlen(find) : config));
         struct fake *fake = must_calloc(1, sizeof *fake);
         char path[128];
         struct error error;
@@ -30,7 +38,7 @@ static struct fake *evolve_new(void) {
         write_in(fake, "Task.v0.json", "{\"type\": \"object\"}");
         write_in(fake, "Task.v1.json", "{\"type\": \"object\", \"required\": [\"area\"]}");
         snprintf(path, sizeof path, "%s/commute.yaml", fake->folder);
-        if (!model_parse(path, bytes_of(config), &fake->model, NULL, &error))
+        if (!model_parse(path, buffer_bytes(&text), &fake->model, NULL, &error))
                 fail_msg("%s", error.text);
         fake->communication = model_communication_find(fake->model, BYTES("COMM-020"));
         fake->now_ms = 1000000;
@@ -40,6 +48,10 @@ static struct fake *evolve_new(void) {
         fake_boot(fake);
         migrate_start(fake->migrate);
         return fake;
+}
+
+static struct fake *evolve_new(void) {
+        return evolve_with(NULL, NULL);
 }
 
 static void evolve_free(struct fake *fake) {
@@ -120,7 +132,9 @@ static void an_event_moves_there_and_back(void **test) {
         assert_int_equal(fake->registered, 2);
         const struct migrate_evidence *proven = &move_of(fake)->now->evidence[2];
         assert_string_equal(proven->sentence,
-                            "12 retained and 200 generated events of version 0 are valid in version 1; each comes back as it was");
+                            "12 retained and 200 generated events of version 0 are valid in version 1 "
+                            "(in compatibility group 1 of its subject); "
+                            "each comes back as it was");
         order(fake, MIGRATE_BEGIN, 1, true);
         assert_refused(fake, ERROR_CONFLICT, "emitted in version 1 already");
         order(fake, MIGRATE_BEGIN, 5, true);
@@ -212,6 +226,59 @@ static void an_event_that_does_not_fit_stops_it(void **test) {
         evolve_free(fake);
 }
 
+static void a_mapping_that_is_missing_is_named(void **test) {
+        (void)test;
+        struct fake *fake = evolve_with("    versions: {1: {up: {id: $event/id, area: none}, down: {id: $event/id}}}\n", "");
+        order(fake, MIGRATE_BEGIN, 1, true);
+        blocked(fake, "contract", "Task has no mapping to version 1 on the way from 0: write `up` of version 1");
+        assert_int_equal(fake->emitted, 0);
+        evolve_free(fake);
+        fake = evolve_with(", down: {id: $event/id}", "");      // there, and not back
+        order(fake, MIGRATE_BEGIN, 1, true);
+        until(fake, MIGRATE_DONE, "");
+        assert_non_null(strstr(move_of(fake)->now->evidence[0].sentence, "there is none back"));
+        order(fake, MIGRATE_BEGIN, 0, true);
+        blocked(fake, "contract", "Task has no mapping to version 0 on the way from 1: write `down` of version 1");
+        evolve_free(fake);
+        fake = evolve_with(", down: {id: $event/id}}}\ncommunications:\n  COMM-020:\n    data: tasks -> portal\n    initially: async\n"
+                           "    pull: GET /tasks/{id}\n    async: {event: Task, keep: portal, deliver: \"PUT /cards/{id}\", reads: [0, 1]}",
+                           "}}\ncommunications:\n  COMM-020:\n    data: tasks -> portal\n    initially: async\n"
+                           "    pull: GET /tasks/{id}\n    async: {event: Task, keep: portal, deliver: \"PUT /cards/{id}\", reads: [0]}");
+        order(fake, MIGRATE_BEGIN, 1, true);
+        blocked(fake, "consumers", "portal by COMM-020 does not read version 1: it gets version 0, which is made of it; but there is no "
+                "mapping to version 0");
+        assert_int_equal(fake->emitted, 0);
+        evolve_free(fake);
+}
+
+static void nothing_is_no_proof(void **test) {
+        (void)test;
+        struct fake *fake = evolve_new();
+        fake->nothing = true;
+        order(fake, MIGRATE_BEGIN, 1, true);
+        blocked(fake, "registered", "nothing is proven: no event is retained, and none could be made up from the contract of version 0");
+        assert_int_equal(fake->emitted, 0);
+        fake->nothing = false;                          // an event has come
+        until(fake, MIGRATE_DONE, "");
+        evolve_free(fake);
+}
+
+static void what_stays_is_named_in_the_end(void **test) {
+        (void)test;
+        struct fake *fake = evolve_with("reads: [0, 1]", "reads: [0]");
+        order(fake, MIGRATE_BEGIN, 1, true);
+        until(fake, MIGRATE_DONE, "");
+        const char *said = move_of(fake)->now->evidence[7].sentence;
+        assert_non_null(strstr(said, "portal still gets version 0, so that its contract and `down` stay"));
+        evolve_free(fake);
+        fake = evolve_new();
+        order(fake, MIGRATE_BEGIN, 1, true);
+        until(fake, MIGRATE_DONE, "");
+        said = move_of(fake)->now->evidence[7].sentence;
+        assert_non_null(strstr(said, "tasks goes on giving version 0, so that its contract and `up` stay"));
+        evolve_free(fake);
+}
+
 // ---- what would be lost ----
 
 struct situation {
@@ -290,7 +357,30 @@ static void mend_old_producer(struct fake *fake) {
         fake->versions.users[1] = fake->versions.users[0];
         fake->versions.users[1].version = 1;
         fake->versions.users[1].last_ms = fake->now_ms;
+        fake->versions.users[0].others_since = 20;
         fake->versions.user_count = 2;
+}
+static void plant_mixed_producer(struct fake *fake) {
+        plant_old_producer(fake);               // one instance of it has moved, another has not
+        fake->versions.users[0].last_ms = fake->now_ms - 1000;
+        fake->versions.users[1] = fake->versions.users[0];
+        fake->versions.users[1].version = 1;
+        fake->versions.users[1].last_ms = fake->now_ms;
+        fake->versions.users[0].others_since = 19;
+        fake->versions.user_count = 2;
+}
+static void mend_mixed_producer(struct fake *fake) {
+        fake->versions.users[0].others_since = 1;
+        fake->versions.users[0].last_ms -= 60000;
+}
+static void plant_others(struct fake *fake) {
+        fake->versions.users[0] = (struct gateway_user){
+                .use = GATEWAY_PRODUCES, .name = GATEWAY_OTHERS, .version = 0, .count = 9, .last_ms = fake->now_ms - 3000,
+        };
+        fake->versions.user_count = 1;
+}
+static void mend_others(struct fake *fake) {
+        fake->versions.user_count = 0;                  // a start
 }
 static void plant_none_delivered(struct fake *fake) {
         fake->usage.unsettled_new = 1000000;
@@ -321,9 +411,37 @@ static const struct situation situations[] = {
         {"a consumer that never reports", plant_silent_reader, mend_silent_reader, "consumers", "bonuses is away"},
         {"a producer of the old version that wakes up", plant_old_producer, mend_old_producer, "old-off",
          "nightly by POST /events/Task sent version 0"},
+        {"a producer that has moved in part", plant_mixed_producer, mend_mixed_producer, "old-off",
+         "nightly by POST /events/Task sent version 0"},
+        {"a producer of the old version among too many to be named", plant_others, mend_others, "old-off", "others sent version 0"},
         {"new events that nobody takes", plant_none_delivered, mend_none_delivered, "producer", "none of them is delivered yet"},
         {"a registry that refuses", plant_unregistered, mend_unregistered, "old-registered", "version 0 of Task cannot be registered"},
 };
+
+static void an_owner_that_gives_the_old_version_is_named(void **test) {
+        (void)test;
+        struct fake *fake = evolve_with("    owner: stays\n", "");
+        order(fake, MIGRATE_BEGIN, 1, true);
+        blocked(fake, "old-off", "tasks gives version 0 by itself: have it give version 1 and say `produces: 1` of Task, or say "
+                "`owner: stays`");
+        fake->versions.users[0] = (struct gateway_user){
+                .use = GATEWAY_PRODUCES, .name = "tasks by PUT /tasks/{id}", .version = 0, .count = 1, .last_ms = fake->now_ms,
+        };
+        fake->versions.users[1] = (struct gateway_user){
+                .use = GATEWAY_PRODUCES, .name = "x by POST /events/Task", .version = 0, .count = 1, .last_ms = 1, .others_since = 1,
+        };
+        fake->versions.users[2] = (struct gateway_user){
+                .use = GATEWAY_PRODUCES, .name = "x by POST /events/Task", .version = 1, .count = 1, .last_ms = fake->now_ms,
+        };
+        fake->versions.user_count = 3;
+        blocked(fake, "old-off", "tasks gives version 0 by itself (tasks by PUT /tasks/{id}, ");
+        evolve_free(fake);
+        fake = evolve_new();
+        order(fake, MIGRATE_BEGIN, 1, true);
+        until(fake, MIGRATE_DONE, "");
+        assert_non_null(strstr(move_of(fake)->now->evidence[5].sentence, "; tasks stays at version 0, which is converted"));
+        evolve_free(fake);
+}
 
 static void nothing_that_would_be_lost_is_let_go(void **test) {
         (void)test;
@@ -406,6 +524,10 @@ int main(void) {
                 cmocka_unit_test(the_way_back_emits_the_old_version_again),
                 cmocka_unit_test(what_the_way_back_loses_is_named),
                 cmocka_unit_test(an_event_that_does_not_fit_stops_it),
+                cmocka_unit_test(a_mapping_that_is_missing_is_named),
+                cmocka_unit_test(nothing_is_no_proof),
+                cmocka_unit_test(what_stays_is_named_in_the_end),
+                cmocka_unit_test(an_owner_that_gives_the_old_version_is_named),
                 cmocka_unit_test(nothing_that_would_be_lost_is_let_go),
                 cmocka_unit_test(what_comes_up_later_holds_it_as_well),
                 cmocka_unit_test(a_migration_of_the_communication_holds_it),

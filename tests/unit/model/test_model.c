@@ -157,10 +157,12 @@ static void versions_have_mappings_keys_and_readers(void **state) {
         fixture_write("up.jq", ".rating = 1");
         const struct model *CLEANUP(model_unrefp) model = fixture_model(
                 "    key: /task_id\n",
-                "    key: /task_id\n    produces: 1\n    personal: [/who, \"\"]\n"
+                "    key: /task_id\n    produces: 1\n    owner: stays\n    personal: [/who, \"\"]\n"
                 "    versions:\n      1: {up: up.jq, down: {task_id: $event/id}, key: /id}\n");
         const struct model_event *event = model_event_find(model, BYTES("TaskRatingChanged"));
         assert_int_equal(event->produces, 1);
+        assert_true(event->owner_stays);
+        assert_false(model_event_find(model, BYTES("ManagerCreated"))->owner_stays);
         assert_int_equal(event->personal_count, 2);
         assert_int_equal(event->personal[0].count, 1);
         assert_int_equal(model->program_count, 1);
@@ -170,8 +172,9 @@ static void versions_have_mappings_keys_and_readers(void **state) {
         assert_non_null(down->template);
         assert_null(model_step(event, 1, true));
         assert_null(model_step(event, 0, false));
-        assert_int_equal(model_way(event, 0, 1), 1);
-        assert_int_equal(model_way(event, 1, 0), 0);
+        assert_true(model_way(event, 0, 1, NULL));
+        assert_true(model_way(event, 1, 0, NULL));
+        assert_true(model_way(event, 1, 1, NULL));
         struct arena CLEANUP(arena_free) arena = {0};
         const struct json *body;
         struct bytes key;
@@ -209,7 +212,13 @@ static void what_a_reader_understands_is_the_nearest_version(void **state) {
         assert_int_equal(model_reads_instead(async, 1), 2);
         assert_int_equal(model_reads_instead(async, 3), 2);
         assert_int_equal(async->form_count, 4);
-        assert_int_equal(model_way(async->event, 0, 3), 1);     // no mapping to 1
+        unsigned missing = 7;
+        assert_false(model_way(async->event, 0, 3, &missing));
+        assert_int_equal(missing, 1);
+        assert_false(model_way(async->event, 0, 1, &missing));  // the last step is one, too
+        assert_int_equal(missing, 1);
+        assert_false(model_way(async->event, 1, 0, &missing));
+        assert_int_equal(missing, 0);
         fixture_remove("contracts/TaskRatingChanged.v2.json");
         fixture_remove("contracts/TaskRatingChanged.v3.json");
 }

@@ -79,11 +79,59 @@ static void a_delivery_is_rendered_from_its_event(void **state) {
         const struct model_communication *one = model_communication_find(model, BYTES("COMM-060"));
         struct buffer CLEANUP(buffer_free) text = {0};
         struct error error;
-        const struct json *event = parsed("{\"task_id\": 17, \"rating\": \"a b\"}");
-        assert_true(model_delivery_render(&one->async->deliver, event, &arena, &text, &error));
+        struct template_inputs inputs = {.event = parsed("{\"task_id\": 17, \"rating\": \"a b\"}")};
+        struct model_delivered delivered = {.inputs = &inputs};
+        assert_true(model_delivery_render(&one->async->deliver, &delivered, &arena, &text, &error));
         assert_true(bytes_equal(buffer_bytes(&text), BYTES("/r/a%20b/17")));
-        assert_false(model_delivery_render(&one->async->deliver, parsed("{\"task_id\": 17}"), &arena, &text, &error));
+        inputs.event = parsed("{\"task_id\": 17}");
+        assert_false(model_delivery_render(&one->async->deliver, &delivered, &arena, &text, &error));
         assert_string_equal(error.text, "PUT /r/{stars}/{task_id}: $event/rating is not there");
+}
+
+// The key is where the version has it; others are where it has them, else where version 0 has them.
+static void a_target_follows_the_version(void **state) {
+        (void)state;
+        fixture_write("contracts/TaskRatingChanged.v1.json",
+                      "{\"type\": \"object\", \"additionalProperties\": false, \"properties\": {\"about\": {}, \"task_id\": {}}}");
+        const struct model *CLEANUP(model_unrefp) model = fixture_model(
+                "    key: /task_id\n    capture: [\"PUT /tasks/{task_id}/rating\"]\n"
+                "communications:\n", "    key: /task_id\n    capture: [\"PUT /tasks/{task_id}/rating\"]\n"
+                "    versions: {1: {key: /about/id, up: '.'}}\ncommunications:\n");
+        const struct model *CLEANUP(model_unrefp) both = fixture_model(
+                "    capture: [\"PUT /tasks/{task_id}/rating\"]\ncommunications:\n",
+                "    capture: [\"PUT /tasks/{task_id}/rating\"]\n    versions: {1: {key: /about/id, up: '.', down: '.'}}\n"
+                "communications:\n");
+        fixture_write("contracts/TaskRatingChanged.v1.json", "{\"type\": \"object\"}");
+        const struct model_delivery *keyed = &model_communication_find(model, BYTES("COMM-060"))->async->deliver;
+        struct model_delivery rated = *keyed;
+        struct model_reference reference = keyed->variables[0];
+        struct bytes token = BYTES("rating");
+        struct buffer CLEANUP(buffer_free) text = {0};
+        struct error error;
+        struct template_inputs inputs = {.event = parsed("{\"about\": {\"id\": 17}, \"task_id\": 99}")};
+        struct model_delivered delivered = {.version = 1, .inputs = &inputs};
+        assert_true(keyed->key_only);
+        assert_false(model_delivery_wants_old(keyed, 1, inputs.event, &arena));
+        assert_true(model_delivery_render(keyed, &delivered, &arena, &text, &error));
+        assert_true(bytes_equal(buffer_bytes(&text), BYTES("/ratings/17")));    // not 99, where version 0 has it
+        assert_null(model_delivery_lacks(keyed, 1));
+        // the same target with a variable that is not the key, and that version 1 has not
+        reference.pointer = (struct json_pointer){&token, 1};
+        reference.text = "$event/rating";
+        rated.variables = &reference;
+        rated.key_only = false;
+        assert_true(model_delivery_wants_old(&rated, 1, inputs.event, &arena));
+        assert_false(model_delivery_wants_old(&rated, 0, inputs.event, &arena));
+        assert_false(model_delivery_render(&rated, &delivered, &arena, &text, &error));
+        assert_string_equal(error.text, "PUT /ratings/{task_id}: $event/rating is not there");
+        delivered.old = parsed("{\"rating\": 5}");
+        buffer_clear(&text);
+        assert_true(model_delivery_render(&rated, &delivered, &arena, &text, &error));
+        assert_true(bytes_equal(buffer_bytes(&text), BYTES("/ratings/5")));
+        assert_string_equal(model_delivery_lacks(&rated, 1), "$event/rating");
+        assert_null(model_delivery_lacks(&rated, 0));
+        rated.event = model_event_find(both, BYTES("TaskRatingChanged"));       // with a way back to version 0
+        assert_null(model_delivery_lacks(&rated, 1));
 }
 
 static int free_arena(void **state) {
@@ -97,6 +145,7 @@ int main(void) {
                 cmocka_unit_test(what_is_no_value_is_refused),
                 cmocka_unit_test(a_key_may_be_in_the_path_or_the_query),
                 cmocka_unit_test(a_delivery_is_rendered_from_its_event),
+                cmocka_unit_test(a_target_follows_the_version),
         };
         return cmocka_run_group_tests_name("reference", tests, fixture_set_up, free_arena);
 }

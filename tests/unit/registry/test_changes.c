@@ -38,7 +38,7 @@ static void is_done(struct registry_change *change, const struct error *error) {
 static void register_schema(struct registry_changes *changes, struct submission *submission, const char *subject,
                             const char *schema) {
         *submission = (struct submission){.change = {.kind = REGISTRY_REGISTER, .subject = bytes_of(subject),
-                                                     .schema = bytes_of(schema), .done = is_done, .user = submission}};
+                                                     .draft.text = bytes_of(schema), .done = is_done, .user = submission}};
         registry_submit(changes, &submission->change);
 }
 

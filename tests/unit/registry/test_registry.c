@@ -18,10 +18,28 @@ static struct bytes text_of(const char *text) {
         return bytes_of(text);
 }
 
+static bool prepare(const struct registry *registry, struct bytes subject, struct bytes schema, struct registry_prepared *ret_prepared,
+                    struct error *error) {
+        const struct registry_draft draft = {.text = schema};
+        return registry_prepare_register(registry, subject, &draft, NULL, ret_prepared, error);
+}
+
+static bool prepare_level(const struct registry *registry, struct bytes subject, enum registry_level level,
+                          struct registry_prepared *ret_prepared, struct error *error) {
+        const struct registry_config_change change = {.level = level};
+        return registry_prepare_config(registry, subject, &change, ret_prepared, error);
+}
+
+static bool look_up(const struct registry *registry, struct bytes schema, bool deleted, struct registry_version *ret_version,
+                    struct error *error) {
+        const struct registry_draft draft = {.text = schema};
+        return registry_lookup(registry, BYTES("one"), &draft, deleted, ret_version, error);
+}
+
 static struct registry_version must_register(struct registry *registry, const char *subject, const char *schema) {
         struct registry_prepared prepared;
         struct error error;
-        if (!registry_prepare_register(registry, text_of(subject), text_of(schema), &prepared, &error))
+        if (!prepare(registry, text_of(subject), text_of(schema), &prepared, &error))
                 fail_msg("%s", error.text);
         if (prepared.body.size > 0 && !registry_apply(registry, buffer_bytes(&prepared.body), &error))
                 fail_msg("%s", error.text);
@@ -38,7 +56,7 @@ static void must_delete(struct registry *registry, const char *subject, uint32_t
 
 static void must_configure(struct registry *registry, const char *subject, enum registry_level level) {
         struct registry_prepared prepared;
-        assert_true(registry_prepare_compatibility(registry, text_of(subject), level, &prepared, NULL));
+        assert_true(prepare_level(registry, text_of(subject), level, &prepared, NULL));
         if (prepared.body.size > 0)
                 assert_true(registry_apply(registry, buffer_bytes(&prepared.body), NULL));
         buffer_free(&prepared.body);
@@ -70,7 +88,7 @@ static void what_is_registered_already_is_not_appended(void **state) {
         must_register(registry, "one", SCHEMA_A);
         must_register(registry, "one", SCHEMA_B);
         struct registry_prepared prepared;
-        assert_true(registry_prepare_register(registry, BYTES("one"), BYTES(SCHEMA_A_SPACED), &prepared, NULL));
+        assert_true(prepare(registry, BYTES("one"), BYTES(SCHEMA_A_SPACED), &prepared, NULL));
         assert_int_equal(prepared.body.size, 0);
         assert_version(prepared.registered, 1, 1);
 }
@@ -79,7 +97,7 @@ static void bodies_are_as_documented(void **state) {
         (void)state;
         CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
         struct registry_prepared prepared;
-        assert_true(registry_prepare_register(registry, BYTES("s\"\xd0\xb6"), BYTES("{\"type\":\"null\"}"), &prepared, NULL));
+        assert_true(prepare(registry, BYTES("s\"\xd0\xb6"), BYTES("{\"type\":\"null\"}"), &prepared, NULL));
         CLEANUP(free_pointer) char *body = buffer_take_text(&prepared.body);
         assert_string_equal(body, "{\"format\":1,\"change\":\"register\",\"subject\":\"s\\\"\xd0\xb6\",\"version\":1,\"id\":1,"
                                   "\"type\":\"JSON\",\"schema\":\"{\\\"type\\\":\\\"null\\\"}\"}");
@@ -90,11 +108,11 @@ static void bodies_are_as_documented(void **state) {
         assert_true(registry_prepare_delete(registry, BYTES("s\"\xd0\xb6"), 0, &prepared, NULL));
         CLEANUP(free_pointer) char *all = buffer_take_text(&prepared.body);
         assert_string_equal(all, "{\"format\":1,\"change\":\"delete\",\"subject\":\"s\\\"\xd0\xb6\"}");
-        assert_true(registry_prepare_compatibility(registry, BYTES("x"), REGISTRY_LEVEL_NONE, &prepared, NULL));
+        assert_true(prepare_level(registry, BYTES("x"), REGISTRY_LEVEL_NONE, &prepared, NULL));
         CLEANUP(free_pointer) char *level = buffer_take_text(&prepared.body);
         assert_string_equal(level, "{\"format\":1,\"change\":\"compatibility\",\"subject\":\"x\",\"level\":\"NONE\"}");
         must_configure(registry, "", REGISTRY_LEVEL_NONE);
-        assert_true(registry_prepare_compatibility(registry, BYTES(""), REGISTRY_LEVEL_UNSET, &prepared, NULL));
+        assert_true(prepare_level(registry, BYTES(""), REGISTRY_LEVEL_UNSET, &prepared, NULL));
         CLEANUP(free_pointer) char *unset = buffer_take_text(&prepared.body);
         assert_string_equal(unset, "{\"format\":1,\"change\":\"compatibility\",\"level\":null}");
 }
@@ -146,15 +164,15 @@ static void lookup_finds_the_canonical_schema(void **state) {
         struct error error;
         must_register(registry, "one", SCHEMA_A);
         must_register(registry, "two", SCHEMA_B);
-        assert_true(registry_lookup(registry, BYTES("one"), BYTES(SCHEMA_A_SPACED), false, &version, &error));
+        assert_true(look_up(registry, BYTES(SCHEMA_A_SPACED), false, &version, &error));
         assert_version(version, 1, 1);
-        assert_false(registry_lookup(registry, BYTES("one"), BYTES(SCHEMA_B), false, &version, &error));
+        assert_false(look_up(registry, BYTES(SCHEMA_B), false, &version, &error));
         assert_int_equal(error.code, ERROR_NOT_FOUND);
-        assert_false(registry_lookup(registry, BYTES("one"), BYTES("{"), false, &version, &error));
+        assert_false(look_up(registry, BYTES("{"), false, &version, &error));
         assert_int_equal(error.code, ERROR_INVALID);
         must_delete(registry, "one", 1);
-        assert_false(registry_lookup(registry, BYTES("one"), BYTES(SCHEMA_A), false, &version, &error));
-        assert_true(registry_lookup(registry, BYTES("one"), BYTES(SCHEMA_A), true, &version, &error));
+        assert_false(look_up(registry, BYTES(SCHEMA_A), false, &version, &error));
+        assert_true(look_up(registry, BYTES(SCHEMA_A), true, &version, &error));
         assert_true(version.deleted);
 }
 
@@ -164,7 +182,7 @@ static void a_keyword_that_is_not_supported_is_named(void **state) {
         struct registry_prepared prepared;
         struct error error;
         struct bytes schema = BYTES("{\"properties\":{\"a\":{\"$ref\":\"http://example.com/a\"}}}");
-        assert_false(registry_prepare_register(registry, BYTES("one"), schema, &prepared, &error));
+        assert_false(prepare(registry, BYTES("one"), schema, &prepared, &error));
         assert_int_equal(error.code, ERROR_UNSUPPORTED);
         assert_non_null(strstr(error.text, "http://example.com/a"));
         assert_non_null(strstr(error.text, "/properties/a"));
@@ -188,7 +206,7 @@ static void names_of_subjects_are_checked(void **state) {
 static void assert_limit(struct registry *registry, const char *subject, const char *schema) {
         struct registry_prepared prepared;
         struct error error;
-        assert_false(registry_prepare_register(registry, text_of(subject), text_of(schema), &prepared, &error));
+        assert_false(prepare(registry, text_of(subject), text_of(schema), &prepared, &error));
         assert_int_equal(error.code, ERROR_LIMIT);
 }
 
@@ -207,29 +225,30 @@ static void limits_hold(void **state) {
         assert_limit(registry, "two", "{\"const\":1}                                                  ");  // 61 bytes
         struct registry_prepared prepared;
         struct error error;
-        assert_false(registry_prepare_compatibility(registry, BYTES("three"), REGISTRY_LEVEL_NONE, &prepared, &error));
+        assert_false(prepare_level(registry, BYTES("three"), REGISTRY_LEVEL_NONE, &prepared, &error));
         assert_int_equal(error.code, ERROR_LIMIT);
 }
 
-static void compatibility_is_kept_and_only_none_is_taken(void **state) {
+static void compatibility_is_kept(void **state) {
         (void)state;
         CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
-        struct registry_prepared prepared;
-        struct error error;
-        assert_int_equal(registry_compatibility(registry, BYTES("")), REGISTRY_LEVEL_NONE);
-        assert_int_equal(registry_compatibility(registry, BYTES("one")), REGISTRY_LEVEL_UNSET);
-        must_configure(registry, "one", REGISTRY_LEVEL_NONE);
-        assert_int_equal(registry_compatibility(registry, BYTES("one")), REGISTRY_LEVEL_NONE);
-        must_configure(registry, "one", REGISTRY_LEVEL_UNSET);
-        assert_int_equal(registry_compatibility(registry, BYTES("one")), REGISTRY_LEVEL_UNSET);
-        for (enum registry_level level = REGISTRY_LEVEL_BACKWARD; level <= REGISTRY_LEVEL_FULL_TRANSITIVE; level++) {
-                assert_false(registry_prepare_compatibility(registry, BYTES("one"), level, &prepared, &error));
-                assert_int_equal(error.code, ERROR_UNSUPPORTED);
-                assert_non_null(strstr(error.text, registry_level_name(level)));
+        assert_true(registry_is_new(registry));
+        assert_int_equal(registry_config(registry, BYTES("")).level, REGISTRY_LEVEL_NONE);
+        assert_int_equal(registry_config(registry, BYTES("one")).level, REGISTRY_LEVEL_UNSET);
+        for (enum registry_level level = REGISTRY_LEVEL_NONE; level <= REGISTRY_LEVEL_FULL_TRANSITIVE; level++) {
+                must_configure(registry, "one", level);
+                assert_int_equal(registry_config(registry, BYTES("one")).level, level);
+                assert_int_equal(registry_config_in_scope(registry, BYTES("one")).level, level);
+                assert_int_equal(registry_config_in_scope(registry, BYTES("two")).level, REGISTRY_LEVEL_NONE);
                 enum registry_level same;
                 assert_true(registry_level_of(bytes_of(registry_level_name(level)), &same));
                 assert_int_equal(same, level);
         }
+        assert_false(registry_is_new(registry));
+        must_configure(registry, "one", REGISTRY_LEVEL_UNSET);
+        must_configure(registry, "", REGISTRY_LEVEL_FULL);
+        assert_int_equal(registry_config(registry, BYTES("one")).level, REGISTRY_LEVEL_UNSET);
+        assert_int_equal(registry_config_in_scope(registry, BYTES("one")).level, REGISTRY_LEVEL_FULL);
         enum registry_level level;
         assert_false(registry_level_of(BYTES("none"), &level));
         assert_false(registry_level_of(BYTES(""), &level));
@@ -271,6 +290,109 @@ static void damaged_bodies_are_corrupt_and_change_nothing(void **state) {
         }
 }
 
+static struct registry_version must_register_with(struct registry *registry, const char *subject, const char *schema, const char *metadata,
+                                                  const char *references) {
+        const struct registry_draft draft = {bytes_of(schema), bytes_of(metadata), bytes_of(references), {NULL, 0}};
+        struct registry_prepared prepared;
+        struct error error;
+        if (!registry_prepare_register(registry, bytes_of(subject), &draft, NULL, &prepared, &error) ||
+            (prepared.body.size && !registry_apply(registry, buffer_bytes(&prepared.body), &error)))
+                fail_msg("%s", error.text);
+        buffer_free(&prepared.body);
+        return prepared.registered;
+}
+
+static void metadata_and_references_are_part_of_a_schema(void **state) {
+        (void)state;
+        CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
+        assert_version(must_register(registry, "one", "{}"), 1, 1);
+        const struct registry_draft draft = {BYTES("{ }"), BYTES("{\"tags\":{},\"properties\":{\"b\":\"2\",\"a\":\"\\u0031\"}}"),
+                                             BYTES("[{\"version\":-1,\"subject\":\"one\",\"name\":\"n\"}]"), {NULL, 0}};
+        struct registry_prepared prepared;
+        assert_true(registry_prepare_register(registry, BYTES("two"), &draft, NULL, &prepared, NULL));
+        CLEANUP(free_pointer) char *body = buffer_take_text(&prepared.body);
+        assert_string_equal(body, "{\"format\":1,\"change\":\"register\",\"subject\":\"two\",\"version\":1,\"id\":2,\"type\":\"JSON\","
+                                  "\"schema\":\"{ }\",\"metadata\":{\"properties\":{\"a\":\"1\",\"b\":\"2\"}},"
+                                  "\"references\":[{\"name\":\"n\",\"subject\":\"one\",\"version\":1}]}");
+        assert_true(registry_apply(registry, bytes_of(body), NULL));
+        assert_true(bytes_equal(registry_metadata(registry, 2), BYTES("{\"properties\":{\"a\":\"1\",\"b\":\"2\"}}")));
+        assert_int_equal(registry_metadata(registry, 1).size, 0);
+        assert_version(must_register_with(registry, "two", "{}", "{\"properties\":{\"b\":\"2\",\"a\":\"1\"}}", "[]"), 2, 3);
+        assert_true(registry_version_is(registry, BYTES("two"), 2, BYTES(" {}")));
+        assert_false(registry_version_is(registry, BYTES("two"), 2, BYTES("true")));
+        assert_false(registry_version_is(registry, BYTES("two"), 3, BYTES("{}")));
+}
+
+static void assert_wrong(const struct registry *registry, struct bytes metadata, struct bytes references, enum error_code code,
+                         const char *part) {
+        const struct registry_draft draft = {BYTES("{}"), metadata, references, {NULL, 0}};
+        struct registry_prepared prepared;
+        struct error error;
+        assert_false(registry_prepare_register(registry, BYTES("one"), &draft, NULL, &prepared, &error));
+        if (error.code != code || !strstr(error.text, part))
+                fail_msg("%d %s, and not %d %s", (int)error.code, error.text, (int)code, part);
+}
+
+static void metadata_and_references_have_limits(void **state) {
+        (void)state;
+        CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
+        CLEANUP(buffer_free) struct buffer many = {0}, long_name = {0}, long_value = {0}, refers = {0};
+        must_register(registry, "s", "{}");
+        buffer_append(&many, BYTES("{\"properties\":{"));
+        for (int i = 0; i <= REGISTRY_PROPERTIES_MAX; i++)
+                buffer_print(&many, "%s\"p%d\":\"\"", i ? "," : "", i);
+        buffer_append(&many, BYTES("}}"));
+        buffer_print(&long_name, "{\"properties\":{\"%*d\":\"\"}}", REGISTRY_PROPERTY_NAME_MAX + 1, 1);
+        buffer_print(&long_value, "{\"properties\":{\"a\":\"%*d\"}}", REGISTRY_PROPERTY_VALUE_MAX + 1, 1);
+        for (int i = 0; i <= REGISTRY_REFERENCES_MAX; i++)
+                buffer_print(&refers, "%s{\"name\":\"n%d\",\"subject\":\"s\",\"version\":1}", i ? "," : "[", i);
+        buffer_append_byte(&refers, ']');
+        const struct bytes none = {0};
+        assert_wrong(registry, buffer_bytes(&many), none, ERROR_LIMIT, "65 properties");
+        assert_wrong(registry, buffer_bytes(&long_name), none, ERROR_INVALID, "1 to 128 bytes");
+        assert_wrong(registry, buffer_bytes(&long_value), none, ERROR_LIMIT, "1025 bytes");
+        assert_wrong(registry, BYTES("7"), none, ERROR_INVALID, "expected an object");
+        assert_wrong(registry, none, buffer_bytes(&refers), ERROR_LIMIT, "101, at most 100");
+        assert_wrong(registry, none, BYTES("[{\"name\":\"a\",\"subject\":\"s\",\"version\":0}]"), ERROR_INVALID, "version");
+        assert_wrong(registry, none, BYTES("[{\"name\":\"a\",\"subject\":\"t\",\"version\":1}]"), ERROR_INVALID, "subject 't'");
+        must_register(registry, "t", "true");
+        assert_wrong(registry, none, BYTES("[{\"name\":\"a\",\"subject\":\"s\",\"version\":1},"
+                                           "{\"name\":\"a\",\"subject\":\"t\",\"version\":1}]"), ERROR_INVALID, "two different schemas");
+}
+
+static void a_group_is_kept(void **state) {
+        (void)state;
+        CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
+        struct registry_config_change change = {.level = REGISTRY_DEFAULT_LEVEL, .group = REGISTRY_DEFAULT_GROUP};
+        struct registry_prepared prepared;
+        assert_true(registry_prepare_config(registry, BYTES(""), &change, &prepared, NULL));
+        CLEANUP(free_pointer) char *body = buffer_take_text(&prepared.body);
+        assert_string_equal(body, "{\"format\":1,\"change\":\"compatibility\",\"level\":\"BACKWARD\",\"group\":\"event_version\"}");
+        assert_true(registry_apply(registry, bytes_of(body), NULL));
+        assert_true(registry_prepare_config(registry, BYTES(""), &change, &prepared, NULL));
+        assert_int_equal(prepared.body.size, 0);
+        assert_true(bytes_equal(registry_config_in_scope(registry, BYTES("x")).group, REGISTRY_DEFAULT_GROUP));
+        change = (struct registry_config_change){.keep_level = true, .group = BYTES("other")};
+        assert_true(registry_prepare_config(registry, BYTES(""), &change, &prepared, NULL));
+        assert_true(registry_apply(registry, buffer_bytes(&prepared.body), NULL));
+        buffer_free(&prepared.body);
+        assert_int_equal(registry_config(registry, BYTES("")).level, REGISTRY_LEVEL_BACKWARD);
+        // an event's version is compared within its own version, whatever the configuration says
+        CLEANUP(arena_free) struct arena arena = {0};
+        for (unsigned version = 0; version < 2; version++) {
+                struct registry_draft draft = registry_event_draft(bytes_of(version ? "false" : "true"), version, &arena);
+                assert_true(registry_prepare_register(registry, BYTES("Event"), &draft, NULL, &prepared, NULL));
+                assert_true(registry_apply(registry, buffer_bytes(&prepared.body), NULL));
+                buffer_free(&prepared.body);
+        }
+        struct registry_objections objections = {0};
+        const struct registry_draft narrower = {.text = BYTES("{\"type\":\"null\"}"),
+                                                .metadata = BYTES("{\"properties\":{\"other\":\"x\"}}")};
+        assert_true(registry_check(registry, BYTES("Event"), &narrower, 0, &objections, NULL));
+        assert_int_equal(objections.count, 0);
+        registry_objections_free(&objections);
+}
+
 static void a_snapshot_holds_everything(void **state) {
         (void)state;
         CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
@@ -280,6 +402,13 @@ static void a_snapshot_holds_everything(void **state) {
         must_delete(registry, "two", 1);
         must_configure(registry, "three", REGISTRY_LEVEL_NONE);
         must_configure(registry, "", REGISTRY_LEVEL_NONE);
+        must_register_with(registry, "a", "{\"$ref\":\"n\"}", "{\"properties\":{\"k\":\"v\"}}",
+                           "[{\"name\":\"n\",\"subject\":\"two\",\"version\":1}]");
+        const struct registry_config_change grouped = {.keep_level = true, .group = BYTES("k")};
+        struct registry_prepared prepared;
+        assert_true(registry_prepare_config(registry, BYTES("a"), &grouped, &prepared, NULL));
+        assert_true(registry_apply(registry, buffer_bytes(&prepared.body), NULL));
+        buffer_free(&prepared.body);
         CLEANUP(buffer_free) struct buffer first = {0}, second = {0};
         registry_snapshot(registry, &first);
         CLEANUP(registry_freep) struct registry *restored = registry_new(NULL);
@@ -288,7 +417,7 @@ static void a_snapshot_holds_everything(void **state) {
                 fail_msg("%s", error.text);
         registry_snapshot(restored, &second);
         assert_true(bytes_equal(buffer_bytes(&first), buffer_bytes(&second)));
-        assert_version(must_register(restored, "two", "{\"const\":1}"), 3, 3);
+        assert_version(must_register(restored, "two", "{\"const\":1}"), 3, 4);
         struct registry_version version;
         assert_false(registry_version(restored, BYTES("two"), 1, &version));
         CLEANUP(registry_freep) struct registry *broken = registry_new(NULL);
@@ -346,7 +475,10 @@ int main(void) {
                 cmocka_unit_test(a_keyword_that_is_not_supported_is_named),
                 cmocka_unit_test(names_of_subjects_are_checked),
                 cmocka_unit_test(limits_hold),
-                cmocka_unit_test(compatibility_is_kept_and_only_none_is_taken),
+                cmocka_unit_test(compatibility_is_kept),
+                cmocka_unit_test(metadata_and_references_are_part_of_a_schema),
+                cmocka_unit_test(metadata_and_references_have_limits),
+                cmocka_unit_test(a_group_is_kept),
                 cmocka_unit_test(damaged_bodies_are_corrupt_and_change_nothing),
                 cmocka_unit_test(a_snapshot_holds_everything),
                 cmocka_unit_test(readers_need_no_lock),

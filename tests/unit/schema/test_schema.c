@@ -195,6 +195,30 @@ static void validation_does_not_allocate(void **state) {
         schema_free(schema);
 }
 
+// Patterns of about a megabyte each, when compiled: `count` of them, all different or all the same.
+static void print_patterns(struct buffer *text, size_t count, bool same) {
+        buffer_append(text, BYTES("{\"allOf\":["));
+        for (size_t i = 0; i < count; i++)
+                buffer_print(text, "%s{\"pattern\":\"(ab){20000}%zu\"}", i ? "," : "", same ? 0 : i);
+        buffer_append(text, BYTES("]}"));
+}
+
+static void patterns_have_a_limit_together(void **state) {
+        (void)state;
+        CLEANUP(buffer_free) struct buffer many = {0};
+        CLEANUP(buffer_free) struct buffer equal = {0};
+        struct schema *schema = NULL;
+        struct error error;
+        print_patterns(&many, 200, false);
+        print_patterns(&equal, 200, true);
+        assert_false(schema_compile(buffer_bytes(&many), NULL, &schema, &error));
+        assert_int_equal(error.code, ERROR_LIMIT);
+        assert_non_null(strstr(error.text, "/pattern\" (line 1, column "));
+        assert_non_null(strstr(error.text, "at most 67108864 are allowed"));
+        assert_true(schema_compile(buffer_bytes(&equal), NULL, &schema, &error));
+        schema_free(schema);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_teardown(verdicts_and_reasons, clean),
@@ -203,6 +227,7 @@ int main(void) {
                 cmocka_unit_test_teardown(all_failures_are_told_in_order, clean),
                 cmocka_unit_test_teardown(defaults_are_filled_in, clean),
                 cmocka_unit_test_teardown(validation_does_not_allocate, clean),
+                cmocka_unit_test(patterns_have_a_limit_together),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Compatibility of a schema with the versions before it. The sentences have the form that clients of Confluent's registry know:
+//      {errorType:"TYPE_NARROWED", description:"at path '#/properties/a/type': …"}, … {oldSchemaVersion: 3}, {oldSchema: '…'},
+//      {validateFields: 'false', compatibility: 'BACKWARD'}
+#include "registry/registry.h"
+
+#include <stdlib.h>
+
+#include "registry/registry_priv.h"
+#include "schema/compatible.h"
+
+enum {
+        CHECK_STEPS_MAX = COMPATIBLE_STEPS_MAX, // of all comparisons of one check, …
+        CHECK_STEPS_MIN = 5000,                 // … and at least these of each
+        OLD_SCHEMA_SHOWN = 10 << 10,            // bytes
+};
+
+void registry_objections_free(struct registry_objections *objections) {
+        free(objections->items);
+        arena_free(&objections->arena);
+        *objections = (struct registry_objections){0};
+}
+
+static void object(struct registry_objections *objections, const char *sentence) {
+        if (objections->count == objections->capacity) {
+                objections->capacity = objections->capacity * 2 + 8;
+                objections->items = must_realloc(objections->items, objections->capacity * sizeof *objections->items);
+        }
+        objections->items[objections->count++] = sentence;
+}
+
+static bool is_transitive(enum registry_level level) {
+        return level == REGISTRY_LEVEL_BACKWARD_TRANSITIVE || level == REGISTRY_LEVEL_FORWARD_TRANSITIVE ||
+               level == REGISTRY_LEVEL_FULL_TRANSITIVE;
+}
+
+static bool is_full(enum registry_level level) {
+        return level == REGISTRY_LEVEL_FULL || level == REGISTRY_LEVEL_FULL_TRANSITIVE;
+}
+
+static bool looks_backward(enum registry_level level) {
+        return is_full(level) || level == REGISTRY_LEVEL_BACKWARD || level == REGISTRY_LEVEL_BACKWARD_TRANSITIVE;
+}
+
+static bool looks_forward(enum registry_level level) {
+        return is_full(level) || level == REGISTRY_LEVEL_FORWARD || level == REGISTRY_LEVEL_FORWARD_TRANSITIVE;
+}
+
+static void compare(const struct schema *writer, const struct schema *reader, const char *writer_name, const char *reader_name,
+                    uint64_t steps, struct registry_objections *objections) {
+        const struct schema_compatible_options options = {
+                .defaults = true, .writer_name = writer_name, .reader_name = reader_name, .steps = steps,
+        };
+        struct schema_difference *differences;
+        size_t count;
+        enum schema_compatibility answer =
+                schema_compatible(writer, reader, &options, &objections->arena, &differences, &count);
+        if (answer == SCHEMA_COMPATIBLE || answer == SCHEMA_TOLERABLE)
+                return;
+        for (size_t i = 0; i < count; i++)
+                if (!differences[i].tolerated)
+                        object(objections, arena_print(&objections->arena, "{errorType:\"%s\", description:\"at path '%s': %s%s\"}",
+                                                       schema_difference_name(differences[i].kind), differences[i].place,
+                                                       differences[i].sentence,
+                                                       differences[i].uncertain ? "; this could not be decided" : ""));
+}
+
+static void show_version(const struct registry *registry, const struct registry_version *version,
+                         struct registry_objections *objections) {
+        struct bytes text = registry_schema_text(registry, version->id);
+        object(objections, arena_print(&objections->arena, "{oldSchemaVersion: %u}", version->version));
+        if (text.size <= OLD_SCHEMA_SHOWN)
+                object(objections, arena_print(&objections->arena, "{oldSchema: '%.*s'}", BYTES_PRINT(text)));
+        else
+                object(objections, arena_print(&objections->arena, "{oldSchema: <truncated> '%.*s...'}", OLD_SCHEMA_SHOWN, text.data));
+}
+
+// True: it is compared with this version.
+static bool is_compared(const struct registry *registry, const struct registry_version *version, struct bytes group,
+                        struct bytes value) {
+        CLEANUP(arena_free) struct arena arena = {0};
+        if (version->deleted)
+                return false;
+        if (!group.size)
+                return true;
+        struct bytes other = registry_property(registry, version->id, group, &arena);
+        return bytes_equal(value, other) && !value.data == !other.data;
+}
+
+static bool compare_with(const struct registry *registry, const struct registry_version *version, const struct schema *schema,
+                         enum registry_level level, uint64_t steps, struct registry_objections *objections) {
+        const struct schema *old = registry_schema(registry, version->id);
+        size_t before = objections->count;
+        if (looks_forward(level))
+                compare(schema, old, "new", "old", steps, objections);
+        if (looks_backward(level))
+                compare(old, schema, "old", "new", steps, objections);
+        if (objections->count == before)
+                return true;
+        show_version(registry, version, objections);
+        return false;
+}
+
+void check_compatible(const struct registry *registry, struct bytes name, const struct registry_draft *draft,
+                      const struct material *material, const struct schema *schema, uint32_t version,
+                      struct registry_objections *objections) {
+        CLEANUP(arena_free) struct arena arena = {0};
+        struct registry_config config = registry_config_in_scope(registry, name);
+        struct bytes group = draft->group.size ? draft->group : config.group, value = {0};
+        struct registry_subject subject;
+        if (config.level == REGISTRY_LEVEL_NONE || !registry_subject(registry, name, &subject))
+                return;
+        if (group.size)
+                value = metadata_property(buffer_bytes(&material->metadata), group, &arena);
+        const struct registry_version **compared = arena_alloc(&arena, (subject.count + 1) * sizeof *compared);
+        size_t count = 0;
+        for (size_t at = subject.count; at > 0 && (!count || is_transitive(config.level)); at--)
+                if ((!version || subject.versions[at - 1].version == version) &&
+                    is_compared(registry, &subject.versions[at - 1], group, value))
+                        compared[count++] = &subject.versions[at - 1];
+        uint64_t steps = CHECK_STEPS_MAX / (2 * (count + 1));
+        for (size_t i = 0; i < count; i++)
+                if (!compare_with(registry, compared[i], schema, config.level, MAX(steps, (uint64_t)CHECK_STEPS_MIN), objections)) {
+                        object(objections, arena_print(&objections->arena, "{validateFields: 'false', compatibility: '%s'}",
+                                                       registry_level_name(config.level)));
+                        return;
+                }
+}

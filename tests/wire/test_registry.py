@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The schema registry over the wire: what a new data folder begins with, what survives kill -9, and what commute registers itself."""
+import json
+import os
+import subprocess
+
+import pytest
+
+from commute import Commute, ask
+
+CONFIG = """\
+listen: {{gateway: "127.0.0.1:{gateway}", registry: "127.0.0.1:{registry}", control: "127.0.0.1:{control}"}}
+data: data
+services:
+  tasks: {{url: "http://127.0.0.1:1"}}
+  bonuses: {{url: "http://127.0.0.1:1"}}
+events:
+  Done: {{from: tasks, topic: done, schemas: "Done.v*.json", key: /task_id{versions}}}
+communications:
+  COMM-040:
+    functional: tasks -> bonuses
+    initially: async
+    call: POST /accruals
+    key: $body/task_id
+    recognises: Idempotency-Key
+    async: {{event: Done, answer: 202, wrap: $body, unwrap: $event}}
+"""
+CLOSED = {"type": "object", "properties": {"task_id": {"type": "integer"}}, "required": ["task_id"], "additionalProperties": False}
+OTHER = {**CLOSED, "properties": {"task_id": {"type": "integer"}, "area": {"type": "string"}}, "required": ["task_id", "area"]}
+
+
+class Registry(Commute):
+    def __init__(self, commute, start, folder, ports):
+        super().__init__(commute, start, folder, ports, "")
+        self.names = dict(zip(("gateway", "registry", "control"), ports))
+        (folder / "Done.v0.json").write_text(json.dumps(CLOSED))
+        self.configure()
+
+    def configure(self, versions=""):
+        self.config.write_text(CONFIG.format(versions=versions, **self.names))
+
+    def rest(self, method, target, body=None):
+        status, _, content = ask(self.registry, method, target, json.dumps(body) if body is not None else None)
+        return status, json.loads(content)
+
+    def register(self, subject, schema, **more):
+        return self.rest("POST", f"/subjects/{subject}/versions", {"schemaType": "JSON", "schema": json.dumps(schema), **more})
+
+
+@pytest.fixture
+def it(commute, start, tmp_path, free_port):
+    return Registry(commute, start, tmp_path, (free_port(), free_port(), free_port()))
+
+
+def group(value):
+    return {"metadata": {"properties": {"event_version": value}}}
+
+
+def test_a_new_data_folder_begins_with_confluents_default(it):
+    it.serve()
+    assert it.rest("GET", "/config") == (200, {"compatibilityLevel": "BACKWARD", "compatibilityGroup": "event_version"})
+    assert it.rest("GET", "/subjects/Done/versions/1")[1]["metadata"] == group("0")["metadata"]
+    assert it.register("plain", CLOSED)[0] == 200
+    status, refused = it.register("plain", OTHER)
+    assert status == 409 and refused["error_code"] == 409
+    assert "REQUIRED_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL" in refused["message"] and "{oldSchemaVersion: 1}" in refused["message"]
+    assert it.rest("PUT", "/config/plain", {"compatibility": "NONE"}) == (200, {"compatibility": "NONE"})
+    assert it.register("plain", OTHER, **group("7"))[0] == 200
+
+
+def test_levels_groups_metadata_and_references_survive_kill_9(it):
+    it.serve()
+    assert it.rest("PUT", "/config/a", {"compatibility": "FULL_TRANSITIVE", "compatibilityGroup": "team"})[0] == 200
+    assert it.register("city", {"type": "string"})[0] == 200
+    refers = {"references": [{"name": "city.json", "subject": "city", "version": 1}], "metadata": {"properties": {"team": "x"}}}
+    assert it.register("a", {"properties": {"city": {"$ref": "city.json"}}}, **refers)[0] == 200
+    before = [it.rest("GET", target) for target in ("/config", "/config/a", "/schemas", "/subjects/city/versions/1/referencedby")]
+    assert before[1][1] == {"compatibilityLevel": "FULL_TRANSITIVE", "compatibilityGroup": "team"} and before[3][1] == [3]
+    it.kill()
+    it.serve()
+    assert before == [it.rest("GET", target) for target in ("/config", "/config/a", "/schemas", "/subjects/city/versions/1/referencedby")]
+    assert it.register("a", {"properties": {"city": {"type": "null"}}}, **refers)[0] == 409
+
+
+def test_an_older_data_folder_keeps_no_level(it, commute):
+    """As an earlier commute left it: a registered schema without metadata, no level."""
+    it.serve()
+    it.rest("PUT", "/config", {"compatibility": None, "compatibilityGroup": None})
+    assert it.rest("GET", "/config") == (200, {"compatibilityLevel": "NONE"})
+    assert it.register("old", CLOSED)[0] == 200 and it.register("old", OTHER)[0] == 200
+    it.kill()
+    it.serve()
+    assert it.rest("GET", "/config") == (200, {"compatibilityLevel": "NONE"})
+    # versions of events are in groups of their own, whatever the level
+    assert it.rest("PUT", "/config", {"compatibility": "FULL_TRANSITIVE"})[0] == 200
+    (it.folder / "Done.v1.json").write_text(json.dumps(OTHER))
+    it.configure(versions=", versions: {1: {up: {task_id: $event/task_id, area: none}, down: {task_id: $event/task_id}}}, produces: 1")
+    it.kill()
+    it.serve()
+    assert it.rest("GET", "/subjects/Done/versions") == (200, [1, 2])
+    assert it.rest("GET", "/subjects/Done/versions/2")[1]["metadata"] == group("1")["metadata"]
+
+
+def test_the_command_line_and_the_registry_agree(it, commute, tmp_path):
+    it.serve()
+    files = [tmp_path / "old.json", tmp_path / "new.json"]
+    pairs = [(CLOSED, OTHER), (OTHER, CLOSED), ({}, CLOSED), (CLOSED, {}), ({"type": "integer"}, {"type": "number"}),
+             ({"pattern": "a"}, {"pattern": "b"}), ({"enum": [1]}, {"type": "integer", "minimum": 1})]
+    for number, pair in enumerate(pairs):
+        for file, schema in zip(files, pair):
+            file.write_text(json.dumps(schema))
+        done = subprocess.run([commute, "schema", "diff", *files, "--json"], capture_output=True, text=True, check=False,
+                              env=dict(os.environ))
+        levels = json.loads(done.stdout)["levels"]
+        assert it.register(f"s{number}", pair[0])[0] == 200
+        for level in ("BACKWARD", "FORWARD", "FULL"):
+            assert it.rest("PUT", f"/config/s{number}", {"compatibility": level})[0] == 200
+            status, answer = it.rest("POST", f"/compatibility/subjects/s{number}/versions/latest?verbose=true",
+                                     {"schemaType": "JSON", "schema": json.dumps(pair[1])})
+            assert (status, answer["is_compatible"]) == (200, levels[level]), (pair, level, answer)
+        assert done.returncode == (0 if levels["BACKWARD"] else 65)
