@@ -100,6 +100,17 @@ static size_t count_anchors(const struct compiler *compiler, struct bytes name) 
         return count;
 }
 
+static void note(struct schema *schema, struct bytes name) {
+        size_t known = MIN(schema->dynamic_name_count, (size_t)DYNAMIC_NAMES_MAX);
+        schema->dynamic = true;
+        for (size_t i = 0; i < known; i++)
+                if (bytes_equal(schema->dynamic_names[i], name))
+                        return;
+        if (known < DYNAMIC_NAMES_MAX)
+                schema->dynamic_names[known] = name;
+        schema->dynamic_name_count = known + 1;
+}
+
 void settle_dynamic(struct compiler *compiler) {
         struct bytes last = {0};
         const struct resource *entry = NULL;
@@ -122,6 +133,7 @@ void settle_dynamic(struct compiler *compiler) {
                         subschema->other_reference = subschema->settled;
                         subschema->dynamic = NULL;
                 }
-                compiler->schema->dynamic |= subschema->dynamic != NULL;
+                if (subschema->dynamic)
+                        note(compiler->schema, subschema->dynamic->name);
         }
 }

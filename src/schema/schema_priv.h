@@ -150,6 +150,7 @@ struct subschema {
         const struct subschema *other_members, *other_elements;         // unevaluatedProperties, unevaluatedItems
 };
 
+enum { DYNAMIC_NAMES_MAX = 8 };
 struct schema {
         struct arena arena;
         struct bytes source;
@@ -160,6 +161,8 @@ struct schema {
         size_t pattern_count, pattern_capacity;
         size_t pattern_bytes;                   // that they hold
         bool dynamic;                           // has references that depend on the way of evaluation
+        struct bytes dynamic_names[DYNAMIC_NAMES_MAX];          // of their anchors
+        size_t dynamic_name_count;              // beyond the maximum: the others are not noted
         bool personal;                          // has tags
         bool defaults;                          // some subschema has a default
         bool plain_integers;                    // some subschema is of draft 4

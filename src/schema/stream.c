@@ -89,6 +89,8 @@ static bool number_rules_hold(const struct number_rules *rules, struct bytes tex
                  (rules->multiple.data && !json_number_is_multiple(text, rules->multiple)));
 }
 
+static enum run run_parsed(struct machine *machine, const char *start, const struct schema_list *set);
+
 static bool small_rules_hold(const struct plan_number *rules, struct json_small number) {
         int low = rules->least.set ? json_small_compare(number, rules->least.value) : 1;
         int high = rules->most.set ? json_small_compare(number, rules->most.value) : -1;
@@ -105,7 +107,9 @@ static enum run run_number(struct machine *machine, const struct plan *plan) {
         machine->at = end;
         struct bytes text = {start, (size_t)(end - start)};
         if (plan->listed[JSON_NUMBER])
-                return values_have_number(plan->listed[JSON_NUMBER], text) ? RUN_GOOD : RUN_INVALID;
+                return found.fraction && plan->plain_listed                      ? run_parsed(machine, start, &plan->set)
+                       : values_have_number(plan->listed[JSON_NUMBER], text) ? RUN_GOOD
+                                                                             : RUN_INVALID;
         if (!rules)
                 return RUN_GOOD;
         if (found.fraction && rules->whole && (rules->plain_whole || !json_number_is_integer(text)))

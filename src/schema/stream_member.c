@@ -95,41 +95,58 @@ static enum run run_picks(struct machine *machine, const struct members *members
         return first ? RUN_GOOD : run_skip(machine);
 }
 
+// `quote`: where the name begins.
+static enum run run_name(struct machine *machine, const struct plan_object *plan, struct bytes name, const char *quote) {
+        return plan->names_again ? run_again(machine, quote, plan->names) : run_string_rules(machine, plan->names, name, false);
+}
+
 // Of a key that is named: its name must match, and where its value begins may be asked for when the object ends.
-static enum run run_special(struct machine *machine, const struct members *members, uint32_t key, const char *value) {
+static enum run run_special(struct machine *machine, const struct members *members, uint32_t key, const char *quote,
+                            const char *value) {
         const struct plan_object *plan = members->plan;
         uint32_t place = plan->keys[key].place;
         if (place)
                 machine->bits[members->base + plan->words + place - 1] = (uint64_t)(value - machine->start);
         if (!plan->names)
                 return RUN_GOOD;
-        return run_string_rules(machine, plan->names, (struct bytes){plan->keys[key].name, plan->keys[key].size}, false);
+        return run_name(machine, plan, (struct bytes){plan->keys[key].name, plan->keys[key].size}, quote);
 }
 
-// Reads a key that was not guessed, and the colon. No plan: there are picks.
-static enum run find_member(struct machine *machine, struct members *members, const struct plan **ret_value) {
+// The key at the machine's place where it has no escapes: where it ends, and its hash.
+struct reading {
+        const char *quote;                      // NULL: it has to be read slowly
+        uint32_t hash;
+};
+
+// Reads a key that was not found fast, and the colon. No plan: there are picks.
+static enum run find_member(struct machine *machine, struct members *members, struct reading reading, const struct plan **ret_value) {
         const struct plan_object *plan = members->plan;
-        struct bytes name;
-        if (read_key(machine, &name) != RUN_GOOD)
+        const char *quote = machine->at;
+        struct bytes name = {quote + 1, reading.quote ? (size_t)(reading.quote - quote) - 1 : 0};
+        if (reading.quote)
+                machine->at = reading.quote + 1;
+        else if (read_key_slowly(machine, &name) != RUN_GOOD)
                 return RUN_SYNTAX;
-        uint32_t hash = key_hash(name.data, name.size), key = find_key(plan, name, hash);
+        uint32_t hash = reading.quote ? reading.hash : key_hash(name.data, name.size), key = find_key(plan, name, hash);
         enum run run;
         if (key != UINT32_MAX) {
                 *ret_value = plan->keys[key].plan;
                 run = mark_seen(members, key);
                 if (run == RUN_GOOD)
                         run = pass_colon(machine);
-                return run == RUN_GOOD && plan->special ? run_special(machine, members, key, machine->at) : run;
+                return run == RUN_GOOD && plan->special ? run_special(machine, members, key, quote, machine->at) : run;
         }
         run = unnamed(machine, members, name, hash, ret_value);
         if (run == RUN_GOOD && plan->names)
-                run = run_string_rules(machine, plan->names, name, false);
+                run = run_name(machine, plan, name, quote);
         return run == RUN_GOOD ? pass_colon(machine) : run;
 }
 
 // The same where the key is named, without escapes, and directly before its colon: the end of that, or NULL.
-static inline const char *find_fast(struct machine *machine, const struct plan_object *plan, uint32_t *ret_key) {
+static inline const char *find_fast(struct machine *machine, const struct plan_object *plan, uint32_t *ret_key,
+                                    struct reading *ret_reading) {
         const char *at = machine->at + 1, *quote = scan_plain(machine->start, at, machine->end);
+        ret_reading->quote = NULL;
         if (quote == machine->end || *quote != '"')
                 return NULL;
         uint32_t hash = key_hash(at, (size_t)(quote - at)), place = hash & plan->slot_mask, slot;
@@ -139,6 +156,7 @@ static inline const char *find_fast(struct machine *machine, const struct plan_o
                 *ret_key = (slot & 0xFFFF) - 1;
                 return quote + 2;
         }
+        *ret_reading = (struct reading){quote, hash};
         return NULL;
 }
 
@@ -172,6 +190,7 @@ static inline enum run run_member(struct machine *machine, struct members *membe
         const struct plan_object *plan = members->plan;
         const struct plan *value;
         const char *at = machine->at, *behind;
+        struct reading reading;
         enum run run;
         uint32_t key = members->guess;
         members->count++;
@@ -179,15 +198,15 @@ static inline enum run run_member(struct machine *machine, struct members *membe
         if (__builtin_expect(key < plan->key_count && is_key(&plan->keys[key], at + 1, machine->end), 1))
                 behind = at + plan->keys[key].size + 3;
         else
-                behind = find_fast(machine, plan, &key);
+                behind = find_fast(machine, plan, &key, &reading);
         if (__builtin_expect(behind != NULL, 1)) {
                 value = plan->keys[key].plan;
                 run = mark_seen(members, key);
                 if (__builtin_expect(plan->special, 0) && run == RUN_GOOD)
-                        run = run_special(machine, members, key, behind);
+                        run = run_special(machine, members, key, at, behind);
                 at = behind;
         } else {
-                run = find_member(machine, members, &value);
+                run = find_member(machine, members, reading, &value);
                 at = machine->at;
         }
         if (__builtin_expect(run != RUN_GOOD, 0))

@@ -188,7 +188,7 @@ static void plan_others(struct object_draft *draft, struct plan_object *plan) {
                 plan->by_patterns[found] = member_plan(draft, nothing, found);
 }
 
-// Names must match: those that are mentioned are decided here.
+// Names must match.
 static void plan_names(struct object_draft *draft, struct plan_object *plan) {
         const struct subschema *set[PLAN_SET_MAX];
         size_t count = 0;
@@ -200,8 +200,7 @@ static void plan_names(struct object_draft *draft, struct plan_object *plan) {
         if (count == 0)
                 return;
         plan->names = plan_of(draft->planner, set, count);
-        if ((plan->names->dom & 1u << JSON_STRING) || plan->names->group_counts[JSON_STRING])
-                draft->failed = true;
+        plan->names_again = (plan->names->dom & 1u << JSON_STRING) || plan->names->group_counts[JSON_STRING];
 }
 
 static void plan_required(const struct object_draft *draft, struct plan_object *plan) {

@@ -155,7 +155,6 @@ void conditions_settle(struct conditions *conditions) {
                 }
                 memmove(&conditions->groups[i], &conditions->groups[i + 1],
                         (--conditions->group_count - i) * sizeof conditions->groups[0]);
-                i = 0;
         }
 }
 
@@ -321,7 +320,8 @@ void stream_plan(struct schema *schema) {
         planner.anything = anything;
         planner.slots = must_calloc(planner.slot_size, sizeof *planner.slots);
         struct stream *stream = arena_alloc(&schema->arena, sizeof *stream);
-        *stream = (struct stream){schema->dynamic ? NULL : plan_of_one(&planner, schema->root), anything};
+        const struct subschema *root = schema->dynamic ? scopes_settled(&planner) : schema->root;
+        *stream = (struct stream){root ? plan_of_one(&planner, root) : NULL, anything};
         if (stream->root && stream->root->dom != 0xFF)
                 schema->stream = stream;
         free(planner.plans);

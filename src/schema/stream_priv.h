@@ -10,6 +10,7 @@
 //      stream_choice.c  ... the choice between branches       stream_keys.c    whether keys or elements differ
 //      stream_draft.c   ... the names of an object            stream_holds.c   whether a formula holds
 //      stream_test.c    ... the formulas
+//      stream_scopes.c  ... dynamic references before them
 //      stream_values.c  ... of scalars and arrays             stream_skip.c    what nothing is asserted about
 #pragma once
 
@@ -17,6 +18,7 @@
 #include "schema/schema_priv.h"
 
 enum { PLANS_MAX = 10000, PLAN_SET_MAX = 256, PLAN_PATTERNS_MAX = 64, PLAN_DEPTH_MAX = 64, PLAN_BRANCHES_MAX = 200,
+       PLAN_GROUPS_MAX = 256,
        PLAN_TESTS_MAX = 1000, PLAN_MEMO_MAX = 256, PLAN_TEST_DEPTH_MAX = 24,
        PLAN_WORK_MAX = 200000 };               // names, elements and values looked at for all plans of a schema
 
@@ -112,6 +114,7 @@ struct plan_object {
         const struct plan_pick *picks;
         uint32_t pick_count;
         const struct plan *names;               // NULL: any
+        bool names_again;                       // it has to be tried on the bytes
         const struct plan_test *test;           // NULL: none
         uint32_t place_count, memo_count;
         bool special;                           // has names or places
@@ -168,6 +171,7 @@ struct plan {
         bool any;                               // asserts nothing
         bool string_any;                        // of strings
         bool number_any;                        // of numbers
+        bool plain_listed;                      // of listed numbers: what is not written as an integer is evaluated (draft 4)
         bool integer_easy;                      // of integers: their bounds, if any, are all there is
         const struct plan_number *number;
         const struct plan_string *string;
@@ -194,7 +198,7 @@ struct conditions {
         enum json_type type;
         const struct subschema *all[PLAN_SET_MAX];
         uint32_t all_count;
-        struct group groups[32];
+        struct group groups[PLAN_GROUPS_MAX];
         uint32_t group_count;
         bool never, dom;
 };
@@ -212,6 +216,8 @@ struct planner {
         const struct plan *anything;
 };
 void stream_plan(struct schema *schema);        // makes schema->stream, if there is anything to plan
+// stream_scopes.c. The root with all dynamic references made plain, or NULL.
+const struct subschema *scopes_settled(struct planner *planner);
 
 const struct plan *plan_of(struct planner *planner, const struct subschema *const *set, size_t count);
 const struct plan *plan_of_one(struct planner *planner, const struct subschema *subschema);

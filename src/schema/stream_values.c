@@ -154,11 +154,6 @@ static bool plan_containers(struct planner *planner, struct plan *plan, enum jso
 
 // ---- enum and const ----
 
-// In draft 4 how a number is written decides whether it is an integer: equal values may have two verdicts.
-static bool equal_values_differ(const struct planner *planner, enum json_type type) {
-        return planner->schema->plain_integers && (type == JSON_NUMBER || type >= JSON_ARRAY);
-}
-
 // False: left to the evaluation of the instance.
 static bool values_make(struct planner *planner, enum json_type type, const struct subschema *list, struct plan *plan) {
         const struct json *first = list->constant ? list->constant : list->values + 1;
@@ -166,12 +161,17 @@ static bool values_make(struct planner *planner, enum json_type type, const stru
         const struct json *containers[LISTED_CONTAINERS_MAX];
         struct plan_values *values = values_begin(planner, list->constant ? 1 : json_count(list->values));
         size_t count = 0;
-        if (equal_values_differ(planner, type))
+        // In draft 4 how a number is written decides whether it is an integer: equal values may have two verdicts.
+        bool plain = planner->schema->plain_integers;
+        if (plain && type >= JSON_ARRAY)
                 return false;
+        plan->plain_listed |= plain && type == JSON_NUMBER;
         for (const struct json *value = first; value < end; value = json_next(value)) {
                 bool all = true, decided = planner->work <= PLAN_WORK_MAX;
                 if (value->kind != type)
                         continue;
+                if (plain && type == JSON_NUMBER && value->number != JSON_NUMBER_PLAIN)
+                        return false;
                 for (size_t i = 0; i < plan->set.count && all && decided; i++)
                         decided = schema_matches(planner, plan->set.items[i], value, &all);
                 if (!decided)

@@ -288,7 +288,7 @@ static void large_objects_are_canonical_in_utf16(void **state) {
         (void)state;
         static const char *const sorted[] = {
                 "", "\\u0000", "\\u0000\\u0000", "\\u0000a",
-                "1", "11111111", "111111110", "111111111", "a", "aaaaaaaa\xEF\xBF\xBF" "b", "b", "c",
+                "1", "11111111", "111111110", "111111111", "a", "aaaaaaaa\xEF\xBF\xBFz", "b", "c",
                 "d", "\x7F", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xF0\x90\x80\x80", "\xF0\x90\x80\x80\xF0\x90\x80\x80",
                 "\xF0\x90\x80\x80\xEE\x80\x80", "\xF4\x8F\xBF\xBF", "\xEE\x80\x80", "\xEE\x80\x80\xF0\x90\x80\x80", "\xEF\xBF\xBF",
         };

@@ -98,6 +98,9 @@ static void scan_and_evaluation_agree(void **state) {
                 {"{\"$id\":\"http://a/tree\",\"$dynamicAnchor\":\"n\",\"properties\":{\"v\":{\"type\":\"integer\"},"
                  "\"c\":{\"items\":{\"$dynamicRef\":\"#n\"}}},\"additionalProperties\":false}",
                  {"{\"v\":1,\"c\":[{\"v\":2,\"c\":[]}]}", "{\"c\":[{\"v\":\"2\"}]}", "{\"c\":[{\"w\":2}]}"}, "vii"},
+                {"{\"$schema\":\"http://json-schema.org/draft-04/schema#\",\"items\":{\"type\":\"integer\",\"enum\":[1,2]}}",
+                 {"[1,2]", "[1.0]", "[3]", "[1e0]"}, "viii"},
+                {"{\"$schema\":\"http://json-schema.org/draft-04/schema#\",\"items\":{\"enum\":[1,2]}}", {"[1,2.0,10e-1]", "[2.5]"}, "vi"},
                 {"{\"type\":\"number\",\"exclusiveMinimum\":0.1,\"maximum\":9007199254740993}",
                  {"0.1", "0.10000000000000000000000001", "9007199254740993", "9007199254740994", "9007199254740992.5", "-1", "01", "1.",
                   "1e1000000001"}, "ivvivieee"},
@@ -406,6 +409,13 @@ static void branches_of_objects_are_not_parsed(void **state) {
                 {"{\"enum\":[[1,\"a\"],{\"x\":{\"y\":[2.0]}},[],{},3]}",
                  {"[1.0,\"a\"]", "{\"x\":{\"y\":[2]}}", "{\"x\":{\"y\":[3]}}", "[]", "[1]", "{\"x\":{\"y\":[2]},\"z\":1}", "[1,\"a\",1]",
                   "{\"\\u0078\":{\"y\":[2]}}"}, "vvi" "vii" "iv"},
+                {"{\"$id\":\"http://x/r\",\"properties\":{\"i\":{\"$ref\":\"ints\"},\"t\":{\"$ref\":\"texts\"},\"l\":{\"$ref\":\"list\"}},"
+                 "\"$defs\":{\"l\":{\"$id\":\"list\",\"items\":{\"$dynamicRef\":\"#T\"},\"$defs\":{\"T\":{\"$dynamicAnchor\":\"T\"}}},"
+                 "\"i\":{\"$id\":\"ints\",\"$ref\":\"list\",\"$defs\":{\"T\":{\"$dynamicAnchor\":\"T\",\"type\":\"integer\"}}},"
+                 "\"t\":{\"$id\":\"texts\",\"$ref\":\"list\",\"$defs\":{\"T\":{\"$dynamicAnchor\":\"T\",\"type\":\"string\"}}}}}",
+                 {"{\"i\":[1],\"t\":[\"a\"],\"l\":[1,\"a\"]}", "{\"i\":[\"a\"]}", "{\"t\":[1]}"}, "vii"},
+                {"{\"propertyNames\":{\"anyOf\":[{\"pattern\":\"^x-\"},{\"enum\":[\"a\",\"b\"]}]},\"properties\":{\"a\":{},\"c\":{}}}",
+                 {"{\"x-1\":1,\"a\":2}", "{\"c\":1}", "{\"d\":1}", "{\"\\u0061\":1,\"b\":[]}", "{ \"x-\" : {\"z\":1} }"}, "viivv"},
                 {"{\"const\":{\"a\":[]},\"minProperties\":1}", {"{\"a\":[]}", "{\"a\":[0]}", "{}", "1", "{\"a\":[],\"a\":1}"}, "viiie"},
         };
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
