@@ -309,6 +309,29 @@ SETS = {
 }
 
 
+def adversarial():
+    """What is built to be slow: (name, schema, the instance's text, what its verdict may take in microseconds)."""
+    seeded = random.Random("adversarial")
+    names = [f"property_{number:04d}" for number in range(1000)]
+    members = {name: 1000 + number for number, name in enumerate(names)}
+    mixed = dict(seeded.sample(list(members.items()), len(members)))
+    words = [f"{number:05d}" for number in seeded.sample(range(100000), 2500)]
+    compact = (",", ":")
+    nested = {"anyOf": [{"type": "array", "maxItems": 1, "items": {"$ref": "#"}}] * 2}
+    return [
+        ("1000-closed", closed({name: WHOLE for name in names}), json.dumps(members, separators=compact), 30),
+        ("1000-shuffled", closed({name: WHOLE for name in names}), json.dumps(mixed, separators=compact), 30),
+        ("1000-unknown", {"type": "object"}, json.dumps(mixed, separators=compact), None),
+        ("unique-2500", {"uniqueItems": True}, json.dumps(words, separators=compact), 100),
+        ("unique-repeated", {"uniqueItems": True}, json.dumps(words[1:] + words[-1:], separators=compact), 100),
+        ("unique-objects", {"uniqueItems": True}, json.dumps([{"a": one} for one in words], separators=compact), None),
+        ("(a|a)*", {"pattern": "^(a|a)*$"}, json.dumps("a" * 10000), 1000),
+        ("(a|a)*-b", {"pattern": "^(a|a)*$"}, json.dumps("a" * 9999 + "b"), 1000),
+        ("(a*)*-b", {"pattern": "^(a*)*$"}, json.dumps("a" * 9999 + "b"), 1000),
+        ("nested-anyOf", nested, "[" * 60 + "0" + "]" * 60, None),
+    ]
+
+
 def make(name, share=1.0):
     """The schema and the instances, always the same."""
     function, count = SETS[name]

@@ -80,6 +80,23 @@ void arena_reset(struct arena *arena) {
                 use_block(arena, arena->blocks);
 }
 
+void arena_reset_keeping(struct arena *arena, size_t most) {
+        struct arena_block *kept = arena->blocks;
+        while (kept && kept->older && kept->size > most)
+                kept = kept->older;
+        while (arena->blocks) {
+                struct arena_block *block = arena->blocks;
+                arena->blocks = block->older;
+                if (block != kept)
+                        free(block);
+        }
+        if (!kept)
+                return;
+        kept->older = NULL;
+        arena->blocks = kept;
+        use_block(arena, kept);
+}
+
 void arena_free(struct arena *arena) {
         arena_reset(arena);
         free(arena->blocks);

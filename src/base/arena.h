@@ -19,4 +19,6 @@ struct bytes arena_copy(struct arena *arena, struct bytes value);
 char *arena_text(struct arena *arena, struct bytes value);      // NUL-terminated copy
 char *arena_print(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
 void arena_reset(struct arena *arena);
+// The same, but of the blocks up to so many bytes the newest is kept: one that serves large work again and again stops allocating.
+void arena_reset_keeping(struct arena *arena, size_t most);
 void arena_free(struct arena *arena);                           // fit for CLEANUP

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `commute privacy scan`: the files of the data folder as bytes, read here; records, rows and snapshots, which the running commute
-// reads. Secrets of the folder (the keys and the token) are left out. Values are named by their number.
+// reads. Secrets of the folder (the keys and the token) are left out. Values are named by their number. More of them than can be looked
+// for at once are looked for in passes: of NEEDLES_MAX over the files, of ORDER_MAX bytes over what commute holds.
 #include "cli/cli_priv.h"
 
 #include <dirent.h>
@@ -15,14 +16,16 @@
 #include "json/writer.h"
 #include "model/model.h"
 
-enum { PIECE = 1 << 20, PLACES_MAX = 1000, POLL_MS = 50, ORDER_MAX = 48 * 1024, DEPTH_MAX = 8, VALUES_FILE_MAX = 8 << 20, FOUND = 1 };
+enum { PIECE = 1 << 20, PLACES_MAX = 1000, POLL_MS = 50, ORDER_MAX = 48 * 1024, DEPTH_MAX = 8, FOUND = 1 };
+enum { VALUES_MAX = 200000, VALUES_FILE_MAX = 64 << 20 };
 
 struct looking {
         const struct cli_options *options;
         struct arena arena;
         struct bytes *values;
-        size_t value_count;
-        struct needles *needles;                // NULL: tags only
+        size_t value_count, value_capacity;
+        struct needles *needles;                // of the pass
+        size_t first;                           // of the pass's values
         struct json_writer *writer;             // of --json: an array is open; NULL: lines
         uint64_t found, files, bytes, records;
         // of the file that is read
@@ -53,8 +56,17 @@ static void tell(struct looking *looking, struct bytes where, uint64_t value) {
 // ---- values ----
 
 static bool add_value(struct looking *looking, struct bytes value, struct error *error) {
-        if (looking->value_count == NEEDLES_MAX)
-                return error_set(error, ERROR_LIMIT, "more than %d values", NEEDLES_MAX);
+        if (looking->value_count == VALUES_MAX)
+                return error_set(error, ERROR_LIMIT, "more than %d values", VALUES_MAX);
+        if (!value.size)
+                return error_set(error, ERROR_INVALID, "value %zu is empty", looking->value_count + 1);
+        if (value.size > NEEDLE_MAX)
+                return error_set(error, ERROR_LIMIT, "value %zu has %zu bytes, at most %d are looked for", looking->value_count + 1,
+                                 value.size, NEEDLE_MAX);
+        if (looking->value_count == looking->value_capacity) {
+                looking->value_capacity = MAX((size_t)1000, 2 * looking->value_capacity);
+                looking->values = must_realloc(looking->values, looking->value_capacity * sizeof *looking->values);
+        }
         looking->values[looking->value_count++] = arena_copy(&looking->arena, value);
         return true;
 }
@@ -85,7 +97,6 @@ static bool read_values(struct looking *looking, const char *path, struct error 
 
 static bool take_values(struct looking *looking, struct error *error) {
         const struct cli_options *options = looking->options;
-        looking->values = arena_alloc(&looking->arena, NEEDLES_MAX * sizeof *looking->values);
         for (size_t i = 0; i < options->argument_count; i++)
                 if (!add_value(looking, bytes_of(options->arguments[i]), error))
                         return false;
@@ -93,7 +104,7 @@ static bool take_values(struct looking *looking, struct error *error) {
                 return false;
         if (looking->value_count == 0 && !options->given[CLI_TAG])
                 return error_set(error, ERROR_INVALID, "nothing to look for: give values, --values FILE, or --tag");
-        return looking->value_count == 0 || needles_new(looking->values, looking->value_count, &looking->needles, error);
+        return true;
 }
 
 // ---- files ----
@@ -104,7 +115,7 @@ static bool see(void *context, size_t value, size_t offset, size_t size) {
         if (looking->begin > 0 && offset + size <= looking->again)
                 return true;
         buffer_print(&where, "%s, byte %llu", looking->file, (unsigned long long)(looking->begin + offset));
-        tell(looking, buffer_bytes(&where), value + 1);
+        tell(looking, buffer_bytes(&where), looking->first + value + 1);
         return true;
 }
 
@@ -117,10 +128,10 @@ static bool look_at_file(struct looking *looking, const char *path, struct error
         looking->file = path;
         looking->begin = 0;
         looking->again = 0;
-        looking->files++;
+        looking->files += looking->first == 0;
         while ((got = fread(buffer_reserve(&piece, PIECE), 1, PIECE, file)) > 0) {
                 piece.size += got;
-                looking->bytes += got;
+                looking->bytes += looking->first ? 0 : got;
                 needles_find(looking->needles, buffer_bytes(&piece), see, looking);
                 size_t kept = MIN(overlap, piece.size);
                 memmove(piece.data, piece.data + piece.size - kept, kept);
@@ -158,10 +169,18 @@ static bool look_at_folder(struct looking *looking, const char *folder, unsigned
 static bool look_at_data(struct looking *looking, struct error *error) {
         const struct model *CLEANUP(model_unrefp) model = NULL;
         const char *path = looking->options->given[CLI_CONFIG] ? looking->options->value[CLI_CONFIG] : "commute.yaml";
-        if (!looking->needles)
+        if (!looking->value_count)
                 return true;
-        return model_load(path, &model, NULL, error) ? look_at_folder(looking, model->settings.data, 0, error)
-                                                     : error_wrap(error, "to find the data folder");
+        if (!model_load(path, &model, NULL, error))
+                return error_wrap(error, "to find the data folder");
+        bool good = true;
+        for (; good && looking->first < looking->value_count; looking->first += NEEDLES_MAX) {
+                size_t count = MIN(looking->value_count - looking->first, (size_t)NEEDLES_MAX);
+                good = needles_new(looking->values + looking->first, count, &looking->needles, error) &&
+                       look_at_folder(looking, model->settings.data, 0, error);
+                needles_free(TAKE(looking->needles));
+        }
+        return good;
 }
 
 // ---- what commute holds ----
@@ -169,11 +188,12 @@ static bool look_at_data(struct looking *looking, struct error *error) {
 // As many values as fit into one order, from *at on.
 static void write_order(const struct looking *looking, size_t *at, struct buffer *body) {
         struct json_writer writer = {.buffer = body};
+        size_t first = *at;
         json_begin_object(&writer);
         json_member_boolean(&writer, "tags", *at == 0 && looking->options->given[CLI_TAG]);
         json_key(&writer, "values");
         json_begin_array(&writer);
-        while (*at < looking->value_count && body->size < ORDER_MAX)
+        while (*at < looking->value_count && *at - first < NEEDLES_MAX && body->size < ORDER_MAX)
                 json_string(&writer, looking->values[(*at)++]);
         json_end_array(&writer);
         json_end_object(&writer);
@@ -182,7 +202,7 @@ static void write_order(const struct looking *looking, size_t *at, struct buffer
 
 static void tell_places(struct looking *looking, const struct json *answer, size_t first) {
         const struct json *places = json_get_text(answer, "places");
-        looking->records += client_number(answer, "records");
+        looking->records += first ? 0 : client_number(answer, "records");
         if (!json_is(places, JSON_ARRAY))
                 return;
         JSON_FOR_EACH(place, places) {
@@ -258,7 +278,7 @@ int cli_privacy_scan(const struct cli_options *options) {
                 json_begin_array(&writer);
         }
         bool good = take_values(&looking, &error) && look_at_all(&looking, &error);
-        needles_free(looking.needles);
+        free(looking.values);
         arena_free(&looking.arena);
         if (!good)
                 return cli_fail(options, &error);

@@ -14,7 +14,7 @@
 #include "os/clock.h"
 #include "schema/schema.h"
 
-enum { FAILURES_SHOWN = 20, PROGRESS_EVERY = 256 };
+enum { FAILURES_SHOWN = 20, PROGRESS_EVERY = 256, SCRATCH_KEPT = 1 << 20 };
 #define PROGRESS_INTERVAL MILLISECONDS(250)
 
 struct run {
@@ -96,7 +96,7 @@ static bool validate(struct run *run, const char *path, size_t line, struct byte
         run->instances++;
         run->bytes += text.size;
         tell_progress(run, path);
-        arena_reset(&run->arena);
+        arena_reset_keeping(&run->arena, SCRATCH_KEPT);
         if (!schema_verdict_bytes(run->schema, text, &limits, &run->arena, &verdict, error)) {
                 if (error->code == ERROR_LIMIT)
                         return error_wrap(error, "%s", path);

@@ -114,7 +114,8 @@ struct gateway_shadow {
 
 // Who used which version of an event, since the process started: one row for each name and version.
 enum gateway_use { GATEWAY_PRODUCES, GATEWAY_CONSUMES };
-enum { GATEWAY_USERS_MAX = 32, GATEWAY_USER_NAME_MAX = 160 };
+enum { GATEWAY_USERS_MAX = 34, GATEWAY_USER_NAME_MAX = 160 };
+#define GATEWAY_OTHERS "others"                 // the name of those beyond it; their version: the oldest that one of them used
 struct gateway_user {
         enum gateway_use use;
         char name[GATEWAY_USER_NAME_MAX];       // "tasks by PUT /tasks/{task_id}", "portal by COMM-020"

@@ -10,6 +10,8 @@
 
 #include "schema/schema.h"
 
+enum { USES = 2, USERS_NAMED = GATEWAY_USERS_MAX - USES };      // behind these is a row for the others of each use
+
 bool versions_new(struct gateway *gateway, struct error *error) {
         const struct model *model = gateway->options.model;
         gateway->events = must_calloc(MAX(model->event_count, (size_t)1), sizeof *gateway->events);
@@ -158,15 +160,17 @@ void event_used(struct gateway *gateway, const struct model_event *event, enum g
         while (i < state->user_count && (state->users[i].use != use || state->users[i].version != version ||
                                          strcmp(state->users[i].name, name) != 0))
                 i++;
-        if (i == GATEWAY_USERS_MAX) {                   // too many names: they share the last row
-                i = GATEWAY_USERS_MAX - 1;
-                snprintf(state->users[i].name, sizeof state->users[i].name, "others");
-                state->users[i].version = MIN(state->users[i].version, version);
-        } else if (i == state->user_count) {
+        if (i == state->user_count && i >= USERS_NAMED) {       // too many names: those of one use share a row, as the oldest version
+                for (i = USERS_NAMED; i < state->user_count && state->users[i].use != use; i++)
+                        continue;
+                snprintf(name, sizeof name, "%s", GATEWAY_OTHERS);
+        }
+        if (i == state->user_count) {
                 struct gateway_user *user = &state->users[state->user_count++];
                 *user = (struct gateway_user){.use = use, .version = version};
                 memcpy(user->name, name, sizeof name);
         }
+        state->users[i].version = MIN(state->users[i].version, version);
         state->users[i].count++;
         state->users[i].last_ms = clock_wall_ms(loop_clock(gateway->owner));
 }

@@ -17,36 +17,14 @@ int json_key_by_length(struct bytes a, struct bytes b) {
         return a.size ? memcmp(a.data, b.data, a.size) : 0;
 }
 
-// Heapsort: no memory, no bad case. sift restores the heap below `at`.
-static void sift(const struct json *object, uint32_t *order, size_t at, size_t count, json_key_compare *compare) {
-        uint32_t moved = order[at];
-        for (size_t child; (child = 2 * at + 1) < count; at = child) {
-                if (child + 1 < count && compare(json_text(object + order[child]), json_text(object + order[child + 1])) < 0)
-                        child++;
-                if (compare(json_text(object + moved), json_text(object + order[child])) >= 0)
-                        break;
-                order[at] = order[child];
-        }
-        order[at] = moved;
-}
-
 void json_sort_keys(const struct json *object, uint32_t *order, json_key_compare *compare) {
         size_t count = 0;
-        bool sorted = true;
+        ASSERT(object->count < JSON_ORDER_FROM);
         JSON_FOR_EACH_MEMBER(key, value, object) {
-                sorted = sorted && (count == 0 || compare(json_text(object + order[count - 1]), json_text(key)) <= 0);
-                order[count++] = (uint32_t)(key - object);
-        }
-        ASSERT(count == object->count);
-        if (sorted)
-                return;
-        for (size_t at = count / 2; at-- > 0; )
-                sift(object, order, at, count, compare);
-        for (size_t end = count - 1; end > 0; end--) {
-                uint32_t largest = order[0];
-                order[0] = order[end];
-                order[end] = largest;
-                sift(object, order, 0, end, compare);
+                size_t to = count++;
+                for (; to > 0 && compare(json_text(object + order[to - 1]), json_text(key)) > 0; to--)
+                        order[to] = order[to - 1];
+                order[to] = (uint32_t)(key - object);
         }
 }
 
@@ -59,19 +37,7 @@ const struct json *json_get(const struct json *object, struct bytes key) {
                                 return value;
                 return NULL;
         }
-        size_t low = 0, high = object->count;
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-                const struct json *name = object + object->order[middle];
-                int order = json_key_by_length(key, json_text(name));
-                if (order == 0)
-                        return name + 1;
-                if (order < 0)
-                        high = middle;
-                else
-                        low = middle + 1;
-        }
-        return NULL;
+        return json_order_find(object, key);
 }
 
 const struct json *json_at(const struct json *array, size_t index) {
@@ -102,22 +68,30 @@ static int compare_arrays(const struct json *a, const struct json *b) {
         return 0;
 }
 
-// The distances of an object's keys in the order by length: those kept with it, or sorted into `room`.
-static const uint32_t *key_order(const struct json *object, uint32_t *room) {
-        if (object->count >= JSON_ORDER_FROM)
-                return object->order;
-        json_sort_keys(object, room, json_key_by_length);
-        return room;
+static int compare_members(const struct json *left, const struct json *right) {
+        int order = json_key_by_length(json_text(left), json_text(right));
+        return order ? order : json_compare(left + 1, right + 1);
+}
+
+static int compare_large_objects(const struct json *a, const struct json *b) {
+        for (size_t i = 0; i < a->count; i++) {
+                struct json_slot left = a->order[i], right = b->order[i];
+                int order = left.hash != right.hash ? (left.hash < right.hash ? -1 : 1)
+                                                    : compare_members(a + left.at, b + right.at);
+                if (order)
+                        return order;
+        }
+        return 0;
 }
 
 static int compare_objects(const struct json *a, const struct json *b) {
-        uint32_t room_a[JSON_ORDER_FROM], room_b[JSON_ORDER_FROM];
-        const uint32_t *order_a = key_order(a, room_a), *order_b = key_order(b, room_b);
+        uint32_t order_a[JSON_ORDER_FROM], order_b[JSON_ORDER_FROM];
+        if (a->count >= JSON_ORDER_FROM)
+                return compare_large_objects(a, b);
+        json_sort_keys(a, order_a, json_key_by_length);
+        json_sort_keys(b, order_b, json_key_by_length);
         for (size_t i = 0; i < a->count; i++) {
-                const struct json *left = a + order_a[i], *right = b + order_b[i];
-                int order = json_key_by_length(json_text(left), json_text(right));
-                if (order == 0)
-                        order = json_compare(left + 1, right + 1);
+                int order = compare_members(a + order_a[i], b + order_b[i]);
                 if (order)
                         return order;
         }

@@ -24,8 +24,11 @@ struct json {
         uint32_t span;                  // nodes from this one to its next sibling
         union {
                 const char *text;       // string: decoded; number: as written
-                const uint32_t *order;  // object of many members: its keys' distances from the object, sorted by key; else NULL
+                const struct json_slot *order;  // object of many members: its keys, sorted by hash; else NULL
         };
+};
+struct json_slot {
+        uint32_t hash, at;              // at: distance from the object to the key
 };
 
 // What a number's text looks like: 12 | 1.5 or 1e3 (its value may still be an integer).
@@ -42,7 +45,7 @@ enum {
         JSON_BYTES_DEFAULT = 16 << 20, JSON_BYTES_MAX = 1 << 30,
         JSON_DEPTH_DEFAULT = 128, JSON_DEPTH_MAX = 512,
         JSON_NODES_DEFAULT = 1 << 20,
-        JSON_EXPONENT_MAX = 1000000000, // of a number, either sign; beyond it is ERROR_LIMIT
+        JSON_EXPONENT_MAX = 1000000000, // of a number, as written and with one digit before the point, either sign; beyond: ERROR_LIMIT
 };
 
 // With the defaults in place of zeros.
@@ -97,7 +100,7 @@ static inline const struct json *json_next(const struct json *node) {
         for (const struct json *key = (object) + 1, *value = key + 1, *key##_end = json_next(object); key < key##_end; \
              key = json_next(value), value = key + 1)
 
-// The member's value, or NULL when there is none or `object` is NULL or not an object. O(log members).
+// The member's value, or NULL when there is none or `object` is NULL or not an object. O(log members), mostly O(1).
 const struct json *json_get(const struct json *object, struct bytes key);
 // By a C string that is known at compile time: json_get_text(node, "name").
 static inline const struct json *json_get_text(const struct json *object, const char *key) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shared inside json/: the order of an object's members.
+// Shared inside json/: the order of an object's members, errors.
 #pragma once
 
 #include "json/json.h"
@@ -14,8 +14,14 @@ bool json_number_error(struct bytes source, const char *at, struct error *error)
 
 typedef int json_key_compare(struct bytes a, struct bytes b);
 
-// By length, then bytes: the cheapest total order. It is the one kept with large objects.
+// order.c: the slots of an object of many members, in the order that is kept with it.
+uint32_t json_key_hash(struct bytes key);
+void json_order_keys(const struct json *object, struct json_slot *slots);
+const struct json *json_order_find(const struct json *object, struct bytes key);        // the value, or NULL
+int json_slot_compare(const struct json *object, struct json_slot a, struct json_slot b);
+
+// By length, then bytes: the cheapest total order.
 int json_key_by_length(struct bytes a, struct bytes b);
 
-// Fills order[0 .. count of the object) with the distances from the object to its keys, sorted. O(n log n) whatever the keys.
+// Fills order[0 .. count of the object) with the distances from the object to its keys, sorted; of an object of few members.
 void json_sort_keys(const struct json *object, uint32_t *order, json_key_compare *compare);

@@ -94,13 +94,16 @@ static bool compare_keys(struct parser *parser, const struct json *object, bool 
                 }
                 return true;
         }
-        const struct json *last = object + object->order[0];    // of equal ones, which are in no order
+        const struct json_slot *slots = object->order;
+        const struct json *last = object + slots[0].at;         // of equal ones, which are in no order
         for (size_t i = 1; i < object->count; i++) {
-                const struct json *key = object + object->order[i];
-                if (bytes_equal(json_text(last), json_text(key)) &&
-                    !repeated(parser, MIN(last, key), MAX(last, key), found))
-                        return false;
-                last = bytes_equal(json_text(last), json_text(key)) ? MAX(last, key) : key;
+                const struct json *key = object + slots[i].at;
+                if (slots[i].hash == slots[i - 1].hash && bytes_equal(json_text(last), json_text(key))) {
+                        if (!repeated(parser, MIN(last, key), MAX(last, key), found))
+                                return false;
+                        key = MAX(last, key);
+                }
+                last = key;
         }
         return true;
 }
@@ -125,9 +128,9 @@ static void sort_keys(struct parser *parser, struct json *object) {
         object->order = NULL;
         if (object->count < JSON_ORDER_FROM)
                 return;
-        uint32_t *order = arena_alloc_raw(parser->arena, object->count * sizeof *order);
-        json_sort_keys(object, order, json_key_by_length);
-        object->order = order;
+        struct json_slot *slots = arena_alloc_raw(parser->arena, object->count * sizeof *slots);
+        json_order_keys(object, slots);
+        object->order = slots;
 }
 
 static bool finish_keys(struct parser *parser, struct json *object) {

@@ -235,7 +235,23 @@ static const char *digits_end(const char *at, const char *end) {
         return at;
 }
 
-static const char *exponent_end(const char *at, const char *end) {
+// Whether the number that begins at `start`, without its sign, and has that exponent written behind `digits` would be written with
+// one beyond the limit if one digit stood before its point, as in the canonical form.
+static bool exponent_beyond(const char *start, const char *digits, int64_t exponent) {
+        const char *point = start, *first = start;
+        while (point < digits && *point != '.')
+                point++;
+        while (first < digits && (*first == '0' || *first == '.'))
+                first++;
+        if (first == digits)                                    // zero
+                return false;
+        exponent += first < point ? point - first - 1 : point - first;
+        return exponent > JSON_EXPONENT_MAX || exponent < -JSON_EXPONENT_MAX;
+}
+
+// `start` as above; the exponent is at `at`.
+static const char *exponent_end(const char *start, const char *at, const char *end) {
+        const char *e = at++;
         if (at < end && (*at == '+' || *at == '-'))
                 at++;
         const char *digits = digits_end(at, end);
@@ -246,7 +262,7 @@ static const char *exponent_end(const char *at, const char *end) {
         uint64_t exponent;
         if (!bytes_to_u64((struct bytes){at, (size_t)(digits - at)}, &exponent) || exponent > JSON_EXPONENT_MAX)
                 return NULL;
-        return digits;
+        return exponent_beyond(start, e, e[1] == '-' ? -(int64_t)exponent : (int64_t)exponent) ? NULL : digits;
 }
 
 const char *scan_number_rest(const char *at, const char *end, struct scanned_number *found) {
@@ -262,7 +278,7 @@ const char *scan_number_rest(const char *at, const char *end, struct scanned_num
                 found->fraction = true;
         }
         if (digits < end && (*digits | 0x20) == 'e') {
-                digits = exponent_end(digits + 1, end);
+                digits = exponent_end(start, digits, end);
                 found->fraction = true;
         }
         found->small = !found->fraction && digits - start <= 18;

@@ -17,6 +17,8 @@ struct commute_schema_workspace {
         struct buffer output;
 };
 
+enum { WORKSPACE_KEPT = 1 << 20 };              // bytes, from one instance to the next
+
 static bool fail(struct commute_schema_error *to, const struct error *from) {
         static const enum commute_schema_code codes[] = {
                 [ERROR_INVALID] = COMMUTE_SCHEMA_ERROR_INVALID, [ERROR_UNSUPPORTED] = COMMUTE_SCHEMA_ERROR_UNSUPPORTED,
@@ -101,7 +103,7 @@ bool commute_schema_validate(const struct commute_schema *schema, struct commute
                              size_t size, enum commute_schema_verdict *ret_verdict, struct commute_schema_error *error) {
         enum schema_verdict verdict;
         struct error inner;
-        arena_reset(&workspace->arena);
+        arena_reset_keeping(&workspace->arena, WORKSPACE_KEPT);
         if (!schema_verdict_bytes(schema->schema, (struct bytes){text, size}, NULL, &workspace->arena, &verdict, &inner))
                 return fail(error, &inner);
         return decide(verdict, ret_verdict, error);
@@ -110,7 +112,7 @@ bool commute_schema_validate(const struct commute_schema *schema, struct commute
 static bool parse(struct commute_schema_workspace *workspace, struct bytes source, const struct json **ret_root,
                   struct commute_schema_error *error) {
         struct error inner;
-        arena_reset(&workspace->arena);
+        arena_reset_keeping(&workspace->arena, WORKSPACE_KEPT);
         buffer_clear(&workspace->output);
         return json_parse(source, NULL, &workspace->arena, ret_root, &inner) || fail(error, &inner);
 }

@@ -24,6 +24,11 @@ static bool has_forms(const struct migrate_view *view) {
         return view->communication->kind == MODEL_FUNCTIONAL;
 }
 
+// Whether its owner's bodies become events.
+static bool gives_bodies(const struct model_event *event) {
+        return event->reader && event->reader->kind == MODEL_DATA && (event->capture_count || event->backfill || event->read);
+}
+
 // ---- 1: contract ----
 
 static enum migrate_verdict look_contract(const struct migrate_view *view, struct migrate_evidence *evidence) {
@@ -35,6 +40,9 @@ static enum migrate_verdict look_contract(const struct migrate_view *view, struc
         if (!model_way(event, from, to, &missing))
                 return migrate_say(evidence, MIGRATE_WAIT, "%s has no mapping to version %u on the way from %u: write `%s` of version %u",
                                    event->name, missing, from, from < to ? "up" : "down", from < to ? missing : missing + 1);
+        if (gives_bodies(event) && !model_way(event, event->produces, to, &missing))
+                return migrate_say(evidence, MIGRATE_WAIT, "%s gives version %u, from which no mapping leads to version %u on the way "
+                                   "to %u", event->from->name, event->produces, missing, to);
         if (has_forms(view) && !view->communication->async->forms[to].wrap)
                 return migrate_say(evidence, MIGRATE_WAIT, "%s has no `wrap` of version %u, so that its calls cannot be emitted in it",
                                    view->communication->name, to);
@@ -84,7 +92,8 @@ static void proved(struct migrate_proof *proof) {
 static enum migrate_verdict act_proved(struct migration *migration, bool old_only, struct migrate_evidence *evidence) {
         const struct migrate_options *options = &migration->migrate->options;
         struct migrate_proof *proof = &migration->proof;
-        if (migration->phase == 1 && proof->ended && (proof->failed || proof->broken) &&
+        bool nothing = !old_only && !proof->retained && !proof->copies && !proof->generated;
+        if (migration->phase == 1 && proof->ended && (proof->failed || proof->broken || nothing) &&
             (uint64_t)migration->view.now_ms - migration->base >= AGAIN_MS)
                 migration->phase = 0;                   // a person may have mended it
         if (migration->phase == 0 && !migration->proving) {
@@ -99,6 +108,8 @@ static enum migrate_verdict act_proved(struct migration *migration, bool old_onl
         }
         migrate_figure(evidence, "retained", proof->retained);
         migrate_figure(evidence, "generated", proof->generated);
+        if (proof->copies)
+                migrate_figure(evidence, "copies", proof->copies);
         migrate_figure(evidence, "failed", proof->failed);
         migrate_figure(evidence, "lossy", proof->lossy);
         if (!proof->ended)
@@ -142,11 +153,16 @@ static enum migrate_verdict act_new_registered(struct migration *migration, stru
                 verdict = act_proved(migration, false, evidence);
         if (verdict != MIGRATE_PASS)
                 return verdict;
-        char lost[400] = "each comes back as it was", group[GROUP_TEXT_MAX];
+        if (!proof->retained && !proof->copies && !proof->generated)
+                return migrate_say(evidence, MIGRATE_WAIT, "nothing is proven: no event is retained, and none could be made up from the "
+                                   "contract of version %u", from);
+        char lost[400] = "each comes back as it was", rows[60] = "", group[GROUP_TEXT_MAX];
+        if (proof->copies)
+                snprintf(rows, sizeof rows, " (and %" PRIu64 " rows of commute's copy)", proof->copies);
         if (proof->lossy)
                 snprintf(lost, sizeof lost, "%" PRIu64 " of them do not come back as they were: %s", proof->lossy, proof->lost);
-        return migrate_say(evidence, MIGRATE_PASS, "%" PRIu64 " retained and %" PRIu64 " generated events of version %u are valid in "
-                           "version %u%s; %s", proof->retained, proof->generated, from, to, group_of(migration, to, group), lost);
+        return migrate_say(evidence, MIGRATE_PASS, "%" PRIu64 " retained%s and %" PRIu64 " generated events of version %u are valid in "
+                           "version %u%s; %s", proof->retained, rows, proof->generated, from, to, group_of(migration, to, group), lost);
 }
 
 // ---- 4: consumers ----
@@ -160,6 +176,15 @@ static unsigned delivered_version(const struct migrate_view *view) {
         while (version > 0 && !async->forms[version].unwrap)
                 version--;
         return version;
+}
+
+static bool is_old(const struct migrate_view *view, unsigned version) {
+        return view->subject->from < view->subject->to ? version < view->subject->to : version > view->subject->to;
+}
+
+// The reader understands no newer one than an old version.
+static bool gets_old(const struct migrate_view *view) {
+        return is_old(view, delivered_version(view));
 }
 
 // Whether the reader understands the version, and what it gets if not.
@@ -266,19 +291,17 @@ static enum migrate_verdict look_emitted(const struct migrate_view *view, struct
 
 // ---- 6: the old version is not produced any more ----
 
-static bool is_old(const struct migrate_view *view, unsigned version) {
-        return view->subject->from < view->subject->to ? version < view->subject->to : version > view->subject->to;
-}
-
 // A producer that publishes by itself, sent an old version last, and has not been seen to send the new one since. (What commute
 // captures is converted, and is nobody's to change but the owner's.)
 static const struct gateway_user *old_producer(const struct migrate_view *view) {
         const struct gateway_versions *versions = view->versions;
         for (size_t i = 0; versions && i < versions->user_count; i++) {
                 const struct gateway_user *user = &versions->users[i];
-                if (user->use != GATEWAY_PRODUCES || !is_old(view, user->version) || !strstr(user->name, " by POST /events/"))
+                bool others = strcmp(user->name, GATEWAY_OTHERS) == 0;
+                if (user->use != GATEWAY_PRODUCES || !is_old(view, user->version) ||
+                    !(others || strstr(user->name, " by POST /events/")))
                         continue;
-                bool moved = false;
+                bool moved = false;             // of others nobody can say
                 for (size_t j = 0; j < versions->user_count; j++)
                         moved |= versions->users[j].use == GATEWAY_PRODUCES && versions->users[j].version == view->subject->to &&
                                  strcmp(versions->users[j].name, user->name) == 0 && versions->users[j].last_ms > user->last_ms;
@@ -286,10 +309,6 @@ static const struct gateway_user *old_producer(const struct migrate_view *view) 
                         return user;
         }
         return NULL;
-}
-
-static bool gives_bodies(const struct model_event *event) {
-        return event->reader && event->reader->kind == MODEL_DATA && (event->capture_count || event->backfill || event->read);
 }
 
 // The owner of captured writes gives an old version by itself, and nobody has said that it stays so.
@@ -443,10 +462,21 @@ static enum migrate_verdict act_clean(struct migration *migration, struct migrat
                 migration_commit(migration, next);
                 return migrate_say(evidence, MIGRATE_WAIT, "that old versions are refused is being recorded");
         }
-        bool retained = view->usage && view->usage->old_retained;
-        return migrate_say(evidence, MIGRATE_PASS, "old versions are refused from producers; %s",
-                           retained ? "the log still has events of an old version, so that the mappings stay until they are trimmed"
-                                    : "the log has no event of an old version any more: their mappings and contracts may go");
+        const struct model_event *event = migration->subject.event;
+        const char *reader = view->communication->to->name, *owner = event->from->name;
+        char stays[200];
+        if (gets_old(view))
+                snprintf(stays, sizeof stays, "%.64s still gets version %u, so that its contract and `%s` stay", reader,
+                         delivered_version(view), from < to ? "down" : "up");
+        else if (gives_bodies(event) && is_old(view, event->produces))
+                snprintf(stays, sizeof stays, "%.64s goes on giving version %u, so that its contract and `%s` stay", owner,
+                         event->produces, from < to ? "up" : "down");
+        else if (view->usage && view->usage->old_retained)
+                snprintf(stays, sizeof stays, "the log still has events of an old version, so that the mappings stay until they are "
+                         "trimmed");
+        else
+                snprintf(stays, sizeof stays, "the log has no event of an old version any more: their mappings and contracts may go");
+        return migrate_say(evidence, MIGRATE_PASS, "old versions are refused from producers; %s", stays);
 }
 
 // ---- what is seen ----
@@ -533,6 +563,10 @@ static void write_verdict(struct json_writer *writer, const struct migrate_view 
                 verdict = migrate_say(&evidence, MIGRATE_WAIT, "%s sent version %u last", producer->name, producer->version);
         if (verdict == MIGRATE_PASS && old_owner(view))
                 verdict = say_old_owner(view, &evidence);
+        if (verdict == MIGRATE_PASS && gets_old(view))
+                verdict = migrate_say(&evidence, MIGRATE_WAIT, "%s by %s still gets version %u, which is made of version %u: it reads no "
+                                      "newer one", view->communication->to->name, view->communication->name, delivered_version(view),
+                                      view->subject->to);
         json_member_boolean(writer, "may_go", verdict == MIGRATE_PASS);
         json_member_text(writer, "why", evidence.sentence);
 }

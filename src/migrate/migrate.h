@@ -96,8 +96,8 @@ struct migrate_proof {
         bool old_only;                          // only: each retained event is valid in its own version
         void (*done)(struct migrate_proof *proof);
         bool ended;                             // done was called
-        uint64_t retained, generated;           // looked at
-        uint64_t failed, lossy;                 // of both; lossy: the way back gives another event
+        uint64_t retained, copies, generated;   // looked at: records of the topic, rows of commute's copy, made up
+        uint64_t failed, lossy;                 // of all; lossy: the way back gives another event
         char failure[400];                      // the first that failed, or why it could not be looked at; ""
         char lost[300];                         // pointers of fields that the way back loses; ""
         bool broken;                            // it could not be carried out

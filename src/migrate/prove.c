@@ -12,6 +12,7 @@
 #include "os/loop.h"
 #include "registry/registry.h"
 #include "schema/generate.h"
+#include "store/state.h"
 
 enum {
         PAGE_RECORDS = 64, PAGE_BYTES = 1 << 20, PAUSE_MS = 2,         // between two pages: the log has others to serve
@@ -33,6 +34,11 @@ struct prover {
         struct arena page;
         struct log_record *records;
         size_t count, at;
+        bool copies;                            // rows of commute's copy are looked at, too, and are not through yet
+        uint32_t family;                        // of the topic in the views
+        struct buffer after;                    // the key of the row that was looked at last
+        struct state_replica *rows;
+        size_t row_count, row_at;
         struct generator *generator;
         unsigned made;
         // the event under way
@@ -66,8 +72,10 @@ static void forget(struct prover *prover) {
         generator_free(TAKE(prover->generator));
         arena_free(&prover->page);
         arena_free(&prover->arena);
+        buffer_free(&prover->after);
         prover->records = NULL;
-        prover->count = prover->at = 0;
+        prover->rows = NULL;
+        prover->count = prover->at = prover->row_count = prover->row_at = 0;
 }
 
 void prover_free(struct prover *prover) {
@@ -225,6 +233,10 @@ static void gather_texts(struct prover *prover, const struct json *node, unsigne
 
 static bool version_of(const struct prover *prover, uint32_t schema_id, unsigned *ret_version) {
         const struct model_event *event = prover->proof->event;
+        if (!schema_id) {                               // written down before versions were
+                *ret_version = event->produces;
+                return true;
+        }
         for (unsigned version = 0; version < event->version_count; version++) {
                 struct registry_version found;
                 if (registry_version(prover->options.registry, bytes_of(event->name), version + 1, &found) && found.id == schema_id) {
@@ -233,6 +245,34 @@ static bool version_of(const struct prover *prover, uint32_t schema_id, unsigned
                 }
         }
         return false;
+}
+
+// One in a version of the event. True: it is under way, or all is over.
+static bool look_at_event(struct prover *prover, uint64_t position, uint32_t schema_id, struct bytes body) {
+        struct migrate_proof *proof = prover->proof;
+        struct error error;
+        prover->position = position;
+        arena_reset(&prover->arena);
+        if (!version_of(prover, schema_id, &prover->version)) {
+                error_set(&error, ERROR_REJECTED, "schema %" PRIu32 " is no version of %s", schema_id, proof->event->name);
+                fails(prover, &error);
+                return false;
+        }
+        struct registry_version found;
+        const struct schema *schema = NULL;
+        if (registry_version(prover->options.registry, bytes_of(proof->event->name), prover->version + 1, &found))
+                schema = registry_schema(prover->options.registry, found.id);
+        if (!json_parse(body, NULL, &prover->arena, &prover->event, &error) ||
+            (proof->old_only && schema && (!schema_validate(schema, body, prover->event, &prover->arena, &error) ||
+                                 !change_check_version(proof->event, prover->version, prover->event, &error)))) {
+                fails(prover, &error);
+                return false;
+        }
+        if (proof->old_only)
+                return false;
+        if (prover->version == proof->from)
+                gather_texts(prover, prover->event, 0);
+        return begin_event(prover, arena_copy(&prover->arena, body));
 }
 
 // True: it is under way, or all is over.
@@ -247,25 +287,42 @@ static bool look_at(struct prover *prover, const struct log_record *entry) {
         if (record.kind != RECORD_MESSAGE || (record.flags & RECORD_TOMBSTONE))
                 return false;
         proof->retained++;
-        prover->position = entry->position;
-        arena_reset(&prover->arena);
-        if (!version_of(prover, record.schema_id, &prover->version)) {
-                error_set(&error, ERROR_REJECTED, "schema %" PRIu32 " is no version of %s", record.schema_id, proof->event->name);
-                fails(prover, &error);
+        return look_at_event(prover, entry->position, record.schema_id, entry->body);
+}
+
+// A row of the copy may be older than what the log retains. True: as above.
+static bool look_at_row(struct prover *prover, const struct state_replica *row) {
+        prover->proof->copies++;
+        return look_at_event(prover, row->position, row->schema_id, row->body);
+}
+
+// The next rows of the copy. False: that was all, or it is over.
+static bool read_rows(struct prover *prover) {
+        struct error error;
+        arena_reset(&prover->page);
+        prover->row_at = prover->row_count = 0;
+        if (!state_replica_list(prover->options.reader, prover->family, buffer_bytes(&prover->after), PAGE_RECORDS, &prover->page,
+                                &prover->rows, &prover->row_count, &error)) {
+                broken(prover, &error);
                 return false;
         }
-        const struct schema *schema = registry_schema(prover->options.registry, record.schema_id);
-        if (!json_parse(entry->body, NULL, &prover->arena, &prover->event, &error) ||
-            (proof->old_only && (!schema_validate(schema, entry->body, prover->event, &prover->arena, &error) ||
-                                 !change_check_version(proof->event, prover->version, prover->event, &error)))) {
-                fails(prover, &error);
-                return false;
+        prover->copies = prover->row_count > 0;
+        if (prover->copies) {
+                buffer_clear(&prover->after);
+                buffer_append(&prover->after, prover->rows[prover->row_count - 1].key);
         }
-        if (proof->old_only)
-                return false;
-        if (prover->version == proof->from)
-                gather_texts(prover, prover->event, 0);
-        return begin_event(prover, arena_copy(&prover->arena, entry->body));
+        return prover->copies;
+}
+
+static bool find_copies(struct prover *prover, struct error *error) {
+        const struct model_event *event = prover->proof->event;
+        char name[LOG_NAME_MAX + 1];
+        struct error why = {0};
+        int size = snprintf(name, sizeof name, "topic/%s", event->topic);
+        buffer_clear(&prover->after);
+        prover->copies = prover->options.reader && event->reader && event->reader->async->keep_gateway &&
+                         state_family(prover->options.reader, (struct bytes){name, (size_t)size}, &prover->family, &why);
+        return why.code == ERROR_NONE || why.code == ERROR_NOT_FOUND || error_set(error, why.code, "%s", why.text);
 }
 
 // The next page of the topic. False: that was all, or it is over.
@@ -296,6 +353,46 @@ static bool read_page(struct prover *prover) {
 
 // ---- generated ones ----
 
+// Says this version where it says one.
+static void say_version(struct prover *prover, struct bytes *body) {
+        CLEANUP(buffer_free) struct buffer text = {0};
+        struct json_writer writer = {.buffer = &text};
+        const struct json *member = json_get_text(prover->event, "event_version");
+        uint64_t said;
+        bool says = change_says_version(prover->event, &said);
+        if (says ? said == prover->version : !json_is(member, JSON_NUMBER))
+                return;
+        json_begin_object(&writer);
+        JSON_FOR_EACH_MEMBER(key, value, prover->event) {
+                json_key_bytes(&writer, json_text(key));
+                if (bytes_equal(json_text(key), BYTES("event_version")))
+                        json_u64(&writer, prover->version);
+                else
+                        json_node(&writer, value);
+        }
+        json_end_object(&writer);
+        json_end(&writer);
+        *body = arena_copy(&prover->arena, buffer_bytes(&text));
+}
+
+// As it would lie in the topic: with its version, and with its defaults. False: it would not be taken.
+static bool as_appended(struct prover *prover, struct bytes *body, struct error *error) {
+        const struct schema *schema = generator_schema(prover->generator);
+        CLEANUP(buffer_free) struct buffer filled = {0};
+        if (!json_parse(*body, NULL, &prover->arena, &prover->event, error))
+                return false;
+        say_version(prover, body);
+        if (!json_parse(*body, NULL, &prover->arena, &prover->event, error))
+                return false;
+        if (schema_fill_defaults(schema, prover->event, &filled)) {
+                *body = arena_copy(&prover->arena, buffer_bytes(&filled));
+                if (!json_parse(*body, NULL, &prover->arena, &prover->event, error))
+                        return false;
+        }
+        return schema_validate(schema, *body, prover->event, &prover->arena, error) &&
+               change_check_version(prover->proof->event, prover->version, prover->event, error);
+}
+
 // True: it is under way, or all is over.
 static bool generate(struct prover *prover) {
         CLEANUP(buffer_free) struct buffer text = {0};
@@ -308,11 +405,7 @@ static bool generate(struct prover *prover) {
         prover->position = 0;
         prover->version = prover->proof->from;
         struct bytes body = arena_copy(&prover->arena, buffer_bytes(&text));
-        if (!json_parse(body, NULL, &prover->arena, &prover->event, &error)) {
-                fails(prover, &error);
-                return false;
-        }
-        if (!change_check_version(prover->proof->event, prover->version, prover->event, NULL)) {
+        if (!as_appended(prover, &body, &error)) {
                 prover->proof->generated--;             // no producer could have sent it
                 return false;
         }
@@ -328,6 +421,14 @@ static void proceed(struct prover *prover) {
                                 return;
                 } else if (prover->partition < prover->proof->event->partitions) {
                         if (read_page(prover)) {
+                                soon(prover, PAUSE_MS);
+                                return;
+                        }
+                } else if (prover->row_at < prover->row_count) {
+                        if (look_at_row(prover, &prover->rows[prover->row_at++]))
+                                return;
+                } else if (prover->copies) {
+                        if (read_rows(prover)) {
                                 soon(prover, PAUSE_MS);
                                 return;
                         }
@@ -356,6 +457,8 @@ static bool begin(struct prover *prover, struct error *error) {
                 if (!converter_new(&options, &prover->converter, error))
                         return false;
         }
+        if (!find_copies(prover, error))
+                return false;
         if (proof->old_only)
                 return true;
         if (!registry_version(prover->options.registry, bytes_of(proof->event->name), proof->from + 1, &found))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether events go from one version to another and back (struct migrate_proof): every event that the topic retains, and generated
-// ones. Reads the log a page at a time, with a converter of its own, so that nothing of the data plane waits for it.
+// Whether events go from one version to another and back (struct migrate_proof): every event that the topic retains, every row of
+// commute's copy (which may be older than that), and generated ones. Reads a page at a time, with a converter of its own, so that
+// nothing of the data plane waits for it.
 //
 // One loop (the control thread's); one proof at a time, others wait. Freed before the loop.
 #pragma once
@@ -11,12 +12,14 @@ struct log;
 struct loop;
 struct prover;
 struct registry;
+struct state_reader;
 
 struct prover_options {
         struct loop *loop;
         struct log *log;
         const struct registry *registry;
         const struct model *model;
+        struct state_reader *reader;            // of state.db, on the loop's thread: rows of copies; NULL: there are none
         const char *converter;                  // executable; NULL: this process's own
         // What templates may use beside $event. NULL: nothing.
         struct template_inputs (*inputs)(void *user);

@@ -163,7 +163,7 @@ struct migrate_runtime *migrate_runtime_new(const struct migrate_runtime_options
         runtime->asker = migrate_asker_new(options->loop, options->model);
         runtime->prover = prover_new(&(struct prover_options){
                 .loop = options->loop, .log = options->log, .registry = options->registry, .model = options->model,
-                .inputs = inputs_of, .user = runtime,
+                .reader = options->reader, .inputs = inputs_of, .user = runtime,
         });
         return runtime;
 }

@@ -13,6 +13,7 @@
 #include "base/needles.h"
 #include "log/log.h"
 #include "log/record.h"
+#include "migrate/scan_tags.h"
 #include "os/thread.h"
 #include "store/state.h"
 
@@ -147,40 +148,13 @@ static void search_body(struct scan *scan, const struct buffer *where, struct by
 
 // ---- records ----
 
-struct tagged {
-        struct scan *scan;
-        const struct buffer *where;
-};
-
-static bool tag(void *context, const struct json *value, struct bytes pointer) {
-        const struct tagged *tagged = context;
-        struct buffer CLEANUP(buffer_free) text = {0};
-        if (json_is(value, JSON_NULL))
-                return true;
-        buffer_print(&text, "%.*s: body %.*s", BYTES_PRINT(buffer_bytes(tagged->where)), BYTES_PRINT(pointer));
-        found(tagged->scan, buffer_bytes(&text), BY_TAG);
-        return true;
+static void found_by_tag(void *user, struct bytes where) {
+        found(user, where, BY_TAG);
 }
 
-static void look_at_tags(struct scan *scan, const struct buffer *where, struct bytes stream, const struct record *record,
-                         struct bytes body, struct arena *arena) {
-        struct bytes family = state_family_of_stream(stream), topic = BYTES("topic/");
-        if (!bytes_starts_with(family, topic) || record->kind != RECORD_MESSAGE)
-                return;
-        struct bytes name = {family.data + topic.size, family.size - topic.size};
-        const struct model *model = scan->options.model;
-        for (size_t i = 0; i < model->event_count; i++) {
-                const struct model_event *event = &model->events[i];
-                unsigned version;
-                const struct json *root;
-                if (bytes_equal(name, bytes_of(event->topic)) &&
-                    scan->options.version_of(scan->options.user, event, record->schema_id, &version) &&
-                    json_parse(body, NULL, arena, &root, NULL))
-                        model_personal_each(&event->versions[version], root, tag, &(struct tagged){scan, where});
-        }
-}
-
-static bool look_at_record(struct scan *scan, const struct log_record *entry, struct arena *arena, struct error *error) {
+// tags: NULL without.
+static bool look_at_record(struct scan *scan, struct scan_tags *tags, const struct log_record *entry, struct arena *arena,
+                           struct error *error) {
         struct log_stream_info info;
         struct record record;
         struct buffer CLEANUP(buffer_free) where = {0};
@@ -200,12 +174,12 @@ static bool look_at_record(struct scan *scan, const struct log_record *entry, st
         search(scan, &where, "identity", record.identity_text);
         search(scan, &where, "request", record.request);
         search_body(scan, &where, entry->body, arena);
-        if (scan->tags)
-                look_at_tags(scan, &where, info.name, &record, entry->body, arena);
+        if (tags)
+                scan_tags_record(tags, &where, info.name, entry->position, &record, entry->body, arena);
         return true;
 }
 
-static bool look_at_records(struct scan *scan, struct log_reader *reader, struct error *error) {
+static bool look_at_records(struct scan *scan, struct scan_tags *tags, struct log_reader *reader, struct error *error) {
         struct arena CLEANUP(arena_free) arena = {0};
         struct log_record *entries;
         size_t count = 1;
@@ -214,7 +188,7 @@ static bool look_at_records(struct scan *scan, struct log_reader *reader, struct
                 if (!log_read(reader, next, PIECE_RECORDS, PIECE_BYTES, &arena, &entries, &count, error))
                         return false;
                 for (size_t i = 0; i < count; i++)
-                        if (!look_at_record(scan, &entries[i], &arena, error))
+                        if (!look_at_record(scan, tags, &entries[i], &arena, error))
                                 return false;
                 if (count)
                         next = entries[count - 1].position + 1;
@@ -270,9 +244,16 @@ static bool look_at_snapshots(struct scan *scan, struct log_reader *reader, stru
 
 static bool look(struct scan *scan, struct error *error) {
         struct log_reader CLEANUP(log_reader_closep) *reader = NULL;
-        return log_reader_open(scan->options.log, &reader, error) && look_at_records(scan, reader, error) &&
-               (!scan->needles || (state_values_each(scan->options.state_path, look_at_value, scan, error) &&
-                                   look_at_snapshots(scan, reader, error)));
+        struct state_reader CLEANUP(state_reader_closep) *state = NULL;
+        if (!log_reader_open(scan->options.log, &reader, error) ||
+            (scan->tags && !state_reader_open(scan->options.state_path, &state, error)))
+                return false;
+        struct scan_tags tags = {.options = &scan->options, .reader = state, .found = found_by_tag, .user = scan};
+        bool good = look_at_records(scan, scan->tags ? &tags : NULL, reader, error) && (!scan->tags || scan_tags_copies(&tags, error)) &&
+                    (!scan->needles || (state_values_each(scan->options.state_path, look_at_value, scan, error) &&
+                                        look_at_snapshots(scan, reader, error)));
+        scan->rows += tags.rows;
+        return good;
 }
 
 static void *run(void *user) {

@@ -26,8 +26,8 @@ struct scan_options {                           // everything is referenced and 
 
 struct scan *scan_new(const struct scan_options *options);
 void scan_free(struct scan *scan);              // NULL is allowed; ends a scan under way
-// Values (may be none if tags is true); tags: also each personal value that a topic's record has, whatever it is. ERROR_CONFLICT: one
-// is under way; ERROR_INVALID, ERROR_LIMIT (base/needles.h).
+// Values (may be none if tags is true); tags: also each personal value that is found by its pointer or its name (scan_tags.h),
+// whatever it is. ERROR_CONFLICT: one is under way; ERROR_INVALID, ERROR_LIMIT (base/needles.h).
 MUST_USE bool scan_begin(struct scan *scan, const struct bytes *values, size_t count, bool tags, struct error *error);
 // Writes a value: how far the last one is and what it has found; null: there never was one.
 void scan_write(struct scan *scan, struct json_writer *writer);

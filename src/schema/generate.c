@@ -42,6 +42,10 @@ bool generator_new(const struct schema *schema, uint64_t seed, struct generator 
         return true;
 }
 
+const struct schema *generator_schema(const struct generator *generator) {
+        return generator->schema;
+}
+
 void generator_free(struct generator *generator) {
         if (!generator)
                 return;

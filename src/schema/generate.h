@@ -14,6 +14,7 @@ enum { GENERATE_TRIES = 50, GENERATE_DEPTH_MAX = 16, GENERATE_TEXTS_MAX = 64, GE
 
 // The schema is used until the generator is freed.
 MUST_USE bool generator_new(const struct schema *schema, uint64_t seed, struct generator **ret_generator, struct error *error);
+const struct schema *generator_schema(const struct generator *generator);
 void generator_free(struct generator *generator);               // NULL is allowed
 // A text that strings may be: of a real event. Copied; beyond the limits it is not taken.
 void generator_text(struct generator *generator, struct bytes text);

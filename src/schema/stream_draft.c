@@ -5,7 +5,8 @@
 
 #include <stdlib.h>
 
-enum { KEYS_MAX = 30000 };
+enum { KEYS_MAX = 30000, CACHE_LINE = 64 };
+static_assert(sizeof(struct plan_key) == CACHE_LINE, "a key is looked at in one piece");
 
 static uint32_t *slot_of(const struct object_draft *draft, struct bytes name) {
         uint32_t at = key_hash(name.data, name.size) & draft->slot_mask;
@@ -63,9 +64,11 @@ void plan_key_make(struct plan_key *key, struct bytes name) {
 void draft_finish(struct object_draft *draft, struct plan_object *plan) {
         struct arena *arena = draft->planner->arena;
         size_t slots = 8;
-        while (slots < draft->key_count * 2 + 2)
+        while (slots < draft->key_count * 3 + 2)
                 slots *= 2;
-        plan->keys = arena_alloc(arena, (draft->key_count + 1) * sizeof *plan->keys);
+        char *keys = arena_alloc(arena, (draft->key_count + 1) * sizeof *plan->keys + CACHE_LINE);
+        keys += -(uintptr_t)keys % CACHE_LINE;
+        plan->keys = (struct plan_key *)(void *)keys;
         plan->slots = arena_alloc(arena, slots * sizeof *plan->slots);
         plan->slot_mask = (uint32_t)(slots - 1);
         plan->key_count = draft->key_count;

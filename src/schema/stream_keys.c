@@ -7,7 +7,7 @@
 #include <xxhash.h>
 
 static void *grown(struct arena *arena, const void *old, size_t size) {
-        void *memory = arena_alloc(arena, 2 * size);
+        void *memory = arena_alloc_raw(arena, 2 * size);
         return memcpy(memory, old, size);
 }
 
@@ -38,9 +38,35 @@ enum run read_key_slowly(struct machine *machine, struct bytes *ret_name) {
         return ret_name->data ? RUN_GOOD : RUN_SYNTAX;
 }
 
+// Seeded: of up to 16 bytes all are in two words.
+uint32_t entry_hash(const struct entry *entry, uint64_t seed) {
+        const char *text = entry->text;
+        size_t size = entry->size;
+        uint64_t head = 0, tail = 0;
+        if (size > 16) {
+                uint64_t hash = XXH3_64bits_withSeed(text, size, seed);
+                return (uint32_t)(hash ^ hash >> 32);
+        }
+        if (size >= 8) {
+                memcpy(&head, text, 8);
+                memcpy(&tail, text + size - 8, 8);
+        } else if (size >= 4) {
+                uint32_t low, high;
+                memcpy(&low, text, 4);
+                memcpy(&high, text + size - 4, 4);
+                head = (uint64_t)low << 32 | high;
+        } else if (size) {
+                head = (uint64_t)(uint8_t)text[0] << 16 | (uint64_t)(uint8_t)text[size / 2] << 8 | (uint8_t)text[size - 1];
+        }
+        unsigned __int128 product = (unsigned __int128)(head ^ seed ^ 0x9E3779B97F4A7C15u) *
+                                    (tail ^ seed >> 32 ^ size ^ 0xA0761D6478BD642Fu);
+        uint64_t hash = (uint64_t)product ^ (uint64_t)(product >> 64);
+        return (uint32_t)(hash ^ hash >> 32);
+}
+
 enum run entries_differ(struct machine *machine, size_t first) {
         struct entry *entries = machine->entries + first;
-        size_t count = machine->entry_count - first, size = 64, tries = 8 * count + 64;
+        size_t count = machine->entry_count - first, size = 64, most = COLLISIONS_MAX * count + 64;
         if (count <= 8) {
                 for (size_t i = 1; i < count; i++)
                         for (size_t j = 0; j < i; j++)
@@ -56,16 +82,17 @@ enum run entries_differ(struct machine *machine, size_t first) {
         } else {
                 memset(machine->table, 0, size * sizeof *machine->table);
         }
+        machine->collisions = 0;
+        uint32_t numbers = (uint32_t)(size - 1);                // the bits of a slot that are a number + 1; the others are of the hash
         for (size_t i = 0; i < count; i++) {
-                uint64_t hash = XXH3_64bits_withSeed(entries[i].text, entries[i].size, machine->schema->seed);
-                size_t at = hash & (size - 1);
-                for (; machine->table[at]; at = (at + 1) & (size - 1)) {
-                        if (entry_equal(&entries[machine->table[at] - 1], &entries[i]))
+                uint32_t hash = entry_hash(&entries[i], machine->schema->seed), at = hash & numbers, slot;
+                for (; (slot = machine->table[at]); at = (at + 1) & numbers) {
+                        if (((slot ^ hash) & ~numbers) == 0 && entry_equal(&entries[(slot & numbers) - 1], &entries[i]))
                                 return RUN_SYNTAX;
-                        if (--tries == 0)
+                        if (++machine->collisions > most)
                                 return RUN_DEFER;
                 }
-                machine->table[at] = (uint32_t)(i + 1);
+                machine->table[at] = (hash & ~numbers) | (uint32_t)(i + 1);
         }
         return RUN_GOOD;
 }

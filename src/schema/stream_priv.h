@@ -287,7 +287,8 @@ struct entry {                                  // a key that is not named, or a
         uint32_t size;
         uint32_t kind;
 };
-enum { ENTRIES_ROOM = 64, BITS_ROOM = 128, SCAN_AGAIN_MIN = 1 << 16, SCAN_AGAIN_TIMES = 16 };
+enum { ENTRIES_ROOM = 64, BITS_ROOM = 128, SCAN_AGAIN_MIN = 1 << 16, SCAN_AGAIN_TIMES = 16,
+       COLLISIONS_MAX = 8 };
 
 struct machine {
         const char *at, *end, *start;
@@ -304,6 +305,7 @@ struct machine {
         size_t bit_count, bit_capacity;
         uint32_t *table;
         size_t table_size;
+        size_t collisions;                      // when entries were last compared by it
         struct entry entry_room[ENTRIES_ROOM];
         uint64_t bit_room[BITS_ROOM];
 };
@@ -331,7 +333,8 @@ static inline void entry_push(struct machine *machine, struct entry entry) {
                 entries_grow(machine);
         machine->entries[machine->entry_count++] = entry;
 }
-// Whether the entries from `first` on differ. RUN_SYNTAX: two are equal.
+uint32_t entry_hash(const struct entry *entry, uint64_t seed);
+// Whether the entries from `first` on differ. RUN_SYNTAX: two are equal. RUN_DEFER: more than COLLISIONS_MAX an entry.
 enum run entries_differ(struct machine *machine, size_t first);
 static inline bool entry_equal(const struct entry *a, const struct entry *b) {
         return a->size == b->size && a->kind == b->kind && memcmp(a->text, b->text, a->size) == 0;

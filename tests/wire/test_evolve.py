@@ -334,6 +334,31 @@ def test_an_owner_that_gives_the_old_version_holds_it_until_it_gives_the_new_one
     assert it.versions()["may_go"] is True
 
 
+def test_the_old_version_may_not_go_while_a_reader_gets_it(world):
+    it = world(reads="[0]")
+    it.serve()
+    write = writer(it)
+    assert it.evolve(1)[0] == 200
+    it.until_moved("done", traffic=write)
+    wait_until(lambda: it.versions()["old"]["waiting"] == 0, what="the deliveries")
+    said = it.versions()
+    assert said["emitted"] == 1 and said["may_go"] is False, said
+    assert said["why"] == "portal by COMM-020 still gets version 0, which is made of version 1: it reads no newer one"
+
+
+def test_a_producer_of_the_old_version_is_seen_among_many(world):
+    it = world()
+    it.serve()
+    for number in range(40):
+        body = {"task_id": 1, "area": "A", "title": "T"} if number < 39 else {"task_id": 1, "title": "T"}
+        status, answer = it.publish("TaskCreated", body, Commute_Producer=f"p{number}", Commute_Event_Version="1" if number < 39 else "0")
+        assert status == 202, answer
+    users = {(user["name"], user["version"]) for user in it.versions()["producers"]}
+    assert ("others", 0) in users and ("p3 by POST /events/TaskCreated", 1) in users, users
+    consumers = it.versions()["consumers"]              # they have a row of their own
+    assert consumers and all(user["name"].startswith("portal by") or user["name"] == "others" for user in consumers), consumers
+
+
 # ---- functional events that their producer publishes ----
 
 def functional(it, *changes):

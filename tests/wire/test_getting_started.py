@@ -32,6 +32,21 @@ class Walk:
         assert done.returncode == 0, (arguments, done.stdout, done.stderr)
         return done.stdout
 
+    def begin(self, *arguments):
+        """A command in a terminal of its own."""
+        return self.start("/bin/sh", "-c", 'cd "$0" && exec "$@"', self.folder, self.program, *arguments)
+
+    def write_next_version(self):
+        """What the document shows, written where it says."""
+        part = DOCUMENT.read_text().split("**An event gets a version.**")[1].split("**An account")[0]
+        contract, event, reader = re.findall(r"```(?:json|yaml)\n(.*?)```", part, re.S)
+        (self.folder / "contracts/ItemChanged.v1.json").write_text(contract)
+        config = self.folder / "commute.yaml"
+        text, old_reader = config.read_text(), "    async: {event: ItemChanged, keep: gateway}\n"
+        old_event = re.search(r"  ItemChanged:\n(?:    .*\n)+", text)[0]
+        assert old_reader in text and event.startswith(old_event), "the document's event is the example's with more"
+        config.write_text(text.replace(old_event, event).replace(old_reader, reader))
+
     def serve(self):
         script = 'cd "$0" && exec "$1" serve'
         return self.start("/bin/sh", "-c", script, self.folder, self.program, ready=self.is_ready, seconds=20)
@@ -80,6 +95,21 @@ def test_the_document_can_be_followed(walk):
 
     assert ask(walk.gateway, "PUT", "/stock/items/3", '{"price": 999}')[0] == 200
     assert json.loads(ask(walk.gateway, "GET", "/ITEMS/items/3")[2]) == {"item_id": 3, "price": 999}
+    walk.write_next_version()
+    assert "nothing is wrong" in walk.commute("check")
+    commute.stop()
+    commute = walk.serve()
+    assert "the producer emits the new version" in walk.commute("plan", "ItemChanged", "--to", "1")
+    evolving = walk.begin("evolve", "ItemChanged", "--to", "1", "--auto")
+
+    def ends():
+        assert ask(walk.gateway, "PUT", "/stock/items/4", '{"price": 500}')[0] == 200
+        return evolving.child.poll() is not None
+    wait_until(ends, 60, "the move to version 1")
+    assert evolving.child.returncode == 0 and "ItemChanged is emitted in version 1" in evolving.stdout(), evolving.stdout()
+    assert json.loads(ask(walk.gateway, "GET", "/ITEMS/items/3")[2]) == {"item_id": 3, "price": 999, "currency": "EUR"}
+    said = walk.commute("evolve", "ItemChanged", "status")
+    assert "may the old version go? yes" in said and "orders by ITEMS reads version 1" in said, said
     orders.kill()
     assert walk.commute("parked", "list") == "Nothing waits for a person.\n"
     walk.commute("proof", "RESERVE", "-o", "proof.json")
@@ -119,6 +149,6 @@ def test_an_answer_of_the_migration_before_is_no_evidence(walk):
 
 def test_what_the_document_shows_is_in_the_example():
     commands = set(re.findall(r"^commute ([a-z]+)", DOCUMENT.read_text(), re.M))
-    assert commands == {"check", "serve", "plan", "migrate", "status", "advance", "cancel", "parked", "proof", "verify"}
+    assert commands == {"check", "serve", "plan", "migrate", "status", "advance", "cancel", "evolve", "parked", "proof", "verify"}
     for name in ("stock.py", "orders.py", "commute.yaml", "contracts"):
         assert (EXAMPLE / name).exists()

@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import random
+import re
 import sqlite3
 import stat
 import subprocess
@@ -422,6 +423,117 @@ def test_the_search_finds_what_was_deleted_and_what_is_in_snapshots(platform):
     assert wheres(found, 3) == []
     it.erase("TaskDone")
     wait_until(lambda: it.get("/privacy/scan")[0] == 200, 5)
+
+
+def kinds(wheres_):
+    """Of places in records: stream's kind and record's kind, with what is behind."""
+    told = [re.match(r"(.*?)/.* \((\w+)\): (.*)", where) for where in wheres_]
+    return {one.groups() for one in told if one}
+
+
+def test_shadows_calls_answers_and_copies_are_searched_and_erased(platform):
+    it = platform
+    it.configure(0, mode="sync")
+    it.provider.execute = lambda request: (201, json.dumps({"for": [{"manager_email": MANAGERS[9]["work_email"]}]}).encode(), False)
+    it.serve()
+    for manager in MANAGERS[:3]:
+        ask(it.gateway, "PUT", f"/staff/managers/{manager['manager_id']}", json.dumps(manager))
+    it.order("", {"to": "async", "auto": False})
+    for step in ("registered", "consumer", "producer"):
+        wait_until(lambda: it.migration()["status"] == "ready" or it.migration()["step"] == "producer", 20, "the next step")
+        if it.migration()["status"] == "ready":
+            it.order("/advance")
+    wait_until(lambda: it.migration()["step"] == "producer" and it.migration()["status"] in ("acting", "gate"), 20, "the shadow")
+    tasks = itertools.count(1)
+
+    def shadowed():
+        task = next(tasks)
+        status, _, _ = it.call(json.dumps({"task_id": task, "manager_email": MANAGERS[4]["work_email"]}), Idempotency_Key=f"task-{task}")
+        assert status == 201
+        return any(where.startswith("shadow/") for where in wheres(scan(it, values=[MANAGERS[4]["work_email"]])[1], 1))
+    wait_until(shadowed, 20, "a shadow")
+    values = [MANAGERS[4]["work_email"], MANAGERS[9]["work_email"], MANAGERS[0]["name"]]
+    status, found = scan(it, values=values)
+    assert status == 1
+    assert {("shadow", "SHADOW", "body /payload/manager_email"), ("COMM-040", "INTENT", "body /manager_email")} <= kinds(wheres(found, 1))
+    assert ("COMM-040", "ANSWERED", "body") in kinds(wheres(found, 2)), wheres(found, 2)
+    wait_until(lambda: any("table replica" in where for where in wheres(scan(it, "--tag")[1], None)), 20, "the copy")
+    status, found = scan(it, "--tag")                                               # without being told a value
+    tagged = wheres(found, None)
+    assert status == 1 and {("shadow", "SHADOW", "body /payload/manager_email"), ("COMM-040", "INTENT", "body /manager_email"),
+                            ("COMM-040", "ANSWERED", "body /for/0/manager_email"), ("topic", "MESSAGE", "body /name"),
+                            ("topic", "MESSAGE", "body /work_email")} <= kinds(tagged), tagged
+    assert any(where.startswith("state.db, table replica, topic/manager-streaming, position ") and where.endswith(": body /work_email")
+               for where in tagged), tagged
+    it.kill()
+    it.configure(1, mode="sync")
+    it.serve()
+    assert ask(it.registry, "PUT", "/config/TaskDone", json.dumps({"compatibility": "NONE"}))[0] == 200
+    registered = ask(it.registry, "POST", "/subjects/TaskDone/versions", json.dumps({"schemaType": "JSON", "schema": json.dumps(DONE_V1)}))
+    assert registered[0] == 200, registered
+    status, answer = it.erase("TaskDone", "ManagerCreated")
+    assert status == 200, answer
+    assert it.erased()["status"] == "done", it.erased()
+    assert scan(it, values=values) == (0, {**scan(it, values=values)[1], "places": [], "found": 0})
+    status, found = scan(it, "--tag")
+    assert (status, found["places"]) == (0, []), found
+    assert left_in(it.data, values) == []
+
+
+def test_a_parked_message_is_found_by_its_tag(platform):
+    it = platform
+    it.provider.rule = lambda request: 422
+    it.serve()
+    it.call(json.dumps({"task_id": 7, "manager_email": MANAGERS[9]["work_email"]}), Idempotency_Key="task-7")
+    (row,) = wait_until(it.parked, 10, "a parked message")
+    found = scan(it, "--tag")[1]
+    told = f", position {row['position']} (MESSAGE), parked: body /payload/manager_email"
+    assert [where for where in wheres(found, None) if where.endswith(told)], found
+
+
+def test_snapshots_are_searched_and_erased(platform):
+    it = platform
+    it.serve()
+    fill(it, 20)
+    it.kill()
+    it.configure(1)
+    text = it.config.read_text()
+    begin = text.index("  ManagerCreated:")
+    it.config.write_text(text[:begin] + text[begin:].replace("produces: 1", "produces: 0", 1).replace("reads: [1]", "reads: [0]", 1))
+    it.serve()
+    assert it.erase("TaskDone")[0] == 200               # which makes snapshots, in which managers are still
+    assert it.erased()["status"] == "done"
+    values = [MANAGERS[3]["name"], MANAGERS[3]["work_email"]]
+    found = scan(it, values=values)[1]
+    for number in (1, 2):
+        assert any(where.startswith("snapshot views/") and where.endswith(": its rows") for where in wheres(found, number)), found
+    it.kill()
+    it.configure(1)
+    it.serve()
+    assert it.erase("ManagerCreated")[0] == 200
+    wait_until(lambda: it.get("/privacy/erase")[1]["status"] == "done" and it.get("/privacy/erase")[1]["events"] == ["ManagerCreated"], 60)
+    assert scan(it, values=values)[0] == 0 and left_in(it.data, SECRETS) == []
+
+
+def test_many_values_are_looked_for_in_passes(platform):
+    it = platform
+    it.serve()
+    for manager in MANAGERS[:3]:
+        ask(it.gateway, "PUT", f"/staff/managers/{manager['manager_id']}", json.dumps(manager))
+    values = [f"nobody-{number}@example.org" for number in range(12000)]
+    hits = {0: MANAGERS[0]["name"], 5000: MANAGERS[1]["work_email"], 11999: MANAGERS[2]["work_email"]}
+    for at, value in hits.items():
+        values[at] = value
+    status, found = scan(it, values=values)
+    assert status == 1 and {place["value"] for place in found["places"]} == {at + 1 for at in hits}
+    for at in hits:
+        kept = wheres(found, at + 1)
+        assert any("topic/manager-streaming/" in where for where in kept) and any("log.db" in where for where in kept), kept
+    assert found["records"] < 1000 and found["files"] < 20      # a pass is counted once
+    (it.folder / "values").write_text("x\n" * 200001)
+    ran = subprocess.run([it.program, "privacy", "scan", "-c", it.config, "--values", it.folder / "values"], capture_output=True, text=True,
+                         check=False)
+    assert ran.returncode == 65 and "more than 200000 values" in ran.stderr
 
 
 @pytest.mark.parametrize("arguments, status, what", [

@@ -2,6 +2,8 @@
 // Snapshots of the views in the log: what is rebuilt from a trimmed log equals what grew, also after a power cut at any place.
 #include "views_history.h"
 
+#include "store/dump.h"
+
 static struct views *open_keeping(struct place *place, int64_t retention_ms) {
         struct views *views = NULL;
         struct error error;
@@ -159,6 +161,127 @@ static void answers_and_the_unsettled_are_not_trimmed(void **state) {
         arena_free(&arena);
 }
 
+// ---- a snapshot of the format before ----
+
+static uint64_t take_number(struct bytes *rest) {
+        uint64_t number = 0;
+        for (unsigned shift = 0;; shift += 7) {
+                uint8_t byte = (uint8_t)rest->data[0];
+                *rest = (struct bytes){rest->data + 1, rest->size - 1};
+                number |= (uint64_t)(byte & 0x7f) << shift;
+                if (byte < 0x80)
+                        return number;
+        }
+}
+
+// Rows as store/dump.h says them: those of the tables that format 3 had, messages without schema and said, replicas without schema.
+static void rows_of_before(struct bytes rows, struct buffer *out) {
+        enum { MESSAGE = 3, REPLICA = 5, WRITTEN = 11 };
+        while (rows.size) {
+                unsigned table = (uint8_t)rows.data[0], columns = (uint8_t)rows.data[1];
+                struct bytes rest = {rows.data + 2, rows.size - 2};
+                size_t begin = out->size, end = 0;
+                unsigned kept = columns - (table == MESSAGE ? 2 : table == REPLICA ? 1 : 0);
+                buffer_append_byte(out, (char)table);
+                buffer_append_byte(out, (char)kept);
+                for (unsigned i = 0; i < columns; i++) {
+                        const char *from = rest.data;
+                        uint8_t type = (uint8_t)rest.data[0];
+                        rest = (struct bytes){rest.data + 1, rest.size - 1};
+                        uint64_t number = take_number(&rest);
+                        if (type)
+                                rest = (struct bytes){rest.data + number, rest.size - number};
+                        buffer_append(out, (struct bytes){from, (size_t)(rest.data - from)});
+                        if (i < kept)
+                                end = out->size;
+                }
+                out->size = table >= WRITTEN ? begin : end;
+                rows = rest;
+        }
+}
+
+static void written(struct log_snapshot *snapshot, const struct error *error) {
+        assert_null(error);
+        snapshot->name.size = 0;
+}
+
+// Rewrites the snapshot of this name; returns its letter (of the head).
+static char rewrite(struct place *place, const char *name, uint8_t format) {
+        struct log_reader *reader = NULL;
+        struct buffer body = {0}, made = {0};
+        struct error error;
+        uint64_t position;
+        must(log_reader_open(place->log, &reader, &error), &error);
+        must(log_snapshot_read(reader, bytes_of(name), &position, &body, &error), &error);
+        log_reader_close(reader);
+        bool head = strcmp(name, "views") == 0;
+        buffer_append(&made, (struct bytes){body.data, head ? body.size : 12});
+        if (head)
+                made.data[4] = (char)format;
+        else
+                rows_of_before((struct bytes){body.data + 12, body.size - 12}, &made);
+        char letter = body.data[8];
+        struct log_snapshot snapshot = {.name = bytes_of(name), .position = position, .body = buffer_bytes(&made), .complete = written};
+        must(log_snapshot_write(place->log, &snapshot, &error), &error);
+        while (snapshot.name.size)
+                log_step(place->log);
+        buffer_free(&body);
+        buffer_free(&made);
+        return letter;
+}
+
+static int64_t number_of(const struct place *place, const char *query) {
+        sqlite3 *db = NULL;
+        sqlite3_stmt *statement = NULL;
+        assert_int_equal(sqlite3_open_v2(place->state_path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_prepare_v2(db, query, -1, &statement, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+        int64_t number = sqlite3_column_int64(statement, 0);
+        sqlite3_finalize(statement);
+        sqlite3_close(db);
+        return number;
+}
+
+static void a_snapshot_of_the_format_before_is_taken_over(void **state) {
+        struct place *place = *state;
+        struct history history = {.place = place};
+        struct error error;
+        grow(&history, 80);
+        struct views *views = open_keeping(place, 1);
+        catch_up(views);
+        assert_true(snapshot(place, views));
+        views_close(views);
+        char *grown = dump(place), name[32];
+        int64_t rows = number_of(place, "SELECT count(*) FROM replica WHERE NOT tombstone");
+        assert_true(rows > 0 && number_of(place, "SELECT count(*) FROM written") > 0);
+        char letter = rewrite(place, "views", STATE_FORMAT_BEFORE);
+        for (unsigned i = 0;; i++) {
+                struct log_reader *reader = NULL;
+                struct buffer body = {0};
+                uint64_t position;
+                snprintf(name, sizeof name, "views/%c/%u", letter, i);
+                must(log_reader_open(place->log, &reader, &error), &error);
+                bool there = log_snapshot_read(reader, bytes_of(name), &position, &body, &error);
+                log_reader_close(reader);
+                buffer_free(&body);
+                if (!there)
+                        break;
+                rewrite(place, name, 0);
+        }
+        remove_files(place->state_path);
+        char *built = build(place);
+        assert_string_equal(grown, built);              // schemas of before are 0, as in this history
+        assert_int_equal(number_of(place, "SELECT sum(schema) FROM replica"), 0);
+        assert_int_equal(number_of(place, "SELECT sum(schema) FROM message"), 0);
+        assert_int_equal(number_of(place, "SELECT sum(count) FROM kept"), rows);        // counted, since nobody had
+        free(grown);
+        free(built);
+        rewrite(place, "views", 2);                     // one that nobody knows any more
+        remove_files(place->state_path);
+        assert_false(views_open(&(struct views_options){.log = place->log, .path = place->state_path}, &views, &error));
+        assert_non_null(strstr(error.text, "it is of format 2, this program knows 4"));
+}
+
 // The power goes at every write, truncate and sync of a second snapshot and its trim: after each the views can be built anew.
 static void a_power_cut_during_snapshot_and_trim_loses_nothing(void **state) {
         (void)state;
@@ -231,6 +354,7 @@ int main(void) {
                 TEST(without_a_usable_snapshot_a_trimmed_log_is_not_folded),
                 TEST(tables_older_than_the_trim_are_built_anew),
                 TEST(answers_and_the_unsettled_are_not_trimmed),
+                TEST(a_snapshot_of_the_format_before_is_taken_over),
                 cmocka_unit_test(a_power_cut_during_snapshot_and_trim_loses_nothing),
                 TEST(the_thread_makes_snapshots),
         };

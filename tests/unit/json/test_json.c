@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "json/json.h"
+#include "json/json_priv.h"
 
 static struct arena arena;
 
@@ -225,6 +226,92 @@ static void the_canonical_form_is_that_of_rfc_8785(void **state) {
         }
 }
 
+// Whether each key is found, others are not, and another order of the members is an equal object with the same canonical form.
+static void check_large(const char *const *keys, size_t count) {
+        struct buffer forward = {0}, backward = {0}, left = {0}, right = {0};
+        const struct json *a, *b, *c;
+        struct json_limits limits = {.nodes = 1 << 24};
+        struct error error;
+        for (size_t i = 0; i < count; i++) {
+                buffer_print(&forward, "%s\"%s\":%zu", i ? "," : "{", keys[i], i);
+                buffer_print(&backward, "%s\"%s\":%zu.0", i ? "," : "{", keys[count - 1 - i], count - 1 - i);
+        }
+        buffer_append_byte(&forward, '}');
+        buffer_append_byte(&backward, '}');
+        assert_true(json_parse(buffer_bytes(&forward), &limits, &arena, &a, &error));
+        assert_true(json_parse(buffer_bytes(&backward), &limits, &arena, &b, &error));
+        JSON_FOR_EACH_MEMBER(key, value, a) {
+                const struct json *other = json_get(b, json_text(key));
+                if (json_get(a, json_text(key)) != value || !other || !json_equal(value, other))
+                        fail_msg("%.*s is not found", BYTES_PRINT(json_text(key)));
+        }
+        for (unsigned i = 0; i < 1000; i++)
+                assert_null(json_get(a, bytes_of(arena_print(&arena, "not_there_%u", i))));
+        assert_true(json_equal(a, b));
+        json_canonical(&left, a);
+        json_canonical(&right, b);
+        assert_true(bytes_equal(buffer_bytes(&left), buffer_bytes(&right)));
+        backward.data[backward.size - 2] = '5';                 // the last member's value: 0.5
+        assert_true(json_parse(buffer_bytes(&backward), &limits, &arena, &c, &error));
+        assert_true(json_compare(a, c) != 0 && (json_compare(a, c) < 0) == (json_compare(c, a) > 0));
+        backward.size--;
+        buffer_print(&backward, ",\"%s\":1}", keys[count / 2]);
+        assert_false(json_parse(buffer_bytes(&backward), &limits, &arena, &c, &error));
+        buffer_free(&forward);
+        buffer_free(&backward);
+        buffer_free(&left);
+        buffer_free(&right);
+}
+
+// 200,000 keys are many enough for some pairs of equal hashes; keys whose hashes begin alike come into one pile.
+static void large_objects_are_in_order_whatever_the_keys(void **state) {
+        (void)state;
+        enum { MANY = 200000, ALIKE = 2000 };
+        const char **keys = must_calloc(MANY, sizeof *keys);
+        for (unsigned i = 0; i < MANY; i++)
+                keys[i] = arena_print(&arena, "%x", i * 2654435761u);
+        for (size_t count = JSON_ORDER_FROM - 1; count <= MANY; count = count * 3 + 1)
+                check_large(keys, count);
+        check_large(keys, MANY);
+        size_t alike = 0;
+        for (unsigned i = 0; alike < ALIKE; i++) {
+                char *key = arena_print(&arena, "key_%u", i);
+                if (json_key_hash(bytes_of(key)) >> 25 == 77)
+                        keys[alike++] = key;
+        }
+        check_large(keys, ALIKE);
+        free(keys);
+}
+
+// In UTF-16, what needs two units (D800 to DFFF) comes before E000; keys that begin alike are compared to their ends.
+static void large_objects_are_canonical_in_utf16(void **state) {
+        (void)state;
+        static const char *const sorted[] = {
+                "", "\\u0000", "\\u0000\\u0000", "\\u0000a",
+                "1", "11111111", "111111110", "111111111", "a", "aaaaaaaa\xEF\xBF\xBF" "b", "b", "c",
+                "d", "\x7F", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xF0\x90\x80\x80", "\xF0\x90\x80\x80\xF0\x90\x80\x80",
+                "\xF0\x90\x80\x80\xEE\x80\x80", "\xF4\x8F\xBF\xBF", "\xEE\x80\x80", "\xEE\x80\x80\xF0\x90\x80\x80", "\xEF\xBF\xBF",
+        };
+        struct buffer text = {0}, expected = {0}, canonical = {0};
+        const struct json *root;
+        struct error error;
+        for (size_t i = 0; i < ARRAY_SIZE(sorted); i++) {
+                buffer_print(&expected, "%s\"%s\":0", i ? "," : "{", sorted[i]);
+                buffer_print(&text, "%s\"%s\":0", i ? "," : "{", sorted[(i * 7 + 3) % ARRAY_SIZE(sorted)]);
+        }
+        static_assert(ARRAY_SIZE(sorted) >= JSON_ORDER_FROM && ARRAY_SIZE(sorted) % 7 != 0, "a large one, in another order");
+        buffer_append_byte(&text, '}');
+        buffer_append_byte(&expected, '}');
+        if (!json_parse(buffer_bytes(&text), NULL, &arena, &root, &error))
+                fail_msg("%s", error.text);
+        json_canonical(&canonical, root);
+        if (!bytes_equal(buffer_bytes(&canonical), buffer_bytes(&expected)))
+                fail_msg("%.*s\n%.*s", BYTES_PRINT(buffer_bytes(&canonical)), BYTES_PRINT(buffer_bytes(&expected)));
+        buffer_free(&text);
+        buffer_free(&expected);
+        buffer_free(&canonical);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_teardown(every_value_is_read, clean),
@@ -232,6 +319,8 @@ int main(void) {
                 cmocka_unit_test_teardown(what_is_not_json_is_refused_with_its_place, clean),
                 cmocka_unit_test_teardown(limits_are_kept, clean),
                 cmocka_unit_test_teardown(large_objects_find_every_key_and_refuse_a_repeated_one, clean),
+                cmocka_unit_test_teardown(large_objects_are_in_order_whatever_the_keys, clean),
+                cmocka_unit_test_teardown(large_objects_are_canonical_in_utf16, clean),
                 cmocka_unit_test_teardown(values_are_compared_as_json_means_them, clean),
                 cmocka_unit_test_teardown(the_canonical_form_is_that_of_rfc_8785, clean),
         };

@@ -70,7 +70,8 @@ static void short_integers_are_read_and_others_left(void **state) {
                 {"12.123456", false, true, 0}, {"12.1234567812345678123", false, true, 0}, {"1.5E-7", false, true, 0},
                 {"0.5", false, true, 0}, {"1.12345678e2", false, true, 0}, {"0.1234567890123456", false, true, 0},
                 {"0.12345678901234567", false, true, 0}, {"0.123456789012345678901234", false, true, 0},
-                {"-0.1234567890123456789012345e5", false, true, 0},
+                {"-0.1234567890123456789012345e5", false, true, 0}, {"1e1000000000", false, true, 0},
+                {"-10e-1000000000", false, true, 0}, {"0.00001e-999999995", false, true, 0}, {"0.00e1000000000", false, true, 0},
         };
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
                 for (size_t padding = 0; padding < 40; padding++) {
@@ -87,7 +88,8 @@ static void short_integers_are_read_and_others_left(void **state) {
                         buffer_free(&text);
                 }
         }
-        static const char *const wrong[] = {"-", "01", "00000000000", "1.", "1e", "1.e1", "-x", "01.5", "1e1000000001", "1.12345678e"};
+        static const char *const wrong[] = {"-", "01", "00000000000", "1.", "1e", "1.e1", "-x", "01.5", "1e1000000001", "1.12345678e",
+                                            "10e1000000000", "-0.1e-1000000000", "0.00001e-999999996", "0e1000000001"};
         for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
                 for (size_t padding = 0; padding < 40; padding += 13) {
                         struct buffer text = {0};

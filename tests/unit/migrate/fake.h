@@ -46,6 +46,7 @@ struct fake {
         struct migrate_usage usage;
         struct gateway_versions versions;
         bool paused, provider_fails, unreadable;
+        bool nothing;                           // no event is retained, and none can be made up
         uint64_t proof_fails, lossy;
         unsigned emitted, refused_below;
         // what happened
@@ -231,8 +232,8 @@ static inline void fake_run(struct fake *fake) {
                         first.question->done(first.question);
                 }
                 if (first.proof) {
-                        first.proof->retained = 12;
-                        first.proof->generated = first.proof->old_only ? 0 : 200;
+                        first.proof->retained = fake->nothing ? 0 : 12;
+                        first.proof->generated = first.proof->old_only || fake->nothing ? 0 : 200;
                         first.proof->failed = fake->proof_fails;
                         first.proof->lossy = first.proof->old_only ? 0 : fake->lossy;
                         if (fake->proof_fails)

@@ -251,6 +251,34 @@ static void a_mapping_that_is_missing_is_named(void **test) {
         evolve_free(fake);
 }
 
+static void nothing_is_no_proof(void **test) {
+        (void)test;
+        struct fake *fake = evolve_new();
+        fake->nothing = true;
+        order(fake, MIGRATE_BEGIN, 1, true);
+        blocked(fake, "registered", "nothing is proven: no event is retained, and none could be made up from the contract of version 0");
+        assert_int_equal(fake->emitted, 0);
+        fake->nothing = false;                          // an event has come
+        until(fake, MIGRATE_DONE, "");
+        evolve_free(fake);
+}
+
+static void what_stays_is_named_in_the_end(void **test) {
+        (void)test;
+        struct fake *fake = evolve_with("reads: [0, 1]", "reads: [0]");
+        order(fake, MIGRATE_BEGIN, 1, true);
+        until(fake, MIGRATE_DONE, "");
+        const char *said = move_of(fake)->now->evidence[7].sentence;
+        assert_non_null(strstr(said, "portal still gets version 0, so that its contract and `down` stay"));
+        evolve_free(fake);
+        fake = evolve_new();
+        order(fake, MIGRATE_BEGIN, 1, true);
+        until(fake, MIGRATE_DONE, "");
+        said = move_of(fake)->now->evidence[7].sentence;
+        assert_non_null(strstr(said, "tasks goes on giving version 0, so that its contract and `up` stay"));
+        evolve_free(fake);
+}
+
 // ---- what would be lost ----
 
 struct situation {
@@ -331,6 +359,15 @@ static void mend_old_producer(struct fake *fake) {
         fake->versions.users[1].last_ms = fake->now_ms;
         fake->versions.user_count = 2;
 }
+static void plant_others(struct fake *fake) {
+        fake->versions.users[0] = (struct gateway_user){
+                .use = GATEWAY_PRODUCES, .name = GATEWAY_OTHERS, .version = 0, .count = 9, .last_ms = fake->now_ms - 3000,
+        };
+        fake->versions.user_count = 1;
+}
+static void mend_others(struct fake *fake) {
+        fake->versions.user_count = 0;                  // a start
+}
 static void plant_none_delivered(struct fake *fake) {
         fake->usage.unsettled_new = 1000000;
 }
@@ -360,6 +397,7 @@ static const struct situation situations[] = {
         {"a consumer that never reports", plant_silent_reader, mend_silent_reader, "consumers", "bonuses is away"},
         {"a producer of the old version that wakes up", plant_old_producer, mend_old_producer, "old-off",
          "nightly by POST /events/Task sent version 0"},
+        {"a producer of the old version among too many to be named", plant_others, mend_others, "old-off", "others sent version 0"},
         {"new events that nobody takes", plant_none_delivered, mend_none_delivered, "producer", "none of them is delivered yet"},
         {"a registry that refuses", plant_unregistered, mend_unregistered, "old-registered", "version 0 of Task cannot be registered"},
 };
@@ -471,6 +509,8 @@ int main(void) {
                 cmocka_unit_test(what_the_way_back_loses_is_named),
                 cmocka_unit_test(an_event_that_does_not_fit_stops_it),
                 cmocka_unit_test(a_mapping_that_is_missing_is_named),
+                cmocka_unit_test(nothing_is_no_proof),
+                cmocka_unit_test(what_stays_is_named_in_the_end),
                 cmocka_unit_test(an_owner_that_gives_the_old_version_is_named),
                 cmocka_unit_test(nothing_that_would_be_lost_is_let_go),
                 cmocka_unit_test(what_comes_up_later_holds_it_as_well),

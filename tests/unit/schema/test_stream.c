@@ -239,6 +239,98 @@ static void keys_differ_where_nothing_is_asserted(void **state) {
         schema_free(schema);
 }
 
+static size_t steps_to_keys(const struct plan_object *plan) {
+        size_t steps = 0;
+        for (uint32_t i = 0; i < plan->key_count; i++) {
+                uint32_t at = key_hash(plan->keys[i].name, plan->keys[i].size) & plan->slot_mask;
+                for (; (plan->slots[at] & 0xFFFF) != i + 1; at = (at + 1) & plan->slot_mask)
+                        steps++;
+                steps++;
+        }
+        return steps;
+}
+
+// Counted, not timed: finding each of many keys, and comparing many keys or elements, takes few steps each.
+static void work_grows_with_the_instance(void **state) {
+        (void)state;
+        for (unsigned count = 1000; count <= 16000; count *= 4) {
+                struct buffer source = {0};
+                for (unsigned i = 0; i < count; i++)
+                        buffer_print(&source, "%s\"property_%04u\":{\"type\":\"integer\"}", i ? "," : "{\"properties\":{", i);
+                buffer_append(&source, BYTES("},\"additionalProperties\":false}"));
+                buffer_append_byte(&source, '\0');
+                struct schema *schema = compile(source.data);
+                assert_true(steps_to_keys(schema->stream->root->object->object) < 3 * (size_t)count);
+                struct arena arena = {0};
+                struct machine machine = {.schema = schema, .scratch = &arena};
+                machine.entries = must_calloc(count, sizeof *machine.entries);
+                for (unsigned i = 0; i < count; i++)
+                        machine.entries[i] = (struct entry){arena_print(&arena, "%05u", i), 5, JSON_STRING};
+                machine.entry_count = machine.entry_capacity = count;
+                assert_int_equal(entries_differ(&machine, 0), RUN_GOOD);
+                assert_in_range(machine.collisions, 1, 2 * (size_t)count);
+                machine.entries[count - 1].text = machine.entries[0].text;
+                assert_int_equal(entries_differ(&machine, 0), RUN_SYNTAX);
+                free(machine.entries);
+                arena_free(&arena);
+                schema_free(schema);
+                buffer_free(&source);
+        }
+}
+
+// Who knows the seed may choose elements that collide: the table is given up after some steps, the verdict is the same.
+static void collisions_are_given_up(void **state) {
+        (void)state;
+        struct schema *schema = compile("{\"uniqueItems\":true}");
+        struct arena arena = {0};
+        struct buffer text = {0};
+        struct machine machine = {.schema = schema, .scratch = &arena};
+        size_t count = 0;
+        machine.entries = must_calloc(1000, sizeof *machine.entries);
+        for (unsigned i = 0; count < 1000; i++) {
+                struct entry entry = {arena_print(&arena, "%06x", i), 6, JSON_STRING};
+                if (entry_hash(&entry, schema->seed) % 2048)
+                        continue;
+                buffer_print(&text, "%s\"%s\"", count ? "," : "[", entry.text);
+                machine.entries[count++] = entry;
+        }
+        machine.entry_count = machine.entry_capacity = count;
+        assert_int_equal(entries_differ(&machine, 0), RUN_DEFER);
+        assert_in_range(machine.collisions, COLLISIONS_MAX * count, (COLLISIONS_MAX + 1) * count);
+        buffer_print(&text, ",\"%s\"]", machine.entries[500].text);
+        assert_int_equal(decide(schema, buffer_bytes(&text), NULL), 'i');
+        text.data[text.size - 3] = 'x';
+        assert_int_equal(decide(schema, buffer_bytes(&text), NULL), 'v');
+        free(machine.entries);
+        arena_free(&arena);
+        buffer_free(&text);
+        schema_free(schema);
+}
+
+// Large instances, too, find the memory they need where the arena keeps it.
+static void large_instances_allocate_once(void **state) {
+        (void)state;
+        struct schema *schema = compile("{\"uniqueItems\":true}");
+        struct arena scratch = {0};
+        struct buffer text = {0};
+        for (unsigned i = 0; i < 2500; i++)
+                buffer_print(&text, "%s\"%05u\"", i ? "," : "[", i);
+        buffer_append_byte(&text, ']');
+        size_t before = 0;
+        for (int round = 0; round < 10; round++) {
+                enum schema_verdict verdict;
+                if (round == 3)
+                        before = allocations;
+                arena_reset_keeping(&scratch, 1 << 20);
+                assert_true(schema_verdict_bytes(schema, buffer_bytes(&text), NULL, &scratch, &verdict, NULL));
+                assert_int_equal(verdict, SCHEMA_VALID);
+        }
+        assert_int_equal(allocations, before);
+        arena_free(&scratch);
+        buffer_free(&text);
+        schema_free(schema);
+}
+
 // Branches within branches are scanned again only so often; then the parsed document is evaluated, with a memory.
 static void nested_branches_come_to_an_end(void **state) {
         (void)state;
@@ -344,6 +436,9 @@ int main(void) {
                 cmocka_unit_test(limits_are_those_of_the_parser),
                 cmocka_unit_test(large_objects_and_arrays_are_decided),
                 cmocka_unit_test(keys_differ_where_nothing_is_asserted),
+                cmocka_unit_test(work_grows_with_the_instance),
+                cmocka_unit_test(collisions_are_given_up),
+                cmocka_unit_test(large_instances_allocate_once),
                 cmocka_unit_test(nested_branches_come_to_an_end),
                 cmocka_unit_test(branches_of_objects_are_not_parsed),
                 cmocka_unit_test(nothing_is_allocated_for_an_instance),
