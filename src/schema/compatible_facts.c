@@ -48,12 +48,14 @@ void claims_add(struct proof *proof, struct claims *claims, enum side side, enum
                 const struct subschema *subschema) {
         subschema = kind == CLAIM_HOLDS || kind == CLAIM_FAILS ? meant(subschema) : subschema;
         struct claim claim = {subschema, side, kind};
+        IGNORE(spend(proof, claims->count / 8));                // whoever has none left stops at the next goal
         if (subschema && !(kind == CLAIM_HOLDS && subschema->trivial) && !has(claims->items, claims->count, claim))
                 append(proof, &claims->items, &claims->count, &claims->capacity, claim);
 }
 
 struct claims claims_copy(struct proof *proof, const struct claims *claims) {
         struct claims copy = *claims;
+        IGNORE(spend(proof, claims->count));                    // as above
         copy.capacity = copy.count + 4;
         copy.items = arena_alloc(&proof->work, copy.capacity * sizeof *copy.items);
         if (copy.count)
