@@ -72,8 +72,9 @@ const struct cli_command cli_commands[] = {
         {"privacy scan", "[VALUE…] [--values FILE] [--tag]", "look for personal values in everything that commute keeps",
          "Looks for the values, given as arguments or one a line in a file, in every live file of the data folder (bytes, in several\n"
          "encodings), in every record, row and snapshot (decoded), and prints each place; with --tag also for whatever the contracts\n"
-         "tag as personal in the topics. A value is named by its number, never shown. Exit status 0: nothing was found, 1: something\n"
-         "was. Reads the data folder itself: run it where commute runs.", CLIENT | TAKES(VALUES_FILE) | TAKES(TAG), 0, CLI_ARGUMENTS_MAX,
+         "tag as personal, in topics, shadow topics, recorded calls, stored answers and copies. Up to 200,000 values. A value is named\n"
+         "by its number, never shown. Exit status 0: nothing was found, 1: something was. Reads the data folder itself: run it where\n"
+         "commute runs.", CLIENT | TAKES(VALUES_FILE) | TAKES(TAG), 0, CLI_ARGUMENTS_MAX,
          cli_privacy_scan},
         {"privacy status", "", "show the last erasure", "Its phase, how far it is, what it counted, why it waits or has failed.", CLIENT,
          0, 0, cli_privacy_status},

@@ -122,6 +122,7 @@ struct gateway_user {
         unsigned version;
         uint64_t count;
         int64_t last_ms;                        // wall clock
+        uint64_t others_since;                  // uses of other versions under this name since then
 };
 struct gateway_versions {
         unsigned emitted, refused_below;

@@ -171,6 +171,9 @@ void event_used(struct gateway *gateway, const struct model_event *event, enum g
                 memcpy(user->name, name, sizeof name);
         }
         state->users[i].version = MIN(state->users[i].version, version);
+        for (size_t j = 0; j < state->user_count; j++)
+                state->users[j].others_since += j != i && state->users[j].use == use && strcmp(state->users[j].name, name) == 0;
+        state->users[i].others_since = 0;
         state->users[i].count++;
         state->users[i].last_ms = clock_wall_ms(loop_clock(gateway->owner));
 }

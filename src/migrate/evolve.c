@@ -10,6 +10,7 @@
 #include "migrate/where.h"
 
 enum {
+        MOVED_EVENTS = 20, MOVED_MS = 60000,    // a producer has moved: so many events in a row, or so long without an old one
         VIEWS_NEAR = 5000,                      // positions behind the log's end that steady traffic explains
         AGAIN_MS = 10000,                       // between two proofs that fail
         GROUP_TEXT_MAX = MIGRATE_GROUP_MAX + 60,
@@ -229,8 +230,9 @@ static enum migrate_verdict look_consumers(const struct migrate_view *view, stru
                 return migrate_say(evidence, MIGRATE_PASS, "%s; commute keeps its copy", reader);
         const char *lacks = target_lacks(view);
         if (lacks)
-                return migrate_say(evidence, MIGRATE_FAIL, "%.200s; but version %u has no %.100s, of which the target of its deliveries is "
-                                   "made, and no `down` leads to version 0, which has", reader, delivered_version(view), lacks);
+                return migrate_say(evidence, MIGRATE_FAIL, "%.200s; but the contract of version %u names no %.100s, of which the target of "
+                                   "its deliveries is made, and no `down` leads to version 0, which has it", reader,
+                                   delivered_version(view), lacks);
         if (!view->question)
                 return migrate_say(evidence, MIGRATE_WAIT, "%s is being asked whether it answers", communication->to->name);
         return migrate_say(evidence, view->question->answers ? MIGRATE_PASS : MIGRATE_WAIT, "%.200s; %.240s", reader,
@@ -304,7 +306,10 @@ static const struct gateway_user *old_producer(const struct migrate_view *view) 
                 bool moved = false;             // of others nobody can say
                 for (size_t j = 0; j < versions->user_count; j++)
                         moved |= versions->users[j].use == GATEWAY_PRODUCES && versions->users[j].version == view->subject->to &&
-                                 strcmp(versions->users[j].name, user->name) == 0 && versions->users[j].last_ms > user->last_ms;
+                                 strcmp(versions->users[j].name, user->name) == 0 && versions->users[j].last_ms >= user->last_ms;
+                // One that moves instance by instance sends both for a while.
+                moved = moved && (user->others_since >= MOVED_EVENTS ||
+                                  (user->others_since && view->now_ms - user->last_ms >= MOVED_MS));
                 if (!moved)
                         return user;
         }
@@ -350,8 +355,9 @@ static enum migrate_verdict look_old_off(const struct migrate_view *view, struct
         migrate_figure(evidence, "appended", came);
         const struct gateway_user *producer = old_producer(view);
         if (producer)
-                return migrate_say(evidence, MIGRATE_WAIT, "%s sent version %u %" PRId64 " s ago, and nothing newer since: have it send "
-                                   "version %u", producer->name, producer->version, (view->now_ms - producer->last_ms) / 1000, to);
+                return migrate_say(evidence, MIGRATE_WAIT, "%s sent version %u %" PRId64 " s ago, and %" PRIu64 " of another since (%d in "
+                                   "a row, or one and a minute, are wanted): have it send version %u", producer->name, producer->version,
+                                   (view->now_ms - producer->last_ms) / 1000, producer->others_since, (int)MOVED_EVENTS, to);
         if (old_owner(view))
                 return say_old_owner(view, evidence);
         if (view->usage_before && usage->last_old > view->usage_before->last_old)

@@ -270,8 +270,11 @@ def test_a_producer_of_the_old_version_that_wakes_up_holds_it(world):
     wait_until(lambda: card(it, 60), what="its card")
     assert card(it, 60) == {"task_id": 60, "area": "Night", "title": "Job"}         # the fact is in the log once, in version 1
     it.until_says("nightly by POST /events/TaskCreated sent version 0", traffic=write)
-    assert it.publish("TaskCreated", {"task_id": 61, "area": "Day", "title": "Job"}, Commute_Event_Version="1",
-                      Commute_Producer="nightly")[0] == 202
+    for job in range(20):
+        assert it.publish("TaskCreated", {"task_id": 61, "area": "Day", "title": f"Job {job}"}, Commute_Event_Version="1",
+                          Commute_Producer="nightly")[0] == 202
+        if job == 9:
+            it.until_says("of another since (20 in a row, or one and a minute, are wanted)", traffic=write)
     it.until_moved("ready", "drained", traffic=write)
 
 

@@ -359,7 +359,7 @@ def test_a_message_whose_record_has_gone_is_parked_and_goes_on_when_it_is_back(s
     it = serve(longest="20ms")
     for task in (1, 2):
         assert it.call(json.dumps({"task_id": task}).encode())[0] == 202
-    wait_until(lambda: provider.calls(), what="a delivery")
+    wait_until(lambda: provider.calls() and it.accounts()["waiting"] == 2, what="a delivery, and the views to know both")
     it.process.stop()
     with sqlite3.connect(it.data / "log.db") as log:
         row = log.execute("SELECT record.* FROM record JOIN stream USING (stream) WHERE CAST(stream.name AS TEXT) LIKE 'topic/%' "
@@ -380,7 +380,7 @@ def test_a_message_whose_record_has_gone_is_parked_and_goes_on_when_it_is_back(s
     it.serve()
     it.decide_soon(held, "retry")
     wait_until(lambda: provider.tasks() == [2, 1], what="the delivery")
-    assert it.parked() == []
+    wait_until(lambda: it.parked() == [], what="the views to know it")
 
 
 def test_a_value_that_resolves_to_nothing_parks_its_lane_and_is_not_told(serve, provider):

@@ -357,7 +357,21 @@ static void mend_old_producer(struct fake *fake) {
         fake->versions.users[1] = fake->versions.users[0];
         fake->versions.users[1].version = 1;
         fake->versions.users[1].last_ms = fake->now_ms;
+        fake->versions.users[0].others_since = 20;
         fake->versions.user_count = 2;
+}
+static void plant_mixed_producer(struct fake *fake) {
+        plant_old_producer(fake);               // one instance of it has moved, another has not
+        fake->versions.users[0].last_ms = fake->now_ms - 1000;
+        fake->versions.users[1] = fake->versions.users[0];
+        fake->versions.users[1].version = 1;
+        fake->versions.users[1].last_ms = fake->now_ms;
+        fake->versions.users[0].others_since = 19;
+        fake->versions.user_count = 2;
+}
+static void mend_mixed_producer(struct fake *fake) {
+        fake->versions.users[0].others_since = 1;
+        fake->versions.users[0].last_ms -= 60000;
 }
 static void plant_others(struct fake *fake) {
         fake->versions.users[0] = (struct gateway_user){
@@ -397,6 +411,8 @@ static const struct situation situations[] = {
         {"a consumer that never reports", plant_silent_reader, mend_silent_reader, "consumers", "bonuses is away"},
         {"a producer of the old version that wakes up", plant_old_producer, mend_old_producer, "old-off",
          "nightly by POST /events/Task sent version 0"},
+        {"a producer that has moved in part", plant_mixed_producer, mend_mixed_producer, "old-off",
+         "nightly by POST /events/Task sent version 0"},
         {"a producer of the old version among too many to be named", plant_others, mend_others, "old-off", "others sent version 0"},
         {"new events that nobody takes", plant_none_delivered, mend_none_delivered, "producer", "none of them is delivered yet"},
         {"a registry that refuses", plant_unregistered, mend_unregistered, "old-registered", "version 0 of Task cannot be registered"},
@@ -412,7 +428,7 @@ static void an_owner_that_gives_the_old_version_is_named(void **test) {
                 .use = GATEWAY_PRODUCES, .name = "tasks by PUT /tasks/{id}", .version = 0, .count = 1, .last_ms = fake->now_ms,
         };
         fake->versions.users[1] = (struct gateway_user){
-                .use = GATEWAY_PRODUCES, .name = "x by POST /events/Task", .version = 0, .count = 1, .last_ms = 1,
+                .use = GATEWAY_PRODUCES, .name = "x by POST /events/Task", .version = 0, .count = 1, .last_ms = 1, .others_since = 1,
         };
         fake->versions.users[2] = (struct gateway_user){
                 .use = GATEWAY_PRODUCES, .name = "x by POST /events/Task", .version = 1, .count = 1, .last_ms = fake->now_ms,

@@ -45,7 +45,7 @@ static const char good_text[] =
         "    topic: task-ratings\n"                                                                                     // 27
         "    schemas: contracts/TaskRatingChanged.v*.json\n"                                                            // 28
         "    key: /task_id\n"                                                                                           // 29
-        "    capture: [\"PUT /tasks/{task_id}/rating\"]\n"                                                              // 30
+        "    capture: [\"PUT /tasks/{task_id}/rating\", \"DELETE /tasks/{task_id}/rating\"]\n"                          // 30
         "communications:\n"                                                                                             // 31
         "  COMM-010:\n"                                                                                                 // 32
         "    data: staff -> portal\n"                                                                                   // 33
