@@ -439,11 +439,13 @@ def test_shadows_calls_answers_and_copies_are_searched_and_erased(platform):
     for manager in MANAGERS[:3]:
         ask(it.gateway, "PUT", f"/staff/managers/{manager['manager_id']}", json.dumps(manager))
     it.order("", {"to": "async", "auto": False})
-    for step in ("registered", "consumer", "producer"):
-        wait_until(lambda: it.migration()["status"] == "ready" or it.migration()["step"] == "producer", 20, "the next step")
-        if it.migration()["status"] == "ready":
+
+    def shadows():
+        now = it.migration()
+        if now["step"] != "producer" and now["status"] == "ready":
             it.order("/advance")
-    wait_until(lambda: it.migration()["step"] == "producer" and it.migration()["status"] in ("acting", "gate"), 20, "the shadow")
+        return now["step"] == "producer" and now["status"] in ("acting", "gate")
+    wait_until(shadows, 20, "the shadow")
     tasks = itertools.count(1)
 
     def shadowed():
