@@ -442,7 +442,7 @@ def test_shadows_calls_answers_and_copies_are_searched_and_erased(platform):
 
     def shadows():
         now = it.migration()
-        if now["step"] != "producer" and now["status"] == "ready":
+        if now["status"] == "ready":
             it.order("/advance")
         return now["step"] == "producer" and now["status"] in ("acting", "gate")
     wait_until(shadows, 20, "the shadow")
