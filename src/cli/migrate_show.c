@@ -129,6 +129,14 @@ static void show_place(const struct json *place) {
         printf("  %-10.*s %.*s%s\n", BYTES_PRINT(client_text(place, "field")), BYTES_PRINT(client_text(place, "place")), text);
 }
 
+// So that "not there" is not taken for what nobody has looked at.
+static void show_sample(const struct json *sample) {
+        printf("  sampled    %.*s, %.*ss: %llu bodies looked at, %llu not\n", BYTES_PRINT(client_text(sample, "communication")),
+               BYTES_PRINT(client_text(sample, "direction")), (unsigned long long)client_number(sample, "looked_at"),
+               (unsigned long long)(client_number(sample, "not_json") + client_number(sample, "too_large") +
+                                    client_number(sample, "missed")));
+}
+
 void migrate_show_event(const struct json *event) {
         struct bytes migration = client_text(event, "migration");
         const struct json *old = json_get_text(event, "old"), *where = json_get_text(event, "where");
@@ -153,6 +161,10 @@ void migrate_show_event(const struct json *event) {
         if (json_is(where, JSON_ARRAY))
                 JSON_FOR_EACH(place, where)
                         show_place(place);
+        const struct json *samples = json_get_text(event, "samples");
+        if (json_is(samples, JSON_ARRAY))
+                JSON_FOR_EACH(sample, samples)
+                        show_sample(sample);
 }
 
 void migrate_show_events(const struct json *events) {

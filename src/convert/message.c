@@ -103,8 +103,7 @@ static const char libjq_words[] =
         "containment checked searched t imploded unicode codepoint needs to numeric error errror converting seconds since epoch "
         "localtime split separator startswith endswith strptime arguments date does match strflocaltime strftime unknown system "
         "failure Range flatten depth or Path specified Paths Invalid path expression literal EOF line column regex premature "
-        "empty char class nested repeat operator target bracket parenthesis group name undefined reference back number Regex 1 "
-        "8";
+        "empty char class nested repeat operator target bracket parenthesis group name undefined reference back number Regex";
 
 static bool is_word_byte(char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || (unsigned char)c >= 0x80;
@@ -123,6 +122,14 @@ static bool has_word(struct bytes text, struct bytes word) {
         return false;
 }
 
+// Of digits alone: which number of several it is tells a value, wherever else it stands.
+static bool is_number(struct bytes word) {
+        size_t at = 0;
+        while (at < word.size && word.data[at] >= '0' && word.data[at] <= '9')
+                at++;
+        return at == word.size;
+}
+
 bool program_knows_message(struct bytes message, struct bytes program) {
         static const struct bytes more = BYTES("…");
         for (size_t at = 0, end; at < message.size; at = end) {
@@ -131,7 +138,9 @@ bool program_knows_message(struct bytes message, struct bytes program) {
                 for (end = at; end < message.size && is_word_byte(message.data[end]); end++)
                         continue;
                 struct bytes word = {message.data + at, end - at};
-                if (word.size && !bytes_equal(word, more) && !has_word(program, word) && !has_word(bytes_of(libjq_words), word))
+                if (!word.size || bytes_equal(word, more))
+                        continue;
+                if (is_number(word) || (!has_word(program, word) && !has_word(bytes_of(libjq_words), word)))
                         return false;
         }
         return true;

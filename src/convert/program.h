@@ -24,5 +24,6 @@ void program_on_no_memory(void (*no_memory)(void *user), void *user);
 // The message as it may leave the process: values that libjq quoted are cut out (an event's are nobody's business in a log), text
 // that stands in the program itself stays; at most CONVERT_MESSAGE_MAX bytes.
 void program_clean_message(struct bytes message, struct bytes program, struct buffer *buffer);
-// Whether each word of a cleaned message stands in the program, or is one of libjq's: then it cannot tell an event's value.
+// Whether each word of a cleaned message stands in the program, or is one of libjq's, and none is a number: then of an event's values it
+// tells at most which of the program's own words one is.
 bool program_knows_message(struct bytes message, struct bytes program);

@@ -167,7 +167,8 @@ const struct model_delivery *delivery_target(const struct model_communication *c
 
 bool delivery_wants_old(const struct model_delivery *delivery, const struct delivered *delivered, struct arena *arena) {
         const struct json *event;
-        return delivery && delivered->version && !delivery->key_only && json_parse(delivered->body, NULL, arena, &event, NULL) &&
+        return delivery && delivery->target && delivered->version && !delivery->key_only &&
+               json_parse(delivered->body, NULL, arena, &event, NULL) &&
                model_delivery_wants_old(delivery, delivered->version, event, arena);
 }
 

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <xxhash.h>
+
 #include "base/arena.h"
 #include "json/json.h"
 #include "json/pointer.h"
@@ -25,6 +27,7 @@ struct slot {
 struct pointer {
         char *text;
         size_t size, name_at;
+        uint64_t hash;
         uint64_t samples, last_sample;          // last_sample: the number of the sample that had it last
         int64_t last_ms;
 };
@@ -32,7 +35,9 @@ struct pointer {
 // Of one communication and direction.
 struct gate {
         atomic_bool closed;                     // a body was taken since the last digest
+        bool served;                            // and looked at, while others found no slot
         atomic_uint_fast64_t too_large, missed;
+        uint64_t missed_before;
         uint64_t looked_at, not_json, more;
         struct pointer *pointers;
         size_t count;
@@ -105,37 +110,69 @@ struct looking {
         int64_t wall_ms;
 };
 
-// Not what looks like a value: a number, an address, something with blanks or of hexadecimal digits, a long text.
+// Controls beyond ASCII, and what turns the direction of text: U+0080 to U+009F, U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to
+// U+2069. UTF-8, which the parser has checked.
+static bool is_hidden(const char *at, size_t size) {
+        const unsigned char *c = (const unsigned char *)at;
+        if (size >= 2 && ((c[0] == 0xC2 && c[1] < 0xA0) || (c[0] == 0xD8 && c[1] == 0x9C)))
+                return true;
+        return size >= 3 && c[0] == 0xE2 &&
+               ((c[1] == 0x80 && (c[2] == 0x8E || c[2] == 0x8F || (c[2] >= 0xAA && c[2] <= 0xAE))) ||
+                (c[1] == 0x81 && c[2] >= 0xA6 && c[2] <= 0xA9));
+}
+
+// Not what looks like a value: with blanks, a dot or an @; a number, four digits or more, hexadecimal digits; a long text.
 static bool is_name(struct bytes token) {
-        bool digits = true, hex = token.size >= 8;
+        size_t digits = 0, hex = 0;
         for (size_t i = 0; i < token.size; i++) {
                 char c = token.data[i];
-                if ((unsigned char)c <= ' ' || c == '@' || c == 0x7f)
+                if ((unsigned char)c <= ' ' || c == '@' || c == '.' || c == 0x7f || is_hidden(token.data + i, token.size - i))
                         return false;
-                bool digit = c >= '0' && c <= '9';
-                digits = digits && (digit || c == '-' || c == '.' || c == '+');
-                hex = hex && (digit || c == '-' || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'));
+                digits += c >= '0' && c <= '9';
+                hex += (c >= '0' && c <= '9') || c == '-' || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
         }
-        return token.size && token.size <= SAMPLER_NAME_MAX && !digits && !hex;
+        bool number = digits > 3 || (digits && digits + (token.data[0] == '-' || token.data[0] == '+') == token.size);
+        return token.size && token.size <= SAMPLER_NAME_MAX && !number && (hex < token.size || token.size < 8);
+}
+
+static bool is_pointer(const struct pointer *pointer, struct bytes path, uint64_t hash) {
+        return pointer->hash == hash && pointer->size == path.size && memcmp(pointer->text, path.data, path.size) == 0;
+}
+
+// Where a new one goes: behind the others, or where the one is that was seen last the longest ago. NULL: all are of this sample.
+static struct pointer *place_of_new(struct gate *gate) {
+        if (!gate->pointers)
+                gate->pointers = must_calloc(SAMPLER_POINTERS_MAX, sizeof *gate->pointers);
+        if (gate->count < SAMPLER_POINTERS_MAX)
+                return &gate->pointers[gate->count++];
+        struct pointer *oldest = &gate->pointers[0];
+        for (size_t i = 1; i < gate->count; i++)
+                if (gate->pointers[i].last_sample < oldest->last_sample)
+                        oldest = &gate->pointers[i];
+        gate->more++;
+        if (oldest->last_sample == gate->looked_at)
+                return NULL;
+        free(oldest->text);
+        return oldest;
 }
 
 static void note(struct looking *looking, size_t name_at) {
         struct gate *gate = looking->gate;
+        struct bytes path = buffer_bytes(&looking->path);
+        uint64_t hash = XXH3_64bits(path.data, path.size);
         size_t i = 0;
-        while (i < gate->count && (gate->pointers[i].size != looking->path.size ||
-                                   memcmp(gate->pointers[i].text, looking->path.data, looking->path.size) != 0))
-                i++;
-        if (i == SAMPLER_POINTERS_MAX) {
+        if (path.size > SAMPLER_POINTER_MAX) {
                 gate->more++;
                 return;
         }
-        if (i == gate->count) {
-                if (!gate->pointers)
-                        gate->pointers = must_calloc(SAMPLER_POINTERS_MAX, sizeof *gate->pointers);
-                gate->pointers[gate->count++] = (struct pointer){
-                        .text = bytes_to_text(buffer_bytes(&looking->path)), .size = looking->path.size, .name_at = name_at};
-        }
-        struct pointer *pointer = &gate->pointers[i];
+        while (i < gate->count && !is_pointer(&gate->pointers[i], path, hash))
+                i++;
+        bool known = i < gate->count;
+        struct pointer *pointer = known ? &gate->pointers[i] : place_of_new(gate);
+        if (!pointer)
+                return;
+        if (!known)
+                *pointer = (struct pointer){.text = bytes_to_text(path), .size = path.size, .name_at = name_at, .hash = hash};
         pointer->samples += pointer->last_sample != gate->looked_at;    // once, however many elements have it
         pointer->last_sample = gate->looked_at;
         pointer->last_ms = looking->wall_ms;
@@ -146,10 +183,13 @@ static void look_at(struct looking *looking, const struct json *node, unsigned d
         if (depth == DEPTH_MAX || looking->members > SAMPLER_MEMBERS_MAX)
                 return;
         if (json_is(node, JSON_OBJECT)) {
+                bool map = json_count(node) >= SAMPLER_MAP_FROM;
                 JSON_FOR_EACH_MEMBER(key, value, node) {
-                        if (++looking->members > SAMPLER_MEMBERS_MAX)
+                        if (++looking->members > SAMPLER_MEMBERS_MAX) {
+                                looking->gate->more++;
                                 return;
-                        json_pointer_append(&looking->path, is_name(json_text(key)) ? json_text(key) : BYTES("*"));
+                        }
+                        json_pointer_append(&looking->path, !map && is_name(json_text(key)) ? json_text(key) : BYTES("*"));
                         note(looking, before + 1);
                         look_at(looking, value, depth + 1);
                         looking->path.size = before;
@@ -175,7 +215,25 @@ static void digest(struct sampler *sampler, struct slot *slot, struct arena *are
         }
         buffer_free(&looking.path);
         explicit_bzero(slot->body, slot->size);
+        looking.gate->served = true;
         atomic_store(&slot->state, SLOT_EMPTY);
+}
+
+// Who was served stays closed while others find no slot.
+static void open_gates(struct sampler *sampler) {
+        bool missed = false;
+        for (size_t i = 0; i < sampler->gate_count; i++) {
+                struct gate *gate = &sampler->gates[i];
+                uint64_t now = atomic_load(&gate->missed);
+                missed |= now != gate->missed_before;
+                gate->missed_before = now;
+        }
+        for (size_t i = 0; i < sampler->gate_count; i++) {
+                struct gate *gate = &sampler->gates[i];
+                gate->served = missed && gate->served;
+                if (!gate->served)
+                        atomic_store_explicit(&gate->closed, false, memory_order_relaxed);
+        }
 }
 
 void sampler_digest(struct sampler *sampler, int64_t wall_ms) {
@@ -183,8 +241,7 @@ void sampler_digest(struct sampler *sampler, int64_t wall_ms) {
         for (size_t i = 0; i < SAMPLER_SLOTS; i++)
                 if (atomic_load(&sampler->slots[i].state) == SLOT_FULL)
                         digest(sampler, &sampler->slots[i], &arena, wall_ms);
-        for (size_t i = 0; i < sampler->gate_count; i++)
-                atomic_store_explicit(&sampler->gates[i].closed, false, memory_order_relaxed);
+        open_gates(sampler);
 }
 
 // ---- what is asked ----

@@ -5,7 +5,8 @@
 // old field occurs still.
 //
 // sampler_offer: any thread; no lock, no allocation, no clock, and one atomic load until the next digest. All else: one thread. The
-// sampler owns a fixed number of slots; a body that finds none free, or that is larger than one, is not looked at, and counted.
+// sampler owns a fixed number of slots; a body that finds none free, or that is larger than one, is not looked at, and counted. Who
+// found none goes before those who had one.
 #pragma once
 
 #include "base/bytes.h"
@@ -18,8 +19,10 @@ enum {
         SAMPLER_EVERY_MS = 1000,                // between two digests
         SAMPLER_SLOTS = 16,                     // samples between two digests, of all communications
         SAMPLER_BODY_MAX = 16 * 1024,           // bytes of a body that is looked at
-        SAMPLER_POINTERS_MAX = 200,             // kept of one communication and direction
+        SAMPLER_POINTERS_MAX = 200,             // kept of one communication and direction: a new one takes the place of the oldest
+        SAMPLER_POINTER_MAX = 512,              // bytes of one that is kept
         SAMPLER_MEMBERS_MAX = 2000,             // looked at in one body
+        SAMPLER_MAP_FROM = 65,                  // members of an object from which on their names are taken for values
         SAMPLER_NAME_MAX = 64,                  // bytes of a member's name: a longer one is none
 };
 
@@ -33,7 +36,7 @@ void sampler_digest(struct sampler *sampler, int64_t wall_ms);
 
 struct sampler_figures {
         uint64_t looked_at, not_json, too_large, missed;        // bodies; missed: no slot was free
-        uint64_t more;                          // members that are not kept, since SAMPLER_POINTERS_MAX are
+        uint64_t more;                          // members that are not kept, or no longer, by one of these limits
 };
 struct sampler_figures sampler_figures(const struct sampler *sampler, size_t communication, enum sampler_direction direction);
 

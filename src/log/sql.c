@@ -20,6 +20,12 @@ bool sql_error(sqlite3 *db, int result, const char *what, struct error *error) {
         case SQLITE_LOCKED:
                 code = ERROR_UNAVAILABLE;
                 break;
+        case SQLITE_NOMEM:
+        case SQLITE_PROTOCOL:
+        case SQLITE_SCHEMA:
+        case SQLITE_INTERRUPT:
+                code = ERROR_UNAVAILABLE;
+                break;
         case SQLITE_TOOBIG:
                 code = ERROR_LIMIT;
                 break;

@@ -121,19 +121,24 @@ bool erase_restore(struct erase *erase, struct bytes json, struct error *error) 
 
 // ---- the thread ----
 
+static void set_state(struct erase_state *state, const void *with) {
+        *state = *(const struct erase_state *)with;
+}
+
+// Told after it is recorded: the record of the next job is behind this one's.
 static void finish(struct erase *erase, bool good, const struct error *error) {
-        pthread_mutex_lock(&erase->mutex);
-        erase->state.status = good ? ERASE_DONE : ERASE_FAILED;
-        erase->state.finished_ms = clock_wall_ms(clock_real());
-        snprintf(erase->state.sentence, sizeof erase->state.sentence, "%s", good ? "" : error->text);
-        pthread_mutex_unlock(&erase->mutex);
+        struct erase_state state = copy_state(erase);
         struct buffer CLEANUP(buffer_free) body = {0};
         struct json_writer writer = {.buffer = &body};
         struct error ignored;
-        erase_write(erase, &writer);
+        state.status = good ? ERASE_DONE : ERASE_FAILED;
+        state.finished_ms = clock_wall_ms(clock_real());
+        snprintf(state.sentence, sizeof state.sentence, "%s", good ? "" : error->text);
+        write_state(&state, &writer);
         json_end(&writer);
         // not durable: after a restart it goes on where it was, and finds everything done
         IGNORE(erase->options.ops->record(erase->options.user, buffer_bytes(&body), &ignored));
+        erase_change(erase, set_state, &state);
 }
 
 static bool open_readers(struct erase *erase, struct error *error) {

@@ -230,8 +230,9 @@ static enum migrate_verdict look_consumers(const struct migrate_view *view, stru
                 return migrate_say(evidence, MIGRATE_PASS, "%s; commute keeps its copy", reader);
         const char *lacks = target_lacks(view);
         if (lacks)
-                return migrate_say(evidence, MIGRATE_FAIL, "%.200s; but version %u has no %.100s, of which the target of its deliveries is "
-                                   "made, and no `down` leads to version 0, which has", reader, delivered_version(view), lacks);
+                return migrate_say(evidence, MIGRATE_FAIL, "%.200s; but the contract of version %u names no %.100s, of which the target of "
+                                   "its deliveries is made, and no `down` leads to version 0, which has it", reader,
+                                   delivered_version(view), lacks);
         if (!view->question)
                 return migrate_say(evidence, MIGRATE_WAIT, "%s is being asked whether it answers", communication->to->name);
         return migrate_say(evidence, view->question->answers ? MIGRATE_PASS : MIGRATE_WAIT, "%.200s; %.240s", reader,

@@ -14,6 +14,6 @@ enum { WHERE_FIELDS_MAX = 64, WHERE_PLACES_MAX = 200, WHERE_DEPTH_MAX = 12 };
 // sampler NULL: nothing was sampled.
 void where_write(struct json_writer *writer, const struct model *model, const struct sampler *sampler, const struct model_event *event,
                  unsigned from, unsigned to);
-// What the samples rest on: an array of {"communication","direction","looked_at","not_json","too_large","missed"}, one for each
+// What the samples rest on: an array of {"communication","direction","looked_at","not_json","too_large","missed","more"}, one for each
 // direction of which a body has passed.
 void where_write_samples(struct json_writer *writer, const struct model *model, const struct sampler *sampler);

@@ -259,6 +259,19 @@ static bool check_keep(struct reader *reader, struct communication_draft *draft)
                bind(reader, draft, yaml_get(async->node, "deliver"), &async->made.deliver);
 }
 
+// A tombstone has its key and nothing else.
+static bool check_tombstones(struct reader *reader, const struct yaml_node *node, const struct model_event *event,
+                             const struct model_delivery *delivery) {
+        if (!node || !delivery->target || delivery->key_only)
+                return true;
+        for (size_t i = 0; i < event->capture_count; i++)
+                if (strcmp(target_method(event->captures[i]), "DELETE") == 0)
+                        return problem_add(reader->problems, node, "%s has a variable besides the key %s of %s, and what follows %s has "
+                                           "nothing but the key", target_source(delivery->target), event->key_text, event->name,
+                                           target_source(event->captures[i]));
+        return true;
+}
+
 static bool check_data_async(struct reader *reader, struct communication_draft *draft) {
         static const char *const not_here[] = {"wrap", "answer"};
         struct model_communication *made = &draft->made;
@@ -277,6 +290,8 @@ static bool check_data_async(struct reader *reader, struct communication_draft *
         if (made->push.target)
                 good &= bind(reader, draft, yaml_get(draft->node, "push"), &made->push);
         good &= check_keep(reader, draft);
+        good &= check_tombstones(reader, yaml_get(draft->node, "push"), event, &made->push);
+        good &= check_tombstones(reader, yaml_get(draft->async.node, "deliver"), event, &draft->async.made.deliver);
         return forms_finish(reader, &draft->async, check_data_form, draft) & good;
 }
 

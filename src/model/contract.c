@@ -152,20 +152,30 @@ static bool closed(const struct json *schema) {
         return json_is(additional, JSON_BOOL) && !json_bool(additional) && !json_get_text(schema, "patternProperties");
 }
 
-bool contract_lacks(struct bytes contract, const struct json_pointer *pointer) {
+enum naming { NAMED, OPEN, LACKING };
+
+static enum naming look_for(struct bytes contract, const struct json_pointer *pointer) {
         struct arena CLEANUP(arena_free) scratch = {0};
         const struct json *root, *schema;
         if (!json_parse(contract, NULL, &scratch, &root, NULL))
-                return false;
+                return OPEN;
         schema = root;
         for (size_t i = 0; i < pointer->count; i++) {
                 schema = behind_references(root, schema, &scratch);
                 const struct json *property = json_get(json_get_text(schema, "properties"), pointer->tokens[i]);
                 if (!property)
-                        return schema && closed(schema);
+                        return schema && closed(schema) ? LACKING : OPEN;
                 schema = property;
         }
-        return false;
+        return NAMED;
+}
+
+bool contract_lacks(struct bytes contract, const struct json_pointer *pointer) {
+        return look_for(contract, pointer) == LACKING;
+}
+
+bool contract_names(struct bytes contract, const struct json_pointer *pointer) {
+        return look_for(contract, pointer) == NAMED;
 }
 
 const char *contract_mismatch(struct bytes contract, const struct yaml_node *wrap, struct arena *arena) {

@@ -116,6 +116,8 @@ MUST_USE bool reader_file(struct reader *reader, const struct yaml_node *node, c
                           struct bytes *ret_content);
 // Whether an event that fits the contract can never have what the pointer names: a closed object on the way lacks it.
 bool contract_lacks(struct bytes contract, const struct json_pointer *pointer);
+// Whether it names what the pointer names among its properties.
+bool contract_names(struct bytes contract, const struct json_pointer *pointer);
 // What is wrong with the members that a wrap template gives its root, NULL: nothing that can be seen. The text is in the arena.
 const char *contract_mismatch(struct bytes contract, const struct yaml_node *wrap, struct arena *arena);
 

@@ -175,7 +175,7 @@ const char *model_delivery_lacks(const struct model_delivery *delivery, unsigned
                 return NULL;
         for (size_t i = 0; !delivery->key_only && i < target_variable_count(delivery->target); i++)
                 if (!is_key(delivery, &delivery->variables[i]) &&
-                    contract_lacks(event->versions[version].source, &delivery->variables[i].pointer))
+                    !contract_names(event->versions[version].source, &delivery->variables[i].pointer))
                         return delivery->variables[i].text;
         return NULL;
 }

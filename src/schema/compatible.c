@@ -194,6 +194,7 @@ static bool try_all(struct proof *proof, const struct claims *claims, struct cla
 }
 
 static bool solve(struct proof *proof, const struct claims *claims, struct claim goal) {
+        goal.subschema = meant(goal.subschema);
         if (!spend(proof, GOAL_COST + claims->count) || proof->goal_count == COMPATIBLE_DEPTH_MAX) {
                 proof->exhausted = true;
                 proof->doubts++;

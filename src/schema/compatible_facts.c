@@ -31,15 +31,31 @@ static bool has(const struct claim *items, size_t count, struct claim claim) {
         return false;
 }
 
+static bool only_refers(const struct subschema *subschema) {
+        return !subschema->never && !subschema->types && !subschema->values && !subschema->constant && !subschema->number &&
+               !subschema->string && !subschema->array && !subschema->object && !subschema->all.count && !subschema->any.count &&
+               !subschema->one.count && !subschema->not && !subschema->condition && !subschema->other_members &&
+               !subschema->other_elements && !subschema->dynamic && !subschema->reference != !subschema->other_reference;
+}
+
+const struct subschema *meant(const struct subschema *subschema) {
+        while (subschema && only_refers(subschema))             // compilation has refused circles
+                subschema = subschema->reference ? subschema->reference : subschema->other_reference;
+        return subschema;
+}
+
 void claims_add(struct proof *proof, struct claims *claims, enum side side, enum claim_kind kind,
                 const struct subschema *subschema) {
+        subschema = kind == CLAIM_HOLDS || kind == CLAIM_FAILS ? meant(subschema) : subschema;
         struct claim claim = {subschema, side, kind};
+        IGNORE(spend(proof, claims->count / 8));                // whoever has none left stops at the next goal
         if (subschema && !(kind == CLAIM_HOLDS && subschema->trivial) && !has(claims->items, claims->count, claim))
                 append(proof, &claims->items, &claims->count, &claims->capacity, claim);
 }
 
 struct claims claims_copy(struct proof *proof, const struct claims *claims) {
         struct claims copy = *claims;
+        IGNORE(spend(proof, claims->count));                    // as above
         copy.capacity = copy.count + 4;
         copy.items = arena_alloc(&proof->work, copy.capacity * sizeof *copy.items);
         if (copy.count)

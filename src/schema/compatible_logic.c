@@ -115,22 +115,13 @@ static bool prove_condition(struct proof *proof, const struct facts *facts, stru
         return good;
 }
 
-// A reference with nothing beside it is what it refers to.
-static bool only_refers(const struct subschema *subschema) {
-        return !subschema->types && !subschema->values && !subschema->constant && !subschema->number && !subschema->string &&
-               !subschema->array && !subschema->object && !subschema->all.count && !subschema->any.count && !subschema->one.count &&
-               !subschema->not && !subschema->condition && !subschema->other_members && !subschema->other_elements &&
-               !(subschema->reference && subschema->other_reference);
-}
-
 bool prove_logic(struct proof *proof, const struct facts *facts, struct claim goal) {
         const struct subschema *subschema = goal.subschema;
-        bool (*next)(struct proof *, const struct claims *, struct claim) = only_refers(subschema) ? prove : prove_beside;
         bool good = true;
         if (subschema->reference)
-                good = next(proof, facts->claims, of(goal.side, subschema->reference));
+                good = prove_beside(proof, facts->claims, of(goal.side, subschema->reference));
         if (subschema->other_reference && !subschema->dynamic && (good || !proof->quiet))
-                good = next(proof, facts->claims, of(goal.side, subschema->other_reference)) && good;
+                good = prove_beside(proof, facts->claims, of(goal.side, subschema->other_reference)) && good;
         for (size_t i = 0; i < subschema->all.count && (good || !proof->quiet); i++)
                 good = prove_beside(proof, facts->claims, of(goal.side, subschema->all.items[i])) && good;
         if (subschema->any.count && (good || !proof->quiet))

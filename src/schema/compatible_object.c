@@ -281,15 +281,16 @@ static struct alternatives alternatives_of(struct proof *proof, const struct sub
         return all;
 }
 
+// `certain`: the claims are about every such name, else about those that one of several patterns matches.
 static bool prove_other_rule(struct proof *proof, const struct claims *claims, struct claim goal,
-                             const struct pattern_property *pattern, const struct subschema *rule) {
+                             const struct pattern_property *pattern, const struct subschema *rule, bool certain) {
         bool doubtful;
         struct claim wanted = of(goal.side, rule);
         if (prove_below_quietly(proof, claims, wanted, &doubtful))
                 return true;
-        enum certainty certainty = doubtful || pattern ? UNCERTAIN : CERTAIN;
+        enum certainty certainty = doubtful || !certain ? UNCERTAIN : CERTAIN;
         if (pattern && !claims->count)
-                return TELL(PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL, CERTAIN, "patternProperties", pattern->source);
+                return TELL(PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL, certainty, "patternProperties", pattern->source);
         if (!rule->never && claims->count)
                 IGNORE(prove_below(proof, claims, wanted));     // false: tells why
         if (pattern)
@@ -318,11 +319,11 @@ static bool prove_others(struct proof *proof, const struct facts *facts, struct 
                         side = facts->atoms[i].side;
                 }
         }
-        bool good = open.count > 0 || prove_other_rule(proof, &certain, goal, pattern, rule);
+        bool good = open.count > 0 || prove_other_rule(proof, &certain, goal, pattern, rule, true);
         for (size_t i = 0; i < open.count && (good || !proof->quiet); i++) {
                 struct claims claims = claims_copy(proof, &certain);
                 claims_add(proof, &claims, side, CLAIM_HOLDS, open.items[i]);
-                good = prove_other_rule(proof, &claims, goal, pattern, rule) && good;
+                good = prove_other_rule(proof, &claims, goal, pattern, rule, false) && good;
         }
         return good;
 }

@@ -100,6 +100,8 @@ bool is_empty_kind(struct proof *proof, const struct claims *claims, unsigned ki
 bool split(struct proof *proof, const struct facts *facts, struct claim goal);          // goal without subschema: empty
 
 // compatible_facts.c
+// A reference with nothing beside it is what it refers to.
+const struct subschema *meant(const struct subschema *subschema);
 struct claims claims_none(void);
 void claims_add(struct proof *proof, struct claims *claims, enum side side, enum claim_kind kind,
                 const struct subschema *subschema);             // nothing for NULL

@@ -41,11 +41,11 @@ DELIVER = 'keep: portal, deliver: "PUT /rooms/{room}/cards/{task_id}"'
 def world(commute, start, tmp_path, free_port):
     worlds = []
 
-    def make(down=DOWN, reads="[0, 1]", kept=DELIVER):
+    def make(down=DOWN, reads="[0, 1]", kept=DELIVER, closed=True):
         it = World(commute, start, tmp_path, free_port)
         worlds.append(it)
         (it.folder / "contracts/Moved.v0.json").write_text(json.dumps(V0))
-        (it.folder / "contracts/Moved.v1.json").write_text(json.dumps(V1))
+        (it.folder / "contracts/Moved.v1.json").write_text(json.dumps({**V1, "additionalProperties": not closed}))
         head = it.config.read_text().split("  TaskCreated:")[0]
         it.config.write_text(head + MOVED % (UP, down and f", down: {down}", kept, reads))
         it.serve()
@@ -81,12 +81,13 @@ def test_a_reader_of_the_new_version_gets_an_old_event_under_its_target(world):
     assert it.services.cards[7] == {"about": {"task": 7, "where": "red"}, "title": "T"}
 
 
-def test_a_target_that_could_not_be_made_stops_the_move_before_anything_moves(world):
-    it = world(down="")
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_target_that_could_not_be_made_stops_the_move_before_anything_moves(world, closed):
+    it = world(down="", closed=closed)
     put(it, 7, "red")
     assert it.evolve(1, event="Moved")[0] == 200
-    said = it.until_says("has no $event/room", event="Moved")
-    assert "version 1 has no $event/room, of which the target of its deliveries is made" in said and "no `down`" in said
+    said = it.until_says("names no $event/room", event="Moved")
+    assert "version 1 names no $event/room, of which the target of its deliveries is made" in said and "no `down`" in said
     assert it.moved("Moved")["step"] == "consumers" and it.versions("Moved")["emitted"] == 0
 
 
@@ -99,3 +100,16 @@ def test_the_copy_is_asked_by_the_key_whatever_version_its_row_has(world):
         status, _, body = ask(it.gateway, "GET", f"/COMM-090/tasks/{task}")
         assert (status, json.loads(body)) == (200, {"about": {"task": task, "where": room}, "title": "T"})
     assert ask(it.gateway, "GET", "/COMM-090/tasks/99")[0] == 404
+
+
+def test_what_waits_for_a_reader_that_keeps_nothing_any_more_is_parked(world):
+    it = world(reads="[1]")
+    it.services.rule = lambda method, path, body: 503 if "/cards/" in path else None
+    put(it, 7, "red")
+    wait_until(lambda: it.get("/status/COMM-090")[1]["waiting"] == 1, what="the event to wait")
+    it.kill()
+    it.config.write_text(it.config.read_text().replace(DELIVER, "keep: gateway"))
+    it.serve()
+    parked = wait_until(lambda: it.get("/parked")[1]["parked"], what="the message to be parked")
+    assert "COMM-090 delivers nothing" in json.dumps(parked)
+    assert it.get("/status")[1]["faults"] == []

@@ -183,3 +183,43 @@ def test_progress_is_shown_on_a_terminal_only(build, tmp_path):
         said += piece
     assert done.wait() == 0 and done.stdout.read() == "i.jsonl: 300000 instances, 0 invalid\n"
     assert b"instances" in said
+
+
+def test_diff_says_which_levels_hold_and_what_breaks_the_others(schema, write):
+    write("old.json", '{"type": "object", "properties": {"foo": {"$ref": "text.json"}},\n "additionalProperties": false}')
+    write("new.json", '{"type": "object", "properties": {"foo": {"type": "string", "maxLength": 3},\n'
+                      '  "bar": {"type": "number", "default": 3}}, "required": ["bar"], "additionalProperties": false}')
+    write("text.json", {"type": "string"})
+    code, out, _ = schema("diff", "old.json", "new.json")
+    assert code == 65 and out.splitlines() == [
+        "BACKWARD  no: readers with the new schema cannot read all that was written with the old",
+        "  new.json:2:10: #/properties/bar: allowed: REQUIRED_PROPERTY_WITH_DEFAULT_ADDED_TO_UNOPEN_CONTENT_MODEL: the new schema requires "
+        "this member, which the old schema does not describe; it has a default",
+        "  new.json:1:74: #/properties/foo/maxLength: MAX_LENGTH_ADDED: the new schema has a greatest length here that the old schema "
+        "has not",
+        "FORWARD   no: readers with the old schema cannot read all that is written with the new",
+        "  new.json:2:10: #/properties/bar: PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL: the new schema has this member, and the old "
+        "schema, which is closed, does not",
+        "FULL      no"]
+    code, out, _ = schema("diff", "old.json", "old.json", "--json")
+    assert (code, json.loads(out)) == (0, {"levels": {"BACKWARD": True, "FORWARD": True, "FULL": True}, "backward": [], "forward": []})
+    write("wide.json", {"type": "object"})
+    code, out, _ = schema("diff", "old.json", "wide.json", "--json")
+    found = json.loads(out)
+    assert code == 0 and found["levels"] == {"BACKWARD": True, "FORWARD": False, "FULL": False}
+    assert found["forward"][0]["file"] == "old.json" and found["forward"][-1]["errorType"] == "ADDITIONAL_PROPERTIES_REMOVED"
+    write("text.json", {"type": "null"})
+    code, out, _ = schema("diff", "new.json", "old.json", "--json")
+    assert {"errorType": "TYPE_CHANGED", "file": "old.json", "place": "text.json#/type",
+            "description": "the new schema allows none of what the old schema allows here", "decided": True,
+            "allowed": False} in json.loads(out)["backward"]
+    code, _, err = schema("diff", "old.json", "none.json")
+    assert code == 66 and "none.json" in err
+
+
+def test_diff_compares_formats_where_they_assert(schema, write):
+    write("a.json", {"format": "email"})
+    write("b.json", {"format": "uri"})
+    assert schema("diff", "a.json", "b.json")[0] == 0
+    code, out, _ = schema("diff", "a.json", "b.json", "--format-assertion")
+    assert code == 65 and "not decided: FORMAT_CHANGED" in out

@@ -99,6 +99,14 @@ static void what_cannot_be_looked_at_is_counted(void **state) {
         }
         assert_int_equal(missed, 3);
         assert_int_equal(looked_at, SAMPLER_SLOTS);
+        for (int round = 0; round < 2; round++) {       // who found no slot goes before the others, then all are equal again
+                for (size_t i = 0; i < SAMPLER_SLOTS + 3; i++)
+                        sampler_offer(sampler, i, SAMPLER_REQUEST, BYTES("{\"x\":1}"));
+                sampler_digest(sampler, 1);
+                assert_int_equal(sampler_figures(sampler, SAMPLER_SLOTS, SAMPLER_REQUEST).looked_at, 1);
+                assert_int_equal(sampler_figures(sampler, SAMPLER_SLOTS + 2, SAMPLER_REQUEST).looked_at, 1);
+                assert_int_equal(sampler_figures(sampler, 0, SAMPLER_REQUEST).looked_at, 1 + round);
+        }
         sampler_free(sampler);
 }
 
@@ -106,6 +114,7 @@ static void names_that_look_like_values_are_not_kept(void **state) {
         (void)state;
         static const char body[] =
                 "{\"ann@example.org\":{\"title\":1},\"4711\":2,\"two words\":3,\"5f1d22c0-1a7b\":4,\"\":5,\"bed\":6,"
+                "\"a\\u009b2J\":8,\"a\\u202e\":8,\"ann.k\":8,\"user_1234\":8,\"-1\":8,"
                 "\"gr\xc3\xb6\xc3\x9f" "e\":7}";
         struct sampler *sampler = sampler_new(2);
         offer(sampler, body);
@@ -126,18 +135,57 @@ static void names_that_look_like_values_are_not_kept(void **state) {
         sampler_free(sampler);
 }
 
+static void a_large_object_is_a_map(void **state) {
+        (void)state;
+        struct sampler *sampler = sampler_new(2);
+        struct buffer body = {0};
+        for (int members = SAMPLER_MAP_FROM - 1; members <= SAMPLER_MAP_FROM; members++) {
+                buffer_clear(&body);
+                for (int i = 0; i < members; i++)
+                        buffer_print(&body, "%s\"k%d\":{\"title\":1}", i ? "," : "{", i);
+                buffer_append_byte(&body, '}');
+                sampler_offer(sampler, (size_t)(members - SAMPLER_MAP_FROM + 1), SAMPLER_ANSWER, buffer_bytes(&body));
+        }
+        sampler_digest(sampler, 1);
+        assert_int_equal(kept_of(sampler, 0, SAMPLER_ANSWER).count, 2 * (SAMPLER_MAP_FROM - 1));
+        assert_string_equal(kept_of(sampler, 1, SAMPLER_ANSWER).text, "/* * 1 1\n/*/title title 1 1\n");
+        buffer_free(&body);
+        sampler_free(sampler);
+}
+
+// Objects of 41 members each.
+static void give_members(struct sampler *sampler, const char *name, int count) {
+        struct buffer body = {0};
+        for (int i = 0; i < count; i++)
+                buffer_print(&body, "%s\"%s%d\":0", i % 41 ? "," : i ? "},{" : "[{", name, i);
+        buffer_append(&body, BYTES("}]"));
+        sampler_offer(sampler, 1, SAMPLER_ANSWER, buffer_bytes(&body));
+        sampler_digest(sampler, 1);
+        buffer_free(&body);
+}
+
 static void members_are_kept_up_to_a_number(void **state) {
         (void)state;
         struct sampler *sampler = sampler_new(2);
         struct buffer body = {0};
-        buffer_append_byte(&body, '{');
-        for (int i = 0; i < SAMPLER_POINTERS_MAX + 5; i++)
-                buffer_print(&body, "%s\"m%dx\":0", i ? "," : "", i);
-        buffer_append_byte(&body, '}');
-        sampler_offer(sampler, 1, SAMPLER_ANSWER, buffer_bytes(&body));
-        sampler_digest(sampler, 1);
+        give_members(sampler, "m", SAMPLER_POINTERS_MAX + 5);
         assert_int_equal(kept_of(sampler, 1, SAMPLER_ANSWER).count, SAMPLER_POINTERS_MAX);
         assert_int_equal(sampler_figures(sampler, 1, SAMPLER_ANSWER).more, 5);
+        give_members(sampler, "new", 2);                // in the place of the oldest
+        struct kept kept = kept_of(sampler, 1, SAMPLER_ANSWER);
+        assert_int_equal(kept.count, SAMPLER_POINTERS_MAX);
+        assert_non_null(strstr(kept.text, "/-/new0 new0 1 1\n/-/new1 new1 1 1\n/-/m2 m2 1 1\n"));
+        assert_null(strstr(kept.text, "/-/m1 "));
+        assert_int_equal(sampler_figures(sampler, 1, SAMPLER_ANSWER).more, 7);
+        for (int levels = 1; levels <= 20; levels++)    // of 31 bytes each, and the slash
+                buffer_append(&body, BYTES("{\"abcdefghijklmnopqrstuvwxyzabcdz\":"));
+        buffer_append_byte(&body, '0');
+        for (int levels = 1; levels <= 20; levels++)
+                buffer_append_byte(&body, '}');
+        sampler_offer(sampler, 0, SAMPLER_REQUEST, buffer_bytes(&body));
+        sampler_digest(sampler, 1);
+        assert_int_equal(kept_of(sampler, 0, SAMPLER_REQUEST).count, SAMPLER_POINTER_MAX / 32);
+        assert_int_equal(sampler_figures(sampler, 0, SAMPLER_REQUEST).more, 20 - SAMPLER_POINTER_MAX / 32);
         buffer_clear(&body);
         buffer_append_byte(&body, '[');                 // members are looked at up to a number as well
         for (int i = 0; i < SAMPLER_MEMBERS_MAX; i++)
@@ -147,6 +195,7 @@ static void members_are_kept_up_to_a_number(void **state) {
         sampler_offer(sampler, 0, SAMPLER_ANSWER, buffer_bytes(&body));
         sampler_digest(sampler, 1);
         assert_string_equal(kept_of(sampler, 0, SAMPLER_ANSWER).text, "/-/a a 1 1\n");
+        assert_int_equal(sampler_figures(sampler, 0, SAMPLER_ANSWER).more, 1);
         buffer_free(&body);
         sampler_free(sampler);
 }
@@ -157,6 +206,7 @@ int main(void) {
                 cmocka_unit_test(one_body_between_two_digests),
                 cmocka_unit_test(what_cannot_be_looked_at_is_counted),
                 cmocka_unit_test(names_that_look_like_values_are_not_kept),
+                cmocka_unit_test(a_large_object_is_a_map),
                 cmocka_unit_test(members_are_kept_up_to_a_number),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

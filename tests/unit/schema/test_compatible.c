@@ -104,6 +104,7 @@ static void numbers_and_strings(void **state) {
                 {"{'exclusiveMinimum':3}", "{'minimum':3}", ""},
                 {"{'minimum':3}", "{'exclusiveMinimum':3}", "EXCLUSIVE_MINIMUM_ADDED #/exclusiveMinimum"},
                 {"{'type':'integer','exclusiveMinimum':3}", "{'minimum':4}", ""},
+                {"{'type':'integer','exclusiveMinimum':3}", "{'minimum':5}", "MINIMUM_ADDED #/minimum"},
                 {"{'type':'number','exclusiveMinimum':3}", "{'minimum':4}", "MINIMUM_ADDED #/minimum"},
                 {"{'maximum':9007199254740993}", "{'maximum':9007199254740992}", "MAXIMUM_DECREASED #/maximum"},
                 {"{" D4 "'minimum':3,'exclusiveMinimum':true}", "{'exclusiveMinimum':3}", ""},
@@ -153,11 +154,22 @@ static void objects(void **state) {
                 {"{'patternProperties':{'^x':{'type':'integer'}},'additionalProperties':false}",
                  "{'additionalProperties':{'type':'number'}}", ""},
                 {"{'patternProperties':{'^x':{'type':'integer'}}}", "{'properties':{'x1':{'type':'number'}}}", ""},
+                {"{'patternProperties':{'x':{}},'additionalProperties':{'type':'null'}}", "{'patternProperties':{'y':{'type':'null'}}}",
+                 "~PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL #/patternProperties/y"},
+                {"{'properties':{'a':{}},'patternProperties':{'x':{}},'additionalProperties':false}", "{'maxProperties':1}",
+                 "MAX_PROPERTIES_ADDED #/maxProperties"},
                 {"{}", "{'patternProperties':{'^x':{'type':'null'}}}", "PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL #/patternProperties/^x"},
                 {"{'propertyNames':{'maxLength':3}}", "{'propertyNames':{'maxLength':4}}", ""},
                 {"{'properties':{'a':{},'b':{}},'additionalProperties':false}",
                  "{'propertyNames':{'enum':['a','b','c']},'maxProperties':2}", ""},
                 {"{}", "{'propertyNames':{'maxLength':4}}", "PROPERTY_NAMES_NARROWED #/propertyNames"},
+        };
+        (void)state;
+        check(rows, ARRAY_SIZE(rows), false);
+}
+
+static void numbers_of_members(void **state) {
+        static const struct row rows[] = {
                 {"{'required':['a','b']}", "{'minProperties':2}", ""}, {"{'required':['a']}", "{'minProperties':2}",
                                                                         "MIN_PROPERTIES_INCREASED #/minProperties"},
                 {"{'maxProperties':2}", "{'maxProperties':1}", "MAX_PROPERTIES_DECREASED #/maxProperties"},
@@ -196,6 +208,7 @@ static void arrays(void **state) {
         static const struct row rows[] = {
                 {"{'items':{'type':'integer'}}", "{'items':{'type':'number'}}", ""},
                 {"{'items':{'type':'number'}}", "{'items':{'type':'integer'}}", "TYPE_NARROWED #/items/type"},
+                {"{'items':{'type':'integer'}}", "{" D4 "'items':{'type':'integer'}}", "TYPE_NARROWED #/items/type"},   // the same words
                 {"{}", "{'items':{'type':'integer'}}", "SCHEMA_ADDED #/items"},
                 {"{'maxItems':0}", "{'items':{'type':'integer'},'uniqueItems':true}", ""},
                 {"{'minItems':2}", "{'minItems':3}", "MIN_ITEMS_INCREASED #/minItems"},
@@ -214,6 +227,9 @@ static void arrays(void **state) {
                  "~UNEVALUATED_ITEMS_NARROWED #/unevaluatedItems"},
                 {"{'contains':{'const':1}}", "{'contains':{'type':'integer'}}", ""},
                 {"{'items':{'type':'integer'},'minItems':2}", "{'contains':{'type':'number'},'minContains':2}", ""},
+                {"{'contains':{'const':1}}", "{'contains':{'const':1},'minContains':2}", "~MIN_CONTAINS_INCREASED #/contains"},
+                {"{'prefixItems':[{}],'items':{'type':'integer'},'minItems':1}", "{'contains':{'type':'integer'}}",
+                 "~CONTAINS_ADDED #/contains"},
                 {"{'contains':{'type':'integer'}}", "{'contains':{'const':1}}", "~MIN_CONTAINS_INCREASED #/contains"},
                 {"{'contains':{'type':'number'},'maxContains':1}", "{'contains':{'type':'integer'},'maxContains':2,'minContains':0}", ""},
         };
@@ -248,6 +264,11 @@ static void branches(void **state) {
         check(rows, ARRAY_SIZE(rows), false);
 }
 
+// Two schemas that lead to each other, w with a v of this type.
+#define MUTUAL(type)                                                                                                         \
+        "'$defs':{'w':{'type':'object','properties':{'m':{'$ref':'#/$defs/m'},'v':{'type':'" type "'}},"                     \
+        "'additionalProperties':false},'m':{'type':'object','properties':{'w':{'$ref':'#/$defs/w'}},'additionalProperties':false}}"
+
 static void references(void **state) {
         static const struct row rows[] = {
                 {"{'$ref':'#/$defs/a','$defs':{'a':{'type':'integer'}}}", "{'type':'number'}", ""},
@@ -259,6 +280,12 @@ static void references(void **state) {
                  "{'properties':{'v':{'type':'integer'},'next':{'$ref':'#'}}}", "TYPE_NARROWED #/properties/v/type"},
                 {"{'properties':{'next':{'$ref':'#/$defs/n'}},'$defs':{'n':{'properties':{'next':{'$ref':'#'}}}}}",
                  "{'properties':{'next':{'$ref':'#'}}}", ""},
+                // p is tried first, and does without w in the end: what was proven of m while w was assumed must not outlive that
+                {"{'properties':{'p':{'allOf':[{'contains':{'$ref':'#/$defs/w'}},{'contains':{'const':{}}}]},"
+                 "'q':{'properties':{'r':{'properties':{'m':{'$ref':'#/$defs/m'}}}}}}," MUTUAL("number") "}",
+                 "{'properties':{'p':{'contains':{'$ref':'#/$defs/w'}},"
+                 "'q':{'properties':{'r':{'properties':{'m':{'$ref':'#/$defs/m'}}}}}}," MUTUAL("integer") "}",
+                 "TYPE_NARROWED #/$defs/w/properties/v/type"},
                 {"{'required':['next'],'properties':{'next':{'$ref':'#'}},'type':'object'}", "false", ""},      // no such instance ends
                 {"{'items':{'$dynamicRef':'#n'},'$dynamicAnchor':'n'}", "{'items':{'$dynamicRef':'#n'},'$dynamicAnchor':'n'}", ""},
                 {"{'$defs':{'n':{'$dynamicAnchor':'n','type':'integer'},'m':{'$id':'http://x/m','$dynamicAnchor':'n','items':"
@@ -332,6 +359,7 @@ static void the_rest_is_not_told(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(types_and_values), cmocka_unit_test(numbers_and_strings), cmocka_unit_test(objects),
+                cmocka_unit_test(numbers_of_members),
                 cmocka_unit_test(arrays), cmocka_unit_test(branches), cmocka_unit_test(references), cmocka_unit_test(defaults_stand_in),
                 cmocka_unit_test(work_is_limited), cmocka_unit_test(the_rest_is_not_told),
         };
