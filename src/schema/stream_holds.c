@@ -103,6 +103,9 @@ static enum run holds(struct machine *machine, struct holding *holding, const st
 
 enum run run_formula(struct machine *machine, const struct ended *object) {
         UNINITIALIZED struct holding holding;
+        machine->again -= object->plan->test_cost;
+        if (machine->again < 0)
+                return RUN_DEFER;
         holding.object = object;
         for (uint32_t i = 0; i < object->plan->memo_count; i += 64)
                 holding.known[i / 64] = holding.good[i / 64] = 0;

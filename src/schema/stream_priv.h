@@ -116,6 +116,7 @@ struct plan_object {
         const struct plan *names;               // NULL: any
         bool names_again;                       // it has to be tried on the bytes
         const struct plan_test *test;           // NULL: none
+        uint32_t test_cost;                     // of looking at it once, in bytes scanned again
         uint32_t place_count, memo_count;
         bool special;                           // has names or places
         uint64_t least, most;

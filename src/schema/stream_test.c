@@ -329,11 +329,13 @@ void tests_finish(struct object_draft *draft, struct plan_object *plan) {
         struct plan_test *root = fold(draft, TEST_ALL, &draft->whole);
         if (root->kind == TEST_ALWAYS)
                 return;
+        uint32_t used = 0;
         count_uses(root);
         for (uint32_t i = 0; i < draft->made.count; i++) {
                 struct plan_test *test = draft->made.items[i];
                 if (!test->uses)
                         continue;
+                used++;
                 if (test->kind == TEST_VALUE && !draft->keys[test->keys[0]].place)
                         draft->keys[test->keys[0]].place = ++plan->place_count;
                 if (test->kind >= TEST_VALUE && test->uses > 1)
@@ -346,5 +348,6 @@ void tests_finish(struct object_draft *draft, struct plan_object *plan) {
                 test->mask = mask;
         }
         draft->failed |= plan->memo_count > PLAN_MEMO_MAX;
+        plan->test_cost = used * plan->words / 64;
         plan->test = root;
 }

@@ -93,7 +93,7 @@ static void small_numbers_come_to_the_same(void **state) {
         static const char *const large[] = {"1000000000000000000", "0.000000000000000001", "1e1", "1E0", "99999999999999999.99", "1.0e0"};
         for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
                 for (size_t j = 0; j < ARRAY_SIZE(numbers); j++) {
-                        struct json_small a, b;
+                        struct json_small a = {0}, b = {0};
                         assert_true(json_number_to_small(N(numbers[i]), &a) && json_number_to_small(N(numbers[j]), &b));
                         assert_int_equal(json_small_compare(a, b), json_number_compare(N(numbers[i]), N(numbers[j])));
                         if (b.mantissa > 0 && json_small_is_multiple(a, b) != json_number_is_multiple(N(numbers[i]), N(numbers[j])))

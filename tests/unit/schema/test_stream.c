@@ -310,6 +310,38 @@ static void collisions_are_given_up(void **state) {
         schema_free(schema);
 }
 
+// Large formulas over many small objects are charged like bytes that are scanned again; then the evaluation, which counts its steps,
+// decides.
+static void large_formulas_are_charged(void **state) {
+        (void)state;
+        struct buffer source = {0}, text = {0};
+        buffer_append(&source, BYTES("{\"items\":{\"anyOf\":["));
+        for (unsigned i = 0; i < 190; i++)
+                buffer_print(&source, "%s{\"required\":[\"a%u\",\"b%u\",\"c%u\",\"d%u\"]}", i ? "," : "", i, i, i, i);
+        buffer_append(&source, BYTES("]}}"));
+        buffer_append_byte(&source, '\0');
+        struct schema *schema = compile(source.data);
+        const struct plan_object *plan = schema->stream->root->array->rest->object->object;
+        assert_in_range(plan->test_cost, 191 * 12 / 64, 191 * 13 / 64);
+        for (unsigned i = 0; i < 20000; i++)
+                buffer_print(&text, "%s{\"a1\":0,\"b1\":0,\"c1\":0,\"d1\":0}", i ? "," : "[");
+        buffer_append_byte(&text, ']');
+        assert_int_equal(decide(schema, buffer_bytes(&text), NULL), 'v');
+        struct arena arena = {0};
+        struct machine machine = {.schema = schema, .scratch = &arena, .again = 100};
+        uint64_t seen[16] = {0};
+        struct ended object = {.plan = plan, .one = seen};
+        size_t looked = 0;
+        while (run_formula(&machine, &object) == RUN_INVALID)
+                looked++;
+        assert_int_equal(looked, 100 / plan->test_cost);
+        assert_int_equal(run_formula(&machine, &object), RUN_DEFER);
+        buffer_free(&source);
+        buffer_free(&text);
+        arena_free(&arena);
+        schema_free(schema);
+}
+
 // Large instances, too, find the memory they need where the arena keeps it.
 static void large_instances_allocate_once(void **state) {
         (void)state;
@@ -448,6 +480,7 @@ int main(void) {
                 cmocka_unit_test(keys_differ_where_nothing_is_asserted),
                 cmocka_unit_test(work_grows_with_the_instance),
                 cmocka_unit_test(collisions_are_given_up),
+                cmocka_unit_test(large_formulas_are_charged),
                 cmocka_unit_test(large_instances_allocate_once),
                 cmocka_unit_test(nested_branches_come_to_an_end),
                 cmocka_unit_test(branches_of_objects_are_not_parsed),
