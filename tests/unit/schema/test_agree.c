@@ -315,7 +315,7 @@ static struct counts go(enum schema_draft draft, unsigned long limit) {
         limit = rounds ? strtoul(rounds, NULL, 10) : limit;
         for (unsigned long round = 0; round < limit; round++)
                 check(&maker, &options, &counts);
-        print_message("%u of %lu schemas, %u planned, %u of them ambiguous, %u valid, %u invalid, %u undecided\n", counts.compiled, limit,
+        print_message("# %u of %lu schemas, %u planned, %u of them ambiguous, %u valid, %u invalid, %u undecided\n", counts.compiled, limit,
                       counts.planned, counts.ambiguous, counts.verdicts['v'], counts.verdicts['i'], counts.verdicts['u']);
         assert_true(counts.compiled > limit / 4 && counts.planned > counts.compiled * 9 / 10);
         assert_true(counts.verdicts['v'] > limit && counts.verdicts['i'] > limit && counts.verdicts['u'] < limit / 10);
