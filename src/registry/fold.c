@@ -40,7 +40,7 @@ static bool learn_schema(struct registry *registry, const struct registry_draft 
         if (id > REGISTRY_IDS_MAX)
                 return error_set(error, ERROR_CORRUPT, "more than %d schemas", REGISTRY_IDS_MAX);
         struct schema *schema;
-        if (!entry && !material_compile(registry, &material, draft->text, &schema, error))
+        if (!entry && !material_compile(registry, &material, draft->text, SIZE_MAX, &schema, error))
                 return error_wrap(error, "schema with id %u", id);
         if (!entry) {
                 add_schema(registry, schema, material);

@@ -209,6 +209,8 @@ struct resolver {
         const struct registry *registry;
         struct registry_link list[REGISTRY_REFERENCES_MAX];     // and those of what is referred to
         size_t count;
+        size_t whole, whole_max;                                // bytes of the text and of what was given for it
+        struct bytes over;                                      // the name that was too much; {NULL, 0}: none
 };
 
 static bool gather(struct resolver *resolver, const struct material *material, struct error *error) {
@@ -239,19 +241,33 @@ static bool names_uri(struct bytes name, struct bytes uri) {
                memcmp(uri.data + uri.size - name.size, name.data, name.size) == 0;
 }
 
+// Counts what it gives, since the schema has a copy of each: one name may answer to many URIs.
 static bool resolve(void *user, struct bytes uri, struct bytes *ret_source, struct error *error) {
-        const struct resolver *resolver = user;
-        for (size_t i = 0; i < resolver->count; i++)
-                if (names_uri(resolver->list[i].name, uri)) {
-                        *ret_source = registry_schema_text(resolver->registry, resolver->list[i].id);
-                        return true;
-                }
-        return error_set(error, ERROR_NOT_FOUND, "not among the references");
+        struct resolver *resolver = user;
+        size_t at = 0;
+        while (at < resolver->count && !names_uri(resolver->list[at].name, uri))
+                at++;
+        if (at == resolver->count)
+                return error_set(error, ERROR_NOT_FOUND, "not among the references");
+        struct bytes source = registry_schema_text(resolver->registry, resolver->list[at].id);
+        resolver->whole += source.size;
+        if (resolver->whole > resolver->whole_max) {
+                resolver->over = resolver->list[at].name;
+                return error_set(error, ERROR_LIMIT, "too large together");
+        }
+        *ret_source = source;
+        return true;
 }
 
-bool material_compile(const struct registry *registry, const struct material *material, struct bytes text,
+bool material_compile(const struct registry *registry, const struct material *material, struct bytes text, size_t whole_max,
                       struct schema **ret_schema, struct error *error) {
-        struct resolver resolver = {.registry = registry};
+        struct resolver resolver = {.registry = registry, .whole = text.size, .whole_max = whole_max};
         struct schema_options options = {.resolve = resolve, .user = &resolver};
-        return gather(&resolver, material, error) && schema_compile(text, &options, ret_schema, error);
+        if (!gather(&resolver, material, error))
+                return false;
+        if (schema_compile(text, &options, ret_schema, error))
+                return true;
+        return resolver.over.data && error_set(error, ERROR_LIMIT, "references: with \"%.*s\" the schema and all that it refers to "
+                                               "have %zu bytes or more, at most %zu are allowed", BYTES_PRINT(resolver.over),
+                                               resolver.whole, whole_max);
 }

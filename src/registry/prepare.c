@@ -64,7 +64,8 @@ static bool find_id(const struct registry *registry, struct candidate *candidate
         candidate->id = entry ? entry->id : ids + 1;
         if (entry)
                 return true;
-        if (!material_compile(registry, &candidate->material, candidate->draft.text, &candidate->schema, error))
+        if (!material_compile(registry, &candidate->material, candidate->draft.text, REGISTRY_WHOLE_MAX, &candidate->schema,
+                              error))
                 return false;
         if (ids >= registry->options.ids_max)
                 return error_set(error, ERROR_LIMIT, "there are %u schemas, which is the limit", ids);

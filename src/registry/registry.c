@@ -233,7 +233,7 @@ bool registry_lookup(const struct registry *registry, struct bytes name, const s
                 return true;
         if (!registry_find_key(registry, buffer_bytes(&material.key))) {        // never registered: is that because it could not be?
                 struct schema *schema;
-                if (!material_compile(registry, &material, draft->text, &schema, error))
+                if (!material_compile(registry, &material, draft->text, REGISTRY_WHOLE_MAX, &schema, error))
                         return false;
                 schema_free(schema);
         }

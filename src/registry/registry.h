@@ -32,6 +32,8 @@ struct schema;
 
 enum {
         REGISTRY_SCHEMA_MAX = 1 << 20,          // bytes of a schema's text
+        REGISTRY_WHOLE_MAX = 1 << 20,           // … and of all that it refers to: each text as often as it is loaded, which is once
+                                                // for each URI, and once for each $schema that is not a draft's
         REGISTRY_SUBJECTS_MAX = 10000,
         REGISTRY_VERSIONS_MAX = 1000,           // of a subject, deleted ones included
         REGISTRY_SUBJECT_MAX = 255,             // bytes of a subject's name
@@ -167,9 +169,9 @@ struct registry_prepared {
 
 // Registers a schema. Holds already when a live version of the subject is equal (then the latest such one; without metadata, to any
 // metadata). A new one without metadata gets that of the version before it. ERROR_INVALID: not JSON, not a schema, subject name,
-// metadata, references; ERROR_UNSUPPORTED: an asserting keyword that is not supported, by name and JSON pointer; ERROR_LIMIT: schema,
-// subjects, versions, ids; ERROR_REJECTED: not compatible, and then `objections` (NULL: not wanted) has the reasons.
-// *ret_prepared is the caller's.
+// metadata, references; ERROR_UNSUPPORTED: an asserting keyword that is not supported, by name and JSON pointer; ERROR_LIMIT: schema
+// (alone, or with what it refers to), subjects, versions, ids; ERROR_REJECTED: not compatible, and then `objections` (NULL: not
+// wanted) has the reasons. *ret_prepared is the caller's.
 MUST_USE bool registry_prepare_register(const struct registry *registry, struct bytes subject, const struct registry_draft *draft,
                                         struct registry_objections *objections, struct registry_prepared *ret_prepared,
                                         struct error *error);

@@ -79,7 +79,9 @@ MUST_USE bool registry_latest_alike(const struct registry *registry, const struc
 void material_free(struct material *material);                  // fit for CLEANUP
 MUST_USE bool material_make(const struct registry *registry, const struct registry_draft *draft, struct material *ret_material,
                             struct error *error);
-MUST_USE bool material_compile(const struct registry *registry, const struct material *material, struct bytes text,
+// whole_max: bytes of the text and all that it refers to, ERROR_LIMIT beyond it. REGISTRY_WHOLE_MAX for what is new; what the log
+// has was accepted once, and is compiled whatever its size (SIZE_MAX).
+MUST_USE bool material_compile(const struct registry *registry, const struct material *material, struct bytes text, size_t whole_max,
                                struct schema **ret_schema, struct error *error);
 // The value of a property; {NULL, 0}: it is not there. In the arena.
 struct bytes metadata_property(struct bytes metadata, struct bytes name, struct arena *arena);

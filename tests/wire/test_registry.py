@@ -82,6 +82,17 @@ def test_levels_groups_metadata_and_references_survive_kill_9(it):
     assert it.register("a", {"properties": {"city": {"type": "null"}}}, **refers)[0] == 409
 
 
+def test_a_schema_and_all_that_it_refers_to_have_a_limit_together(it):
+    it.serve()
+    for name in "ab":
+        assert it.register(name, {"title": name * (600 << 10)})[0] == 200
+    refers = {"references": [{"name": name, "subject": name, "version": 1} for name in "ab"]}
+    assert it.register("one", {"$ref": "a"}, **refers)[0] == 200
+    status, refused = it.register("both", {"allOf": [{"$ref": "a"}, {"$ref": "b"}]}, **refers)
+    assert (status, refused["error_code"]) == (413, 413) and "at most 1048576 are allowed" in refused["message"]
+    assert it.rest("GET", "/subjects/both/versions")[0] == 404
+
+
 def test_an_older_data_folder_keeps_no_level(it, commute):
     """As an earlier commute left it: a registered schema without metadata, no level."""
     it.serve()

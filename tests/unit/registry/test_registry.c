@@ -360,6 +360,79 @@ static void metadata_and_references_have_limits(void **state) {
                                            "{\"name\":\"a\",\"subject\":\"t\",\"version\":1}]"), ERROR_INVALID, "two different schemas");
 }
 
+// With spaces behind it, of this many bytes.
+static char *padded(const char *schema, size_t size) {
+        char *text = must_malloc(size + 1);
+        size_t own = strlen(schema);
+        assert_true(own <= size);
+        memcpy(text, schema, own);
+        memset(text + own, ' ', size - own);
+        text[size] = 0;
+        return text;
+}
+
+static bool prepare_whole(const struct registry *registry, const char *schema, size_t size, struct registry_prepared *ret_prepared,
+                          struct error *error) {
+        CLEANUP(free_pointer) char *text = padded(schema, size ? size : strlen(schema));
+        const struct registry_draft draft = {.text = bytes_of(text), .references = BYTES(
+                "[{\"name\":\"a\",\"subject\":\"a\",\"version\":1},{\"name\":\"b\",\"subject\":\"b\",\"version\":1}]")};
+        return registry_prepare_register(registry, BYTES("whole"), &draft, NULL, ret_prepared, error);
+}
+
+static void assert_whole_is_too_large(const struct registry *registry, const char *schema, size_t size, const char *part) {
+        struct registry_prepared prepared;
+        struct error error;
+        if (prepare_whole(registry, schema, size, &prepared, &error))
+                fail_msg("taken: %s", schema);
+        if (error.code != ERROR_LIMIT || !strstr(error.text, part))
+                fail_msg("%d %s, and not %s", (int)error.code, error.text, part);
+}
+
+#define DRAFT "\"$schema\":\"https://json-schema.org/draft/2020-12/schema\""
+
+static void what_is_referred_to_counts_for_the_size(void **state) {
+        (void)state;
+        enum { PART = 600 << 10 };
+        CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
+        CLEANUP(free_pointer) char *a = padded("{" DRAFT "}", PART), *b = padded("{\"$ref\":\"c\"}", 100), *c = padded("{}", PART - 100);
+        must_register(registry, "a", a);
+        must_register(registry, "c", c);
+        must_register_with(registry, "b", b, NULL, "[{\"name\":\"c\",\"subject\":\"c\",\"version\":1}]");
+        struct registry_prepared prepared;
+        struct error error;
+        // to the byte; what is listed and not used is not loaded
+        static const char *const alone[] = {"{\"$ref\":\"a\"}", "{\"$ref\":\"b\"}"};
+        for (size_t i = 0; i < ARRAY_SIZE(alone); i++) {
+                if (!prepare_whole(registry, alone[i], REGISTRY_WHOLE_MAX - PART, &prepared, &error))
+                        fail_msg("%s", error.text);
+                buffer_free(&prepared.body);
+                assert_whole_is_too_large(registry, alone[i], REGISTRY_WHOLE_MAX - PART + 1, "have 1048577 bytes or more, at most 1048576");
+        }
+        // two of them; one under two URIs; one as the $schema of two
+        static const char both[] = "{\"allOf\":[{\"$ref\":\"a\"},{\"$ref\":\"b\"}]}";
+        assert_whole_is_too_large(registry, both, 0, "references: with \"");
+        assert_whole_is_too_large(registry, "{\"allOf\":[{\"$ref\":\"http://x/a\"},{\"$ref\":\"http://y/a\"}]}", 0, "with \"a\"");
+        assert_whole_is_too_large(registry, "{\"$defs\":{\"p\":{\"$id\":\"p\",\"$schema\":\"a\"},"
+                                            "\"q\":{\"$id\":\"q\",\"$schema\":\"a\"}}}", 0, "with \"a\"");
+        // the same for what is only looked for or checked
+        const struct registry_draft draft = {.text = BYTES("{\"$ref\":\"http://x/a\",\"allOf\":[{\"$ref\":\"a\"}]}"),
+                                             .references = BYTES("[{\"name\":\"a\",\"subject\":\"a\",\"version\":1}]")};
+        struct registry_objections objections = {0};
+        assert_false(registry_lookup(registry, BYTES("a"), &draft, false, &prepared.registered, &error));
+        assert_int_equal(error.code, ERROR_LIMIT);
+        assert_false(registry_check(registry, BYTES("a"), &draft, 0, &objections, &error));
+        assert_int_equal(error.code, ERROR_LIMIT);
+        // what a log has is kept, and known
+        if (!registry_apply(registry, BYTES(REGISTER("\"whole\",\"version\":1,\"id\":4,\"type\":\"JSON\",")
+                                            "\"schema\":\"{\\\"allOf\\\":[{\\\"$ref\\\":\\\"a\\\"},{\\\"$ref\\\":\\\"b\\\"}]}\","
+                                            "\"references\":[{\"name\":\"a\",\"subject\":\"a\",\"version\":1},"
+                                            "{\"name\":\"b\",\"subject\":\"b\",\"version\":1}]}"), &error))
+                fail_msg("%s", error.text);
+        assert_true(prepare_whole(registry, both, 0, &prepared, &error));
+        assert_int_equal(prepared.body.size, 0);
+        assert_version(prepared.registered, 1, 4);
+}
+
 static void a_group_is_kept(void **state) {
         (void)state;
         CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
@@ -478,6 +551,7 @@ int main(void) {
                 cmocka_unit_test(compatibility_is_kept),
                 cmocka_unit_test(metadata_and_references_are_part_of_a_schema),
                 cmocka_unit_test(metadata_and_references_have_limits),
+                cmocka_unit_test(what_is_referred_to_counts_for_the_size),
                 cmocka_unit_test(a_group_is_kept),
                 cmocka_unit_test(damaged_bodies_are_corrupt_and_change_nothing),
                 cmocka_unit_test(a_snapshot_holds_everything),
