@@ -82,6 +82,11 @@ bool rest_page(const struct registry_exchange *exchange, uint64_t *seen) {
         return at >= exchange->offset && at - exchange->offset < exchange->limit;
 }
 
+// True: no item from *seen on is within ?limit.
+bool rest_page_ended(const struct registry_exchange *exchange, uint64_t seen) {
+        return seen >= exchange->offset && seen - exchange->offset >= exchange->limit;
+}
+
 // Of a subject's version: is it to be seen with these query flags?
 bool rest_visible(const struct registry_exchange *exchange, bool deleted) {
         if (exchange->flags & Q_DELETED_ONLY)

@@ -27,6 +27,7 @@ void rest_fail(struct registry_exchange *exchange, enum registry_error code, con
 void rest_fail_incompatible(struct registry_exchange *exchange);       // with the exchange's objections
 void rest_fail_with(struct registry_exchange *exchange, enum registry_error invalid, const struct error *error);
 bool rest_page(const struct registry_exchange *exchange, uint64_t *seen);
+bool rest_page_ended(const struct registry_exchange *exchange, uint64_t seen);
 bool rest_visible(const struct registry_exchange *exchange, bool deleted);
 MUST_USE bool rest_find_subject(struct registry_exchange *exchange, struct registry_subject *ret_subject);
 MUST_USE bool rest_parse_number(struct registry_exchange *exchange, struct bytes text, uint32_t *ret_number);

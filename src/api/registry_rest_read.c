@@ -110,7 +110,8 @@ void rest_get_referenced_by(struct registry_exchange *exchange) {
         struct json_writer writer = {.buffer = &exchange->answer};
         uint64_t seen = 0;
         json_begin_array(&writer);
-        for (uint32_t id = 0; registry_referrer(exchange->rest->registry, subject.name, version.version, &id);)
+        for (uint32_t id = 0; !rest_page_ended(exchange, seen) &&
+                              registry_referrer(exchange->rest->registry, subject.name, version.version, &id);)
                 if (rest_page(exchange, &seen))
                         json_u64(&writer, id);
         json_end_array(&writer);

@@ -73,7 +73,7 @@ static struct subject *make_subject(struct registry *registry, struct bytes name
         return subject;
 }
 
-static void add_version(struct subject *subject, uint32_t id, bool deleted) {
+static void add_version(struct registry *registry, struct subject *subject, uint32_t id, bool deleted) {
         if (subject->count == subject->capacity) {
                 subject->capacity = MAX(subject->capacity * 2, (size_t)4);
                 subject->versions = must_realloc(subject->versions, subject->capacity * sizeof *subject->versions);
@@ -82,12 +82,18 @@ static void add_version(struct subject *subject, uint32_t id, bool deleted) {
                 (struct registry_version){.version = (uint32_t)subject->count + 1, .id = id, .deleted = deleted};
         subject->count++;
         subject->live += !deleted;
+        registry_entry(registry, id)->live += !deleted;
 }
 
-static void delete_version(struct subject *subject, size_t at) {
-        if (!subject->versions[at].deleted)
-                subject->live--;
-        subject->versions[at].deleted = true;
+static void delete_version(struct registry *registry, struct subject *subject, size_t at) {
+        struct registry_version *version = &subject->versions[at];
+        if (version->deleted)
+                return;
+        struct registry_entry *entry = registry_entry(registry, version->id);
+        ASSERT(subject->live > 0 && entry->live > 0);
+        subject->live--;
+        entry->live--;
+        version->deleted = true;
 }
 
 // ---- reading members ----
@@ -168,7 +174,7 @@ static bool apply_register(struct registry *registry, const struct json *body, s
         uint32_t schema_id;
         if (!learn_schema(registry, &draft, id, &schema_id, error))
                 return error_wrap(error, "subject '%.*s'", BYTES_PRINT(name));
-        add_version(make_subject(registry, name), schema_id, false);
+        add_version(registry, make_subject(registry, name), schema_id, false);
         return true;
 }
 
@@ -185,9 +191,9 @@ static bool apply_delete(struct registry *registry, const struct json *body, str
         if (one && (!read_number(body, "version", &version) || version > subject->count))
                 return corrupt(error, "version");
         if (one)
-                delete_version(subject, version - 1);
+                delete_version(registry, subject, version - 1);
         for (size_t each = 0; !one && each < subject->count; each++)
-                delete_version(subject, each);
+                delete_version(registry, subject, each);
         return true;
 }
 
@@ -351,7 +357,7 @@ static bool restore_subject(struct registry *registry, const struct json *node, 
                 if (!read_number(version, "id", &version_id) || version_id > registry_ids(registry) ||
                     !json_is(deleted, JSON_BOOL))
                         return corrupt(error, "id or deleted");
-                add_version(subject, (uint32_t)version_id, json_bool(deleted));
+                add_version(registry, subject, (uint32_t)version_id, json_bool(deleted));
         }
         return true;
 }

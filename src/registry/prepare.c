@@ -152,22 +152,14 @@ bool registry_prepare_register(const struct registry *registry, struct bytes nam
         return true;
 }
 
-// Another schema needs it: as Confluent's registry says it.
+// Another schema needs it (version 0: one of the subject's): as Confluent's registry says it.
 static bool check_referrers(const struct registry *registry, struct bytes name, uint32_t version, struct error *error) {
         uint32_t referrer = 0;
-        return !registry_referrer(registry, name, version, &referrer) ||
+        bool any = version ? registry_referrer(registry, name, version, &referrer)
+                           : registry_lowest_referred(registry, name, &version, &referrer);
+        return !any ||
                error_set(error, ERROR_CONFLICT, "One or more references exist to the schema {subject=%.*s,version=%u}: that of the schema "
                          "with id %u", BYTES_PRINT(name), version, referrer);
-}
-
-static bool check_all_referrers(const struct registry *registry, struct bytes name, uint32_t version, struct error *error) {
-        struct registry_subject subject;
-        if (version)
-                return check_referrers(registry, name, version, error);
-        for (size_t at = 0; registry_subject(registry, name, &subject) && at < subject.count; at++)
-                if (!subject.versions[at].deleted && !check_referrers(registry, name, subject.versions[at].version, error))
-                        return false;
-        return true;
 }
 
 bool registry_prepare_delete(const struct registry *registry, struct bytes name, uint32_t version,
@@ -176,7 +168,7 @@ bool registry_prepare_delete(const struct registry *registry, struct bytes name,
         if (!registry_version(registry, name, version, &live))
                 return version ? error_set(error, ERROR_NOT_FOUND, "subject '%.*s' has no version %u", BYTES_PRINT(name), version)
                                : error_set(error, ERROR_NOT_FOUND, "there is no subject '%.*s'", BYTES_PRINT(name));
-        if (!check_all_referrers(registry, name, version, error))
+        if (!check_referrers(registry, name, version, error))
                 return false;
         struct registry_prepared prepared = {0};
         struct json_writer writer = {.buffer = &prepared.body};

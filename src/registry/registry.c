@@ -255,21 +255,38 @@ static bool refers(const struct material *material, struct bytes subject, uint32
         return false;
 }
 
-static bool is_live(const struct registry *registry, uint32_t id) {
-        struct registry_version version;
-        for (size_t at = 0; at < registry->subject_count; at++)
-                if (registry_latest_with_id(registry->subjects[at], id, false, &version))
-                        return true;
-        return false;
-}
-
 bool registry_referrer(const struct registry *registry, struct bytes subject, uint32_t version, uint32_t *at) {
-        for (uint32_t id = *at + 1; id <= registry_ids(registry); id++)
-                if (refers(&registry_entry(registry, id)->material, subject, version) && is_live(registry, id)) {
+        for (uint32_t id = *at + 1; id <= registry_ids(registry); id++) {
+                const struct registry_entry *entry = registry_entry(registry, id);
+                if (entry->live && refers(&entry->material, subject, version)) {
                         *at = id;
                         return true;
                 }
+        }
         return false;
+}
+
+bool registry_lowest_referred(const struct registry *registry, struct bytes name, uint32_t *ret_version, uint32_t *ret_id) {
+        struct registry_subject subject;
+        uint32_t lowest = 0, by = 0;
+        if (!registry_subject(registry, name, &subject))
+                return false;
+        for (uint32_t id = 1; id <= registry_ids(registry); id++) {
+                const struct registry_entry *entry = registry_entry(registry, id);
+                for (size_t i = 0; entry->live && i < entry->material.link_count; i++) {
+                        const struct registry_link *link = &entry->material.links[i];
+                        bool lower = link->version - 1 < (lowest ? lowest - 1 : subject.count);
+                        if (lower && bytes_equal(link->subject, name) && !subject.versions[link->version - 1].deleted) {
+                                lowest = link->version;
+                                by = id;
+                        }
+                }
+        }
+        if (!lowest)
+                return false;
+        *ret_version = lowest;
+        *ret_id = by;
+        return true;
 }
 
 // ---- compatibility ----

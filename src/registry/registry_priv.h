@@ -9,7 +9,8 @@
 //
 // Invariants: ids 1 … count have an entry each; a reader that has loaded `count` (acquire) sees those entries whole, since an
 // entry is stored before the count that covers it (release), and neither blocks nor entries move. Subjects are sorted by name.
-// versions[n].version == n + 1, 1 <= versions[n].id <= count, live == versions not deleted.
+// versions[n].version == n + 1, 1 <= versions[n].id <= count, live == versions not deleted. An entry's live == versions of all
+// subjects that have its id and are not deleted; it belongs to the control thread.
 #pragma once
 
 #include <stdatomic.h>
@@ -37,6 +38,7 @@ struct material {
 
 struct registry_entry {
         uint32_t id;
+        uint32_t live;
         struct schema *schema;                  // owned; its source is the text
         struct material material;
 };
@@ -74,6 +76,9 @@ MUST_USE bool registry_latest_with_id(const struct subject *subject, uint32_t id
 // The latest version with this schema and these references, whatever its metadata.
 MUST_USE bool registry_latest_alike(const struct registry *registry, const struct subject *subject, const struct material *material,
                                     bool deleted, struct registry_version *ret_version);
+// The lowest version of the subject, not deleted, that a version which is not deleted, of any subject, refers to; and the first id that
+// does. One pass over all ids.
+MUST_USE bool registry_lowest_referred(const struct registry *registry, struct bytes subject, uint32_t *ret_version, uint32_t *ret_id);
 
 // ---- material.c ----
 void material_free(struct material *material);                  // fit for CLEANUP

@@ -433,6 +433,65 @@ static void what_is_referred_to_counts_for_the_size(void **state) {
         assert_version(prepared.registered, 1, 4);
 }
 
+static void assert_referrers(const struct registry *registry, const char *subject, uint32_t version, const char *expected) {
+        CLEANUP(buffer_free) struct buffer ids = {0};
+        for (uint32_t id = 0; registry_referrer(registry, bytes_of(subject), version, &id);)
+                buffer_print(&ids, "%u ", id);
+        if (!bytes_equal(buffer_bytes(&ids), bytes_of(expected)))
+                fail_msg("%s %u: \"%.*s\", and not \"%s\"", subject, version, BYTES_PRINT(buffer_bytes(&ids)), expected);
+}
+
+static void assert_needed(const struct registry *registry, const char *subject, const char *part) {
+        struct registry_prepared prepared;
+        struct error error;
+        assert_false(registry_prepare_delete(registry, bytes_of(subject), 0, &prepared, &error));
+        if (error.code != ERROR_CONFLICT || !strstr(error.text, part))
+                fail_msg("%d %s, and not %s", (int)error.code, error.text, part);
+}
+
+// A schema counts as a referrer as long as any version of any subject has it.
+static void referrers_are_those_in_use(void **state) {
+        (void)state;
+        CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
+        static const char to_1[] = "[{\"name\":\"n\",\"subject\":\"t\",\"version\":1}]",
+                          to_2[] = "[{\"name\":\"n\",\"subject\":\"t\",\"version\":2}]";
+        must_register(registry, "t", "{\"const\":1}");
+        must_register(registry, "t", "{\"const\":2}");
+        must_register(registry, "t", "{\"const\":3}");
+        must_register_with(registry, "one", "{\"$ref\":\"n\"}", NULL, to_2);           // id 4
+        must_register_with(registry, "one", "{\"$ref\":\"n\"}", NULL, to_1);           // id 5
+        must_register_with(registry, "two", "{\"$ref\":\"n\"}", NULL, to_1);
+        must_register_with(registry, "two", "{\"not\":{\"$ref\":\"n\"}}", NULL, to_1); // id 6
+        assert_referrers(registry, "t", 1, "5 6 ");
+        assert_referrers(registry, "t", 2, "4 ");
+        assert_referrers(registry, "t", 3, "");
+        assert_needed(registry, "t", "{subject=t,version=1}: that of the schema with id 5");
+        must_delete(registry, "one", 2);
+        assert_referrers(registry, "t", 1, "5 6 ");             // of "two"
+        must_delete(registry, "two", 1);
+        assert_referrers(registry, "t", 1, "6 ");
+        // deleted twice, as a log may have it, it counts once
+        assert_true(registry_apply(registry, BYTES("{\"format\":1,\"change\":\"delete\",\"subject\":\"two\",\"version\":1}"), NULL));
+        must_delete(registry, "two", 0);
+        assert_referrers(registry, "t", 1, "");
+        assert_needed(registry, "t", "{subject=t,version=2}: that of the schema with id 4");
+        assert_version(must_register_with(registry, "two", "{\"$ref\":\"n\"}", NULL, to_1), 3, 5);
+        assert_referrers(registry, "t", 1, "5 ");
+        CLEANUP(buffer_free) struct buffer snapshot = {0};
+        CLEANUP(registry_freep) struct registry *restored = registry_new(NULL);
+        registry_snapshot(registry, &snapshot);
+        assert_true(registry_restore(restored, buffer_bytes(&snapshot), NULL));
+        assert_referrers(restored, "t", 1, "5 ");
+        assert_referrers(restored, "t", 2, "4 ");
+        must_delete(restored, "two", 0);
+        must_delete(restored, "one", 0);
+        // a deleted version may be referred to, and keeps nobody from deleting the others
+        must_delete(restored, "t", 1);
+        must_register_with(restored, "two", "{\"$ref\":\"n\"}", NULL, to_1);
+        assert_referrers(restored, "t", 1, "5 ");
+        must_delete(restored, "t", 0);
+}
+
 static void a_group_is_kept(void **state) {
         (void)state;
         CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
@@ -552,6 +611,7 @@ int main(void) {
                 cmocka_unit_test(metadata_and_references_are_part_of_a_schema),
                 cmocka_unit_test(metadata_and_references_have_limits),
                 cmocka_unit_test(what_is_referred_to_counts_for_the_size),
+                cmocka_unit_test(referrers_are_those_in_use),
                 cmocka_unit_test(a_group_is_kept),
                 cmocka_unit_test(damaged_bodies_are_corrupt_and_change_nothing),
                 cmocka_unit_test(a_snapshot_holds_everything),
