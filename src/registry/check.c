@@ -10,8 +10,7 @@
 #include "schema/compatible.h"
 
 enum {
-        CHECK_STEPS_MAX = COMPATIBLE_STEPS_MAX, // of all comparisons of one check, …
-        CHECK_STEPS_MIN = 5000,                 // … and at least these of each
+        CHECK_STEPS_MAX = 4 * COMPATIBLE_STEPS_MAX,     // of all comparisons of one check together; of each COMPATIBLE_STEPS_MAX
         OLD_SCHEMA_SHOWN = 10 << 10,            // bytes
 };
 
@@ -47,9 +46,9 @@ static bool looks_forward(enum registry_level level) {
 }
 
 static void compare(const struct schema *writer, const struct schema *reader, const char *writer_name, const char *reader_name,
-                    uint64_t steps, struct registry_objections *objections) {
+                    uint64_t *budget, struct registry_objections *objections) {
         const struct schema_compatible_options options = {
-                .defaults = true, .writer_name = writer_name, .reader_name = reader_name, .steps = steps,
+                .defaults = true, .writer_name = writer_name, .reader_name = reader_name, .budget = budget,
         };
         struct schema_difference *differences;
         size_t count;
@@ -88,13 +87,13 @@ static bool is_compared(const struct registry *registry, const struct registry_v
 }
 
 static bool compare_with(const struct registry *registry, const struct registry_version *version, const struct schema *schema,
-                         enum registry_level level, uint64_t steps, struct registry_objections *objections) {
+                         enum registry_level level, uint64_t *budget, struct registry_objections *objections) {
         const struct schema *old = registry_schema(registry, version->id);
         size_t before = objections->count;
         if (looks_forward(level))
-                compare(schema, old, "new", "old", steps, objections);
+                compare(schema, old, "new", "old", budget, objections);
         if (looks_backward(level))
-                compare(old, schema, "old", "new", steps, objections);
+                compare(old, schema, "old", "new", budget, objections);
         if (objections->count == before)
                 return true;
         show_version(registry, version, objections);
@@ -118,9 +117,9 @@ void check_compatible(const struct registry *registry, struct bytes name, const 
                 if ((!version || subject.versions[at - 1].version == version) &&
                     is_compared(registry, &subject.versions[at - 1], group, value))
                         compared[count++] = &subject.versions[at - 1];
-        uint64_t steps = CHECK_STEPS_MAX / (2 * (count + 1));
+        uint64_t budget = CHECK_STEPS_MAX;
         for (size_t i = 0; i < count; i++)
-                if (!compare_with(registry, compared[i], schema, config.level, MAX(steps, (uint64_t)CHECK_STEPS_MIN), objections)) {
+                if (!compare_with(registry, compared[i], schema, config.level, &budget, objections)) {
                         object(objections, arena_print(&objections->arena, "{validateFields: 'false', compatibility: '%s'}",
                                                        registry_level_name(config.level)));
                         return;

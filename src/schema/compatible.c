@@ -10,7 +10,7 @@
 
 #include "schema/compatible_priv.h"
 
-enum { GOAL_COST = 8 };
+enum { GOAL_COST = 8, BYTES_A_STEP = 64 };
 
 // What a goal came to.
 struct outcome {
@@ -20,14 +20,17 @@ struct outcome {
         size_t lowest;                          // number of the goal that was assumed; SIZE_MAX: none
 };
 
-bool spend(struct proof *proof, uint64_t steps) {
+void spend(struct proof *proof, uint64_t steps) {
         if (proof->steps < steps) {
-                proof->exhausted = true;
                 proof->steps = 0;
-                return false;
+                longjmp(*proof->out, 1);
         }
         proof->steps -= steps;
-        return true;
+}
+
+void *take(struct proof *proof, size_t size) {
+        spend(proof, size / BYTES_A_STEP);
+        return arena_alloc(&proof->work, size);
 }
 
 // ---- keys ----
@@ -43,7 +46,9 @@ static int compare_words(const void *a, const void *b) {
 
 // Equal for equal goals; names that are known to be there are told apart by where they stand.
 static struct bytes key_of(struct proof *proof, const struct claims *claims, struct claim goal) {
-        uint64_t *words = arena_alloc(&proof->work, (claims->count + claims->present_count + 2) * sizeof *words);
+        uint64_t *words = take(proof, (claims->count + claims->present_count + 2) * sizeof *words);
+        // what is proven where a default may stand for a member is not proven where it may not
+        uint64_t strict = proof->options->defaults && (proof->quiet || proof->beside) ? UINT64_C(1) << 32 : 0;
         size_t count = 0;
         for (size_t i = 0; i < claims->count; i++)
                 words[count++] = word_of(claims->items[i]);
@@ -54,7 +59,7 @@ static struct bytes key_of(struct proof *proof, const struct claims *claims, str
                         words[kept++] = words[i];
         for (size_t i = 0; i < claims->present_count; i++)
                 words[kept++] = (uint64_t)(uintptr_t)claims->present[i].data;
-        words[kept++] = claims->kinds;
+        words[kept++] = claims->kinds | strict;
         words[kept++] = goal.subschema ? word_of(goal) : UINT64_MAX;
         return (struct bytes){(const char *)words, kept * sizeof *words};
 }
@@ -75,7 +80,7 @@ static void keep(struct proof *proof, struct outcome made) {
                 made.told |= outcome->told;
                 *outcome = made;
         } else {
-                outcome = arena_alloc(&proof->work, sizeof *outcome);
+                outcome = take(proof, sizeof *outcome);
                 *outcome = made;
                 table_insert(&proof->outcomes, slot_of(made.key), outcome);
         }
@@ -95,6 +100,13 @@ static void forget(struct proof *proof, size_t mark) {
                 IGNORE(table_remove(&proof->outcomes, slot_of(outcome->key), &outcome->key, outcome_equal));   // maybe gone already
         }
         proof->trail_count = mark;
+}
+
+// What hung on the assumption of a goal that is proven now hangs on what that one does.
+static void hand_on(struct proof *proof, size_t mark, size_t number, size_t lowest) {
+        for (size_t i = mark; i < proof->trail_count; i++)
+                if (proof->trail[i]->lowest != SIZE_MAX && proof->trail[i]->lowest >= number)
+                        proof->trail[i]->lowest = lowest;
 }
 
 enum known { KNOWN_NOT, KNOWN_GOOD, KNOWN_BAD };
@@ -195,11 +207,9 @@ static bool try_all(struct proof *proof, const struct claims *claims, struct cla
 
 static bool solve(struct proof *proof, const struct claims *claims, struct claim goal) {
         goal.subschema = meant(goal.subschema);
-        if (!spend(proof, GOAL_COST + claims->count) || proof->goal_count == COMPATIBLE_DEPTH_MAX) {
-                proof->exhausted = true;
-                proof->doubts++;
-                return false;
-        }
+        spend(proof, GOAL_COST + claims->count);
+        if (proof->goal_count == COMPATIBLE_DEPTH_MAX)
+                spend(proof, UINT64_MAX);
         struct bytes key = key_of(proof, claims, goal);
         enum known known = look_up(proof, key);
         if (known != KNOWN_NOT)
@@ -219,7 +229,9 @@ static bool solve(struct proof *proof, const struct claims *claims, struct claim
         proof->goal_count--;
         size_t own = proof->lowest < entered.number ? proof->lowest : SIZE_MAX;
         proof->lowest = MIN(lowest, own);
-        if (!proven && entered.assumed)
+        if (entered.assumed && proven)
+                hand_on(proof, mark, entered.number, own);
+        else if (entered.assumed)
                 forget(proof, mark);
         if (!proven || proof->tolerated == tolerated)
                 keep(proof, (struct outcome){.key = key, .proven = proven, .told = !proven && !proof->quiet,
@@ -310,9 +322,30 @@ static enum schema_compatibility verdict_of(const struct proof *proof, bool prov
 static void proof_free(struct proof *proof) {
         table_free(&proof->outcomes);
         table_free(&proof->same);
+        table_free(&proof->met);
         free(proof->trail);
         arena_free(&proof->work);
         arena_free(&proof->scratch);
+}
+
+// TRUTH_UNKNOWN: it ran out of steps.
+static enum truth run(struct proof *proof, const struct schema *writer, struct claim goal) {
+        jmp_buf out;
+        proof->out = &out;
+        if (setjmp(out))
+                return TRUTH_UNKNOWN;
+        struct claims claims = claims_none();
+        claims_add(proof, &claims, SIDE_WRITER, CLAIM_HOLDS, writer->root);
+        return prove(proof, &claims, goal) ? TRUTH_YES : TRUTH_NO;
+}
+
+// What was told before it ended might have been withdrawn.
+static void tell_limit(struct proof *proof, struct claim goal) {
+        for (size_t i = 0; i < proof->difference_count; i++)
+                proof->differences[i].uncertain = !proof->differences[i].tolerated;
+        proof->quiet = 0;
+        proof->difference_count = MIN(proof->difference_count, (size_t)COMPATIBLE_DIFFERENCES_MAX - 1);         // this one is told
+        IGNORE(tell(proof, SCHEMA_DIFFERENCE_LIMIT_REACHED, UNCERTAIN, goal, NULL, (struct bytes){0}));        // false
 }
 
 enum schema_compatibility schema_compatible(const struct schema *writer, const struct schema *reader,
@@ -323,13 +356,17 @@ enum schema_compatibility schema_compatible(const struct schema *writer, const s
                 .schemas = {writer, reader}, .options = options ? options : &defaults, .arena = arena, .lowest = SIZE_MAX,
                 .differences = arena_alloc(arena, COMPATIBLE_DIFFERENCES_MAX * sizeof *proof.differences),
         };
-        proof.steps = proof.options->steps ? MIN(proof.options->steps, (uint64_t)COMPATIBLE_STEPS_MAX) : COMPATIBLE_STEPS_MAX;
-        struct claims claims = claims_none();
+        uint64_t *budget = proof.options->budget, steps = COMPATIBLE_STEPS_MAX;
+        if (budget)
+                steps = MIN(*budget, steps);
+        proof.steps = steps;
         struct claim goal = of(SIDE_READER, reader->root);
-        claims_add(&proof, &claims, SIDE_WRITER, CLAIM_HOLDS, writer->root);
-        bool proven = prove(&proof, &claims, goal);
-        if (!proven && proof.exhausted)
-                IGNORE(tell(&proof, SCHEMA_DIFFERENCE_LIMIT_REACHED, UNCERTAIN, goal, NULL, (struct bytes){0}));       // false
+        enum truth truth = run(&proof, writer, goal);
+        bool proven = truth == TRUTH_YES;
+        if (budget)
+                *budget -= steps - proof.steps;
+        if (truth == TRUTH_UNKNOWN)
+                tell_limit(&proof, goal);
         if (!proven && !proof.difference_count)         // what was tried quietly had no name of its own
                 IGNORE(tell(&proof, SCHEMA_DIFFERENCE_TYPE_CHANGED, UNCERTAIN, goal, NULL, (struct bytes){0}));        // false
         enum schema_compatibility verdict = verdict_of(&proof, proven);

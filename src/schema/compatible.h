@@ -7,7 +7,7 @@
 // with its place. A difference is `uncertain` where only the proof is missing (two patterns, overlapping branches, dynamic references,
 // unevaluated… across branches, a limit): it counts as incompatible, and says that it could not be decided.
 //
-// Pure; any thread. Memory is the arena's, and bounded by COMPATIBLE_STEPS_MAX.
+// Pure; any thread. Time and memory (128 MiB, gone at the end; the differences are the arena's) are bounded by COMPATIBLE_STEPS_MAX.
 #pragma once
 
 #include "schema/schema.h"
@@ -115,7 +115,7 @@ enum schema_compatibility {
 struct schema_compatible_options {
         bool defaults;                          // a required member with a default may be missing, as Confluent's registry has it
         const char *writer_name, *reader_name;  // in sentences; "the writer's", "the reader's" without
-        uint64_t steps;                         // up to COMPATIBLE_STEPS_MAX; 0: that many
+        uint64_t *budget;                       // steps that are left, in and out: of several comparisons together; NULL: no other limit
 };
 
 // options may be NULL. Differences and their texts are in the arena, in the order of the reader's schema; at most

@@ -31,6 +31,7 @@ static const struct subschema *item_of(const struct subschema *subschema, size_t
 
 static struct claims item_claims(struct proof *proof, const struct facts *facts, size_t index) {
         struct claims claims = claims_none();
+        spend(proof, 1);
         for (size_t i = 0; i < facts->atom_count; i++) {
                 struct claim atom = facts->atoms[i];
                 claims_add(proof, &claims, atom.side, CLAIM_HOLDS, item_of(atom.subschema, index));
@@ -175,8 +176,6 @@ static bool prove_items(struct proof *proof, const struct facts *facts, struct c
         struct sizes sizes = sizes_of(facts);
         size_t places = MAX(longest_prefix(proof, facts), rules_of(goal.subschema)->prefix.count);
         bool good = true;
-        if (!spend(proof, places))
-                return TELL(LIMIT_REACHED, UNCERTAIN, NULL);
         for (size_t i = 0; i < places && i < sizes.most && (good || !proof->quiet); i++)
                 good = prove_item(proof, facts, goal, i) && good;
         if (sizes.most > places && (good || !proof->quiet))

@@ -31,16 +31,12 @@ static bool is_known(const struct cover *cover, const struct subschema *subschem
 }
 
 static void gather(struct proof *proof, struct cover *cover, const struct subschema *subschema, bool every, bool own) {
+        spend(proof, 1 + cover->count / 8);
         if (!subschema || is_known(cover, subschema))
                 return;
-        if (!spend(proof, 1 + cover->count / 8)) {
-                cover->members |= every;
-                cover->elements |= every;
-                return;
-        }
         if (cover->count == cover->capacity) {
                 cover->capacity = cover->capacity * 2 + 8;
-                const struct subschema **grown = arena_alloc(&proof->work, cover->capacity * sizeof *grown);
+                const struct subschema **grown = take(proof, cover->capacity * sizeof *grown);
                 if (cover->count)
                         memcpy(grown, cover->items, cover->count * sizeof *grown);
                 cover->items = grown;

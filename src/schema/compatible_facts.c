@@ -15,7 +15,7 @@ struct claims claims_none(void) {
 
 static void append(struct proof *proof, struct claim **items, size_t *count, size_t *capacity, struct claim claim) {
         if (*count == *capacity) {
-                struct claim *grown = arena_alloc(&proof->work, (*capacity * 2 + 8) * sizeof *grown);
+                struct claim *grown = take(proof, (*capacity * 2 + 8) * sizeof *grown);
                 if (*count)
                         memcpy(grown, *items, *count * sizeof *grown);
                 *items = grown;
@@ -48,23 +48,23 @@ void claims_add(struct proof *proof, struct claims *claims, enum side side, enum
                 const struct subschema *subschema) {
         subschema = kind == CLAIM_HOLDS || kind == CLAIM_FAILS ? meant(subschema) : subschema;
         struct claim claim = {subschema, side, kind};
-        IGNORE(spend(proof, claims->count / 8));                // whoever has none left stops at the next goal
+        spend(proof, 1 + claims->count / 8);
         if (subschema && !(kind == CLAIM_HOLDS && subschema->trivial) && !has(claims->items, claims->count, claim))
                 append(proof, &claims->items, &claims->count, &claims->capacity, claim);
 }
 
 struct claims claims_copy(struct proof *proof, const struct claims *claims) {
         struct claims copy = *claims;
-        IGNORE(spend(proof, claims->count));                    // as above
+        spend(proof, claims->count);
         copy.capacity = copy.count + 4;
-        copy.items = arena_alloc(&proof->work, copy.capacity * sizeof *copy.items);
+        copy.items = take(proof, copy.capacity * sizeof *copy.items);
         if (copy.count)
                 memcpy(copy.items, claims->items, copy.count * sizeof *copy.items);
         return copy;
 }
 
 void claims_present(struct proof *proof, struct claims *claims, struct bytes name) {
-        struct bytes *present = arena_alloc(&proof->work, (claims->present_count + 1) * sizeof *present);
+        struct bytes *present = take(proof, (claims->present_count + 1) * sizeof *present);
         if (claims->present_count)
                 memcpy(present, claims->present, claims->present_count * sizeof *present);
         present[claims->present_count++] = name;
@@ -135,6 +135,7 @@ static void note_cases(struct facts *facts, struct claim owner, enum claim_kind 
 
 static void deny(struct proof *proof, struct facts *facts, struct claim claim) {
         claim.kind = CLAIM_FAILS;
+        spend(proof, 1 + facts->denied_count / 8);
         if (has(facts->denied, facts->denied_count, claim))
                 return;
         append(proof, &facts->denied, &facts->denied_count, &facts->denied_capacity, claim);
@@ -146,8 +147,8 @@ static void deny(struct proof *proof, struct facts *facts, struct claim claim) {
 
 static void expand(struct proof *proof, struct facts *facts, struct claim claim) {
         const struct subschema *subschema = claim.subschema;
-        if (!subschema || subschema->trivial || has(facts->atoms, facts->atom_count, claim) ||
-            !spend(proof, 1 + facts->atom_count / 8))
+        spend(proof, 1 + facts->atom_count / 8);
+        if (!subschema || subschema->trivial || has(facts->atoms, facts->atom_count, claim))
                 return;
         append(proof, &facts->atoms, &facts->atom_count, &facts->atom_capacity, claim);
         facts->kinds &= kinds_of(subschema);
@@ -195,7 +196,8 @@ enum truth holds(struct proof *proof, struct claim claim, const struct json *val
         uint64_t before = evaluation.steps;
         bool good = evaluate(&evaluation, claim.subschema, value, step_to(NULL), NULL);
         arena_reset(&proof->scratch);
-        if (!spend(proof, before - evaluation.steps + 1) || evaluation.undecided)
+        spend(proof, before - evaluation.steps + 1);
+        if (evaluation.undecided)
                 return TRUTH_UNKNOWN;
         return good == (claim.kind == CLAIM_HOLDS) ? TRUTH_YES : TRUTH_NO;
 }
@@ -215,7 +217,8 @@ static bool stands_for_its_equals(const struct proof *proof, const struct json *
 // Adds the value if it may be an instance. False: nobody knows.
 static bool consider(struct proof *proof, const struct facts *facts, const struct json *value, const struct json **values,
                      size_t *count) {
-        if (!stands_for_its_equals(proof, value) || !spend(proof, value->span))
+        spend(proof, value->span);
+        if (!stands_for_its_equals(proof, value))
                 return false;
         if (!(kind_of_value(value) & facts->kinds))
                 return true;
@@ -238,7 +241,7 @@ static bool consider_list(struct proof *proof, const struct facts *facts, const 
         size_t count = 0;
         if (json_count(list) > FINITE_MAX)
                 return false;
-        const struct json **values = arena_alloc(&proof->work, (json_count(list) + 1) * sizeof *values);
+        const struct json **values = take(proof, (json_count(list) + 1) * sizeof *values);
         JSON_FOR_EACH(value, list)
                 if (!consider(proof, facts, value, values, &count))
                         return false;
@@ -261,7 +264,7 @@ bool finite_values(struct proof *proof, const struct facts *facts, const struct 
                         return consider_list(proof, facts, subschema->values, ret_values, ret_count);
                 if (!subschema->constant)
                         continue;
-                const struct json **values = arena_alloc(&proof->work, sizeof *values);
+                const struct json **values = take(proof, sizeof *values);
                 size_t count = 0;
                 if (!consider(proof, facts, subschema->constant, values, &count))
                         return false;

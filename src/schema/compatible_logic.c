@@ -27,7 +27,7 @@ struct choice {
 };
 
 static struct choice choose(struct proof *proof, const struct facts *facts, enum side side, struct schema_list branches) {
-        const struct subschema **left = arena_alloc(&proof->work, branches.count * sizeof *left);
+        const struct subschema **left = take(proof, branches.count * sizeof *left);
         struct choice choice = {.branches = {.items = left}};
         for (size_t i = 0; i < branches.count; i++)
                 if (!excluded(proof, facts, side, branches.items[i]))

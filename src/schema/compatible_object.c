@@ -26,8 +26,7 @@ const struct subschema *additional_of(const struct subschema *subschema) {
 }
 
 static enum truth matches_name(struct proof *proof, const struct pattern_property *pattern, struct bytes name) {
-        if (!spend(proof, 1 + name.size / 16))
-                return TRUTH_UNKNOWN;
+        spend(proof, 1 + name.size / 16);
         enum pattern_verdict verdict = pattern_search(pattern->pattern, name, &proof->scratch);
         arena_reset(&proof->scratch);
         return verdict == PATTERN_UNDECIDED ? TRUTH_UNKNOWN : verdict == PATTERN_MATCH ? TRUTH_YES : TRUTH_NO;
@@ -90,10 +89,11 @@ static bool name_excluded(struct proof *proof, struct claim atom, struct bytes n
 
 static struct claims member_claims(struct proof *proof, const struct facts *facts, struct bytes name) {
         struct claims claims = claims_none();
+        spend(proof, 1 + facts->atom_count + facts->claims->present_count / 8);
         for (size_t i = 0; i < facts->atom_count; i++) {
                 struct claim atom = facts->atoms[i];
                 const struct subschema **rules =
-                        arena_alloc(&proof->work, (rules_of(atom.subschema)->pattern_count + 2) * sizeof *rules);
+                        take(proof, (rules_of(atom.subschema)->pattern_count + 2) * sizeof *rules);
                 bool unknown = false;           // leaves something out
                 size_t count = member_rules(proof, atom.subschema, name, rules, &unknown);
                 for (size_t each = 0; each < count; each++)
@@ -174,7 +174,7 @@ static bool prove_member_rule(struct proof *proof, const struct facts *facts, st
 
 static bool prove_member(struct proof *proof, const struct facts *facts, struct claim goal, struct bytes name) {
         const struct subschema **rules =
-                arena_alloc(&proof->work, (rules_of(goal.subschema)->pattern_count + 2) * sizeof *rules);
+                take(proof, (rules_of(goal.subschema)->pattern_count + 2) * sizeof *rules);
         bool unknown = false, good = true;
         size_t count = member_rules(proof, goal.subschema, name, rules, &unknown);
         if (unknown && !member_impossible(proof, facts, name))
@@ -205,17 +205,16 @@ struct mentioned {
         size_t count;
 };
 
-static bool mentioned_names(struct proof *proof, const struct facts *facts, struct claim goal, struct mentioned *ret) {
+static struct mentioned mentioned_names(struct proof *proof, const struct facts *facts, struct claim goal) {
         size_t most = rules_of(goal.subschema)->property_count, own, count, kept;
-        struct cover *covers_of = arena_alloc(&proof->work, (facts->atom_count + 1) * sizeof *covers_of);
+        struct cover *covers_of = take(proof, (facts->atom_count + 1) * sizeof *covers_of);
         for (size_t i = 0; i < facts->atom_count; i++) {
                 if (leaves_members(facts->atoms[i].subschema))
                         covers_of[i] = cover_of(proof, facts->atoms[i].subschema, true);
                 most += rules_of(facts->atoms[i].subschema)->property_count + covers_of[i].names;
         }
-        if (!spend(proof, most))
-                return false;
-        struct bytes *names = arena_alloc(&proof->work, (most + 1) * sizeof *names);
+        spend(proof, most);
+        struct bytes *names = take(proof, (most + 1) * sizeof *names);
         own = count = kept = add_names(goal.subschema, names, 0);
         for (size_t i = 0; i < facts->atom_count; i++) {
                 count = add_names(facts->atoms[i].subschema, names, count);
@@ -227,15 +226,12 @@ static bool mentioned_names(struct proof *proof, const struct facts *facts, stru
                 if (!(kept > own && bytes_equal(names[i], names[kept - 1])) &&
                     !property_find(rules_of(goal.subschema), names[i], SIZE_MAX))
                         names[kept++] = names[i];
-        *ret = (struct mentioned){names, kept};
-        return true;
+        return (struct mentioned){names, kept};
 }
 
 static bool prove_names(struct proof *proof, const struct facts *facts, struct claim goal) {
-        struct mentioned mentioned;
+        struct mentioned mentioned = mentioned_names(proof, facts, goal);
         bool good = true;
-        if (!mentioned_names(proof, facts, goal, &mentioned))
-                return TELL(LIMIT_REACHED, UNCERTAIN, NULL, NO_TOKEN);
         for (size_t i = 0; i < mentioned.count && (good || !proof->quiet); i++)
                 good = prove_member(proof, facts, goal, mentioned.names[i]) && good;
         return good;
@@ -243,8 +239,9 @@ static bool prove_names(struct proof *proof, const struct facts *facts, struct c
 
 // ---- names that are not ----
 
-static const struct pattern_property *same_pattern(const struct subschema *subschema, struct bytes source) {
+static const struct pattern_property *same_pattern(struct proof *proof, const struct subschema *subschema, struct bytes source) {
         const struct object_rules *rules = rules_of(subschema);
+        spend(proof, 1 + rules->pattern_count / 8);
         for (size_t i = 0; i < rules->pattern_count; i++)
                 if (bytes_equal(rules->patterns[i].source, source))
                         return &rules->patterns[i];
@@ -268,14 +265,14 @@ static const struct subschema *others_of(struct proof *proof, const struct subsc
 static struct alternatives alternatives_of(struct proof *proof, const struct subschema *atom, const struct subschema *goal,
                                            const struct pattern_property *pattern) {
         const struct object_rules *rules = rules_of(atom);
-        struct alternatives all = {.items = arena_alloc(&proof->work, (rules->pattern_count + 1) * sizeof *all.items)};
-        const struct pattern_property *equal = pattern ? same_pattern(atom, pattern->source) : NULL;
+        struct alternatives all = {.items = take(proof, (rules->pattern_count + 1) * sizeof *all.items)};
+        const struct pattern_property *equal = pattern ? same_pattern(proof, atom, pattern->source) : NULL;
         if (equal) {
                 all.items[all.count++] = equal->schema;
                 return all;
         }
         for (size_t i = 0; i < rules->pattern_count; i++)
-                if (pattern || !same_pattern(goal, rules->patterns[i].source))
+                if (pattern || !same_pattern(proof, goal, rules->patterns[i].source))
                         all.items[all.count++] = rules->patterns[i].schema;
         all.items[all.count++] = others_of(proof, atom);
         return all;
@@ -362,11 +359,12 @@ static bool in_list(const struct json *names, struct bytes name) {
 }
 
 // Required, or asked for by what is there.
-static bool is_there(const struct facts *facts, struct bytes name) {
+static bool is_there(struct proof *proof, const struct facts *facts, struct bytes name) {
         if (is_required(facts, name))
                 return true;
         for (size_t i = 0; i < facts->atom_count; i++) {
                 const struct object_rules *rules = rules_of(facts->atoms[i].subschema);
+                spend(proof, 1 + rules->dependency_count);
                 for (size_t each = 0; each < rules->dependency_count; each++)
                         if (rules->dependencies[each].names && is_required(facts, rules->dependencies[each].name) &&
                             in_list(rules->dependencies[each].names, name))
@@ -377,10 +375,11 @@ static bool is_there(const struct facts *facts, struct bytes name) {
 
 struct counts { uint64_t least, most; };
 
-static struct counts counts_of(const struct facts *facts) {
+static struct counts counts_of(struct proof *proof, const struct facts *facts) {
         struct counts counts = {facts->claims->present_count ? 1 : 0, UINT64_MAX};
         for (size_t i = 0; i < facts->atom_count; i++) {
                 const struct object_rules *rules = rules_of(facts->atoms[i].subschema);
+                spend(proof, 1 + rules->property_count / 8);
                 counts.least = MAX(counts.least, MAX(rules->least, (uint64_t)rules->required_count));
                 counts.most = MIN(counts.most, MIN(rules->most, closed_count(facts->atoms[i].subschema)));
         }
@@ -388,7 +387,7 @@ static struct counts counts_of(const struct facts *facts) {
 }
 
 bool object_empty(struct proof *proof, const struct facts *facts) {
-        struct counts counts = counts_of(facts);
+        struct counts counts = counts_of(proof, facts);
         if (counts.least > counts.most)
                 return true;
         for (size_t i = 0; i < facts->claims->present_count; i++)
@@ -420,7 +419,7 @@ static bool prove_required(struct proof *proof, const struct facts *facts, struc
         bool good = true;
         for (size_t i = 0; i < rules->property_count && (good || !proof->quiet); i++) {
                 const struct property *property = &rules->properties[i];
-                if (!property->required || is_there(facts, property->name))
+                if (!property->required || is_there(proof, facts, property->name))
                         continue;
                 struct claim atom;
                 struct claims claims = member_claims(proof, facts, property->name);
@@ -441,7 +440,7 @@ static bool prove_required(struct proof *proof, const struct facts *facts, struc
 
 static bool prove_counts(struct proof *proof, const struct facts *facts, struct claim goal) {
         const struct object_rules *rules = goal.subschema->object;
-        struct counts counts = counts_of(facts);
+        struct counts counts = counts_of(proof, facts);
         bool good = true;
         if (rules->least > counts.least)
                 good = counts.least ? TELL(MIN_PROPERTIES_INCREASED, CERTAIN, "minProperties", NO_TOKEN)
@@ -483,6 +482,7 @@ static struct claims with_member(struct proof *proof, const struct facts *facts,
         claims_present(proof, &claims, name);
         for (size_t i = 0; i < facts->atom_count; i++) {
                 const struct object_rules *rules = rules_of(facts->atoms[i].subschema);
+                spend(proof, 1 + rules->dependency_count);
                 for (size_t each = 0; each < rules->dependency_count; each++) {
                         const struct dependency *dependency = &rules->dependencies[each];
                         if (!bytes_equal(dependency->name, name))
@@ -514,7 +514,7 @@ static bool prove_dependency(struct proof *proof, const struct facts *facts, str
         struct facts known = facts_of(proof, &claims);
         bool all = true;
         JSON_FOR_EACH(name, dependency->names)
-                all = all && is_there(&known, json_text(name));
+                all = all && is_there(proof, &known, json_text(name));
         if (all || member_impossible(proof, facts, dependency->name) || is_empty(proof, &claims))
                 return true;
         return asks ? TELL(DEPENDENCY_ARRAY_EXTENDED, CERTAIN, dependency->keyword, dependency->name)
@@ -527,12 +527,10 @@ static bool prove_unevaluated(struct proof *proof, const struct facts *facts, st
         if (!leaves_members(goal.subschema) || others->trivial)
                 return true;
         struct cover cover = cover_of(proof, goal.subschema, false);
-        struct mentioned mentioned;
         bool good = true, doubtful;
         if (cover.members)
                 return true;
-        if (!mentioned_names(proof, facts, goal, &mentioned))
-                return TELL(LIMIT_REACHED, UNCERTAIN, NULL, NO_TOKEN);
+        struct mentioned mentioned = mentioned_names(proof, facts, goal);
         for (size_t i = 0; i < mentioned.count && good; i++) {
                 if (covers(proof, &cover, mentioned.names[i]) == TRUTH_YES)
                         continue;

@@ -18,7 +18,12 @@
 // claims, or by the claims' contradiction. A goal that is met again while it is being proven may be assumed if that is deeper in the
 // instance: induction over the instance, which is finite. What was proven under such an assumption is only reused as deep as it was
 // proven, and forgotten when the assumption fails.
+//
+// Steps bound the work and the memory of a proof: whatever loops spends some, and so does what allocates. Without any left the proof
+// ends at once, wherever it is (longjmp): so nothing in these files may hold memory that is not the proof's.
 #pragma once
+
+#include <setjmp.h>
 
 #include "base/table.h"
 #include "schema/compatible.h"
@@ -79,12 +84,12 @@ struct proof {
         struct table outcomes;
         struct outcome **trail;                 // what was proven, in order
         size_t trail_count, trail_capacity;
-        struct table same;                      // pairs
+        struct table same, met;                 // pairs
         uint64_t steps;
+        jmp_buf *out;                           // of steps: the proof ends there
         unsigned level;                         // in the instance
         unsigned quiet;                         // differences are not told
         bool beside;                            // this goal is one of several about the same value
-        bool exhausted;
         size_t doubts;                          // uncertain differences so far, told or not
         size_t tolerated;
         struct schema_difference *differences;
@@ -92,7 +97,8 @@ struct proof {
 };
 
 // compatible.c
-bool spend(struct proof *proof, uint64_t steps);                // false: none left
+void spend(struct proof *proof, uint64_t steps);                // when none is left it does not return: the proof has ended
+void *take(struct proof *proof, size_t size);                   // memory of the proof; costs steps as well
 bool prove(struct proof *proof, const struct claims *claims, struct claim goal);
 bool prove_quietly(struct proof *proof, const struct claims *claims, struct claim goal, bool *ret_doubtful);
 bool is_empty(struct proof *proof, const struct claims *claims);                        // no instance; quietly

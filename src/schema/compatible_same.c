@@ -25,7 +25,7 @@ struct parts {
 
 static void add(struct proof *proof, struct parts *parts, const struct subschema *part) {
         if (parts->count == parts->capacity) {
-                const struct subschema **grown = arena_alloc(&proof->work, (parts->capacity * 2 + 16) * sizeof *grown);
+                const struct subschema **grown = take(proof, (parts->capacity * 2 + 16) * sizeof *grown);
                 if (parts->count)
                         memcpy(grown, parts->items, parts->count * sizeof *grown);
                 parts->items = grown;
@@ -78,12 +78,17 @@ static bool same_format(const struct subschema *a, const struct subschema *b) {
         return left->format == right->format && left->base64 == right->base64 && left->json == right->json;
 }
 
+static bool equal_text(struct proof *proof, const struct json *a, const struct json *b) {
+        spend(proof, 1 + a->span / 8);
+        return json_equal(a, b);
+}
+
 // By themselves; what they contain or refer to is looked at as a pair of its own.
 static bool alike(struct proof *proof, const struct subschema *a, const struct subschema *b) {
         const struct dialect *left = &a->resource->dialect, *right = &b->resource->dialect;
         return left->draft == right->draft && left->vocabularies == right->vocabularies && !a->dynamic && !b->dynamic &&
                same_format(a, b) && a->source->kind == b->source->kind && a->source->count == b->source->count &&
-               spend(proof, 1 + a->source->span / 8) && json_equal(a->source, b->source);
+               equal_text(proof, a->source, b->source);
 }
 
 static const struct pair *find(const struct table *table, const struct subschema *a, const struct subschema *b) {
@@ -92,22 +97,27 @@ static const struct pair *find(const struct table *table, const struct subschema
 }
 
 static void insert(struct proof *proof, struct table *table, const struct subschema *a, const struct subschema *b, bool different) {
-        struct pair *pair = arena_alloc(&proof->work, sizeof *pair);
+        struct pair *pair = take(proof, sizeof *pair);
         *pair = (struct pair){a, b, different};
         table_insert(table, slot_of(a, b), pair);
 }
 
-// A pair of the queue: what it consists of is queued. `met`: pairs that were on the way.
-static bool look_at(struct proof *proof, struct table *met, struct parts *queue, const struct subschema *a,
-                    const struct subschema *b) {
-        if (a == b || (a && b && find(met, a, b)))
+// One subschema, or two, at one place in the way of evaluation. Behind a dynamic reference the same subschema may say another thing.
+static bool is_one(const struct proof *proof, const struct subschema *a, const struct subschema *b) {
+        return a == b && (!a || !(proof->schemas[SIDE_WRITER]->dynamic || proof->schemas[SIDE_READER]->dynamic));
+}
+
+// A pair of the queue: what it consists of is queued.
+static bool look_at(struct proof *proof, struct parts *queue, const struct subschema *a, const struct subschema *b) {
+        spend(proof, 1);
+        if (is_one(proof, a, b) || (a && b && find(&proof->met, a, b)))
                 return true;
         const struct pair *known = a && b ? find(&proof->same, a, b) : NULL;
         if (known)
                 return !known->different;
         if (!a || !b || !alike(proof, a, b))
                 return false;
-        insert(proof, met, a, b, false);
+        insert(proof, &proof->met, a, b, false);
         struct parts left = parts_of(proof, a), right = parts_of(proof, b);
         if (left.count != right.count)
                 return false;
@@ -119,23 +129,23 @@ static bool look_at(struct proof *proof, struct table *met, struct parts *queue,
 }
 
 bool same(struct proof *proof, struct claim first, struct claim second) {
-        CLEANUP(table_free) struct table met = {0};
         struct parts queue = {0};
         const struct subschema *a = first.subschema, *b = second.subschema;
         const struct pair *known = find(&proof->same, a, b);
-        if (a == b || known)
-                return a == b || !known->different;
+        if (is_one(proof, a, b) || known)
+                return !known || !known->different;
         if (!alike(proof, a, b))                // most often
                 return false;
-        bool equal = look_at(proof, &met, &queue, a, b);
+        table_free(&proof->met);
+        bool equal = look_at(proof, &queue, a, b);
         for (size_t at = 0; at < queue.count && equal; at += 2)
-                equal = look_at(proof, &met, &queue, queue.items[at], queue.items[at + 1]);
+                equal = look_at(proof, &queue, queue.items[at], queue.items[at + 1]);
         if (!equal) {
                 insert(proof, &proof->same, a, b, true);
                 return false;
         }
         size_t at = 0;
-        for (const struct pair *pair; (pair = table_next(&met, &at));)
+        for (const struct pair *pair; (pair = table_next(&proof->met, &at));)
                 if (!find(&proof->same, pair->a, pair->b))
                         insert(proof, &proof->same, pair->a, pair->b, false);
         return true;

@@ -13,7 +13,8 @@ static struct schema *compile(const struct json *node) {
 }
 
 static void check(const struct schema *writer, const struct schema *reader, const struct json *root, struct arena *arena) {
-        const struct schema_compatible_options options = {.steps = 20000};
+        uint64_t budget = 20000;
+        const struct schema_compatible_options options = {.budget = &budget};
         struct schema_difference *differences;
         size_t count;
         enum schema_compatibility answer = schema_compatible(writer, reader, &options, arena, &differences, &count);
