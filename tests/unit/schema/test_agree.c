@@ -289,7 +289,7 @@ static void check(struct maker *maker, const struct schema_options *options, str
         struct schema *compiled;
         struct error error;
         document(maker);
-        char *source = strndup(maker->text.data, maker->text.size);
+        char *source = bytes_to_text(buffer_bytes(&maker->text));
         if (!schema_compile(bytes_of(source), options, &compiled, &error)) {    // it leads to itself, perhaps
                 free(source);
                 return;
