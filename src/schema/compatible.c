@@ -265,6 +265,32 @@ bool is_empty_kind(struct proof *proof, const struct claims *claims, unsigned ki
         return is_empty(proof, &some);
 }
 
+// ---- one level deeper in the instance ----
+
+bool prove_below(struct proof *proof, const struct claims *claims, struct claim goal) {
+        bool beside = proof->beside;
+        proof->beside = false;
+        proof->level++;
+        bool good = prove(proof, claims, goal);
+        proof->level--;
+        proof->beside = beside;
+        return good;
+}
+
+bool prove_below_quietly(struct proof *proof, const struct claims *claims, struct claim goal, bool *ret_doubtful) {
+        proof->level++;
+        bool good = prove_quietly(proof, claims, goal, ret_doubtful);
+        proof->level--;
+        return good;
+}
+
+bool empty_below(struct proof *proof, const struct claims *claims) {
+        proof->level++;
+        bool empty = is_empty(proof, claims);
+        proof->level--;
+        return empty;
+}
+
 // ---- cases ----
 
 static bool try_case(struct proof *proof, const struct claims *claims, struct claim goal) {

@@ -75,23 +75,6 @@ static struct sizes sizes_of(const struct facts *facts) {
         return sizes;
 }
 
-static bool prove_below(struct proof *proof, const struct claims *claims, struct claim goal) {
-        bool beside = proof->beside;
-        proof->beside = false;
-        proof->level++;
-        bool good = prove(proof, claims, goal);
-        proof->level--;
-        proof->beside = beside;
-        return good;
-}
-
-static bool prove_below_quietly(struct proof *proof, const struct claims *claims, struct claim goal, bool *ret_doubtful) {
-        proof->level++;
-        bool good = prove_quietly(proof, claims, goal, ret_doubtful);
-        proof->level--;
-        return good;
-}
-
 bool array_empty(struct proof *proof, const struct facts *facts) {
         struct sizes sizes = sizes_of(facts);
         size_t places = longest_prefix(proof, facts) + 1;
@@ -99,12 +82,7 @@ bool array_empty(struct proof *proof, const struct facts *facts) {
                 return true;
         for (size_t i = 0; i < places && i < sizes.least; i++) {
                 struct claims claims = item_claims(proof, facts, i);
-                if (!claims.count)
-                        continue;
-                proof->level++;
-                bool empty = is_empty(proof, &claims);
-                proof->level--;
-                if (empty)
+                if (claims.count && empty_below(proof, &claims))
                         return true;
         }
         return false;

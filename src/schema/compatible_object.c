@@ -109,31 +109,6 @@ static struct claims member_claims(struct proof *proof, const struct facts *fact
         return claims;
 }
 
-// One level deeper in the instance.
-static bool prove_below(struct proof *proof, const struct claims *claims, struct claim goal) {
-        bool beside = proof->beside;
-        proof->beside = false;
-        proof->level++;
-        bool good = prove(proof, claims, goal);
-        proof->level--;
-        proof->beside = beside;
-        return good;
-}
-
-static bool prove_below_quietly(struct proof *proof, const struct claims *claims, struct claim goal, bool *ret_doubtful) {
-        proof->level++;
-        bool good = prove_quietly(proof, claims, goal, ret_doubtful);
-        proof->level--;
-        return good;
-}
-
-static bool empty_below(struct proof *proof, const struct claims *claims) {
-        proof->level++;
-        bool empty = is_empty(proof, claims);
-        proof->level--;
-        return empty;
-}
-
 static bool member_impossible(struct proof *proof, const struct facts *facts, struct bytes name) {
         struct claims claims = member_claims(proof, facts, name);
         return (!claims.kinds || claims.count) && empty_below(proof, &claims);

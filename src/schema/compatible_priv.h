@@ -103,6 +103,10 @@ bool prove(struct proof *proof, const struct claims *claims, struct claim goal);
 bool prove_quietly(struct proof *proof, const struct claims *claims, struct claim goal, bool *ret_doubtful);
 bool is_empty(struct proof *proof, const struct claims *claims);                        // no instance; quietly
 bool is_empty_kind(struct proof *proof, const struct claims *claims, unsigned kinds);
+// The same about a member or an element: one level deeper in the instance.
+bool prove_below(struct proof *proof, const struct claims *claims, struct claim goal);
+bool prove_below_quietly(struct proof *proof, const struct claims *claims, struct claim goal, bool *ret_doubtful);
+bool empty_below(struct proof *proof, const struct claims *claims);
 bool split(struct proof *proof, const struct facts *facts, struct claim goal);          // goal without subschema: empty
 
 // compatible_facts.c
