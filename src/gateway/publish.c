@@ -170,9 +170,6 @@ static void make_old(struct outside *outside) {
         struct error error;
         if (!delivery_wants_old(&outside->route->communication->async->deliver, &outside->delivered, arena)) {
                 submit(outside);
-        } else if (outside->version == 0) {
-                outside->delivered.old = outside->body;
-                submit(outside);
         } else if (!change_prepare(change, outside->gateway, outside->event, outside->version, 0, arena, &error)) {
                 refuse_call(outside, &error);
         } else {
