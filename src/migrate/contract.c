@@ -47,10 +47,10 @@ static enum migrate_verdict say_registering(const struct migration *migration, s
 }
 
 // One version at a time; the first that is not registered.
-enum migrate_verdict migrate_act_register(struct migration *migration, struct migrate_evidence *evidence) {
-        const struct model_event *event = migration->communication->async->event;
+enum migrate_verdict migrate_act_registered(struct migration *migration, const struct model_event *event, unsigned last,
+                                            struct migrate_evidence *evidence) {
         const struct migrate_options *options = &migration->migrate->options;
-        for (unsigned version = 0; version < event->version_count; version++) {
+        for (unsigned version = 0; version <= last; version++) {
                 uint32_t id;
                 struct error error;
                 if (options->ops->registered(options->user, event, version, &id, &error))
@@ -64,5 +64,13 @@ enum migrate_verdict migrate_act_register(struct migration *migration, struct mi
                 }
                 return say_registering(migration, evidence);
         }
-        return migrate_is_registered(&migration->view, evidence);
+        return MIGRATE_PASS;
+}
+
+enum migrate_verdict migrate_act_register(struct migration *migration, struct migrate_evidence *evidence) {
+        const struct model_event *event = migration->communication->async->event;
+        enum migrate_verdict verdict = MIGRATE_PASS;
+        if (event->version_count)
+                verdict = migrate_act_registered(migration, event, (unsigned)event->version_count - 1, evidence);
+        return verdict == MIGRATE_PASS ? migrate_is_registered(&migration->view, evidence) : verdict;
 }

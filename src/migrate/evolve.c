@@ -53,36 +53,6 @@ static enum migrate_verdict look_contract(const struct migrate_view *view, struc
 
 // ---- 2 and 3: registered and proven ----
 
-static void registration_done(struct migrate_registration *registration, const struct error *error) {
-        struct migration *migration = CONTAINER_OF(registration, struct migration, registration);
-        migration->registering = false;
-        migrate_print(migration->not_registered, "%s", error ? error->text : "");
-}
-
-// PASS: versions up to `last` are.
-static enum migrate_verdict act_registered(struct migration *migration, unsigned last, struct migrate_evidence *evidence) {
-        const struct model_event *event = migration->subject.event;
-        const struct migrate_options *options = &migration->migrate->options;
-        for (unsigned version = 0; version <= last; version++) {
-                uint32_t id;
-                struct error error;
-                if (options->ops->registered(options->user, event, version, &id, &error))
-                        continue;
-                if (error.code != ERROR_NOT_FOUND)
-                        return migrate_say(evidence, MIGRATE_FAIL, "%s", error.text);
-                if (!migration->registering && !migration->ordered) {
-                        migration->ordered = migration->registering = true;
-                        migration->registration = (struct migrate_registration){event, version, registration_done};
-                        options->ops->register_version(options->user, &migration->registration);
-                }
-                if (migration->not_registered[0])
-                        return migrate_say(evidence, MIGRATE_FAIL, "version %u of %s cannot be registered: %s", version, event->name,
-                                           migration->not_registered);
-                return migrate_say(evidence, MIGRATE_WAIT, "version %u of %s is being registered", version, event->name);
-        }
-        return MIGRATE_PASS;
-}
-
 static void proved(struct migrate_proof *proof) {
         struct migration *migration = CONTAINER_OF(proof, struct migration, proof);
         proof->ended = true;
@@ -124,7 +94,7 @@ static enum migrate_verdict act_proved(struct migration *migration, bool old_onl
 
 static enum migrate_verdict act_old_registered(struct migration *migration, struct migrate_evidence *evidence) {
         unsigned from = migration->subject.from, to = migration->subject.to;
-        enum migrate_verdict verdict = act_registered(migration, from < to ? to - 1 : from, evidence);
+        enum migrate_verdict verdict = migrate_act_registered(migration, migration->subject.event, from < to ? to - 1 : from, evidence);
         if (verdict == MIGRATE_PASS)
                 verdict = act_proved(migration, true, evidence);
         if (verdict != MIGRATE_PASS)
@@ -149,7 +119,7 @@ static const char *group_of(const struct migration *migration, unsigned version,
 static enum migrate_verdict act_new_registered(struct migration *migration, struct migrate_evidence *evidence) {
         unsigned from = migration->subject.from, to = migration->subject.to;
         const struct migrate_proof *proof = &migration->proof;
-        enum migrate_verdict verdict = act_registered(migration, MAX(from, to), evidence);
+        enum migrate_verdict verdict = migrate_act_registered(migration, migration->subject.event, MAX(from, to), evidence);
         if (verdict == MIGRATE_PASS)
                 verdict = act_proved(migration, false, evidence);
         if (verdict != MIGRATE_PASS)

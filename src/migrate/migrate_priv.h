@@ -231,6 +231,9 @@ int64_t migrate_now(const struct migrate *migrate);
 // contract.c
 migrate_look migrate_contract_exists, migrate_is_registered;
 migrate_act migrate_act_register;
+// Versions up to `last` are registered, one after the other. PASS: they are; figures and sentence only if not.
+enum migrate_verdict migrate_act_registered(struct migration *migration, const struct model_event *event, unsigned last,
+                                            struct migrate_evidence *evidence);
 // provider.c
 migrate_look migrate_look_endpoint, migrate_look_consumer;
 // Whether a repeat was recognised, as far as it could have been seen up to now. NONE: it can only be seen with records.
