@@ -28,6 +28,7 @@ struct looking {
         size_t first;                           // of the pass's values
         struct json_writer *writer;             // of --json: an array is open; NULL: lines
         uint64_t found, files, bytes, records;
+        size_t short_values, tagged_events;     // below NEEDLE_LEAST; with personal values, by schema or configuration
         // of the file that is read
         const char *file;
         uint64_t begin;                         // of the piece
@@ -67,6 +68,7 @@ static bool add_value(struct looking *looking, struct bytes value, struct error 
                 looking->value_capacity = MAX((size_t)1000, 2 * looking->value_capacity);
                 looking->values = must_realloc(looking->values, looking->value_capacity * sizeof *looking->values);
         }
+        looking->short_values += value.size < NEEDLE_LEAST;
         looking->values[looking->value_count++] = arena_copy(&looking->arena, value);
         return true;
 }
@@ -169,10 +171,10 @@ static bool look_at_folder(struct looking *looking, const char *folder, unsigned
 static bool look_at_data(struct looking *looking, struct error *error) {
         const struct model *CLEANUP(model_unrefp) model = NULL;
         const char *path = looking->options->given[CLI_CONFIG] ? looking->options->value[CLI_CONFIG] : "commute.yaml";
-        if (!looking->value_count)
-                return true;
         if (!model_load(path, &model, NULL, error))
-                return error_wrap(error, "to find the data folder");
+                return error_wrap(error, "to find the data folder and the tags");
+        for (size_t i = 0; i < model->event_count; i++)
+                looking->tagged_events += model->events[i].is_personal;
         bool good = true;
         for (; good && looking->first < looking->value_count; looking->first += NEEDLES_MAX) {
                 size_t count = MIN(looking->value_count - looking->first, (size_t)NEEDLES_MAX);
@@ -253,6 +255,10 @@ static void sum_up(const struct looking *looking) {
         printf("%llu found; %zu values looked for in %llu files (%llu bytes) and %llu records\n", (unsigned long long)looking->found,
                looking->value_count, (unsigned long long)looking->files, (unsigned long long)looking->bytes,
                (unsigned long long)looking->records);
+        if (looking->short_values)
+                printf("%zu values are shorter than %d bytes: they were not looked for in files\n", looking->short_values, NEEDLE_LEAST);
+        if (looking->options->given[CLI_TAG] && !looking->tagged_events)
+                puts("no event has personal values by its schemas or the configuration: --tag has found nothing to look for");
 }
 
 static void end_json(const struct looking *looking, struct buffer *out) {
@@ -261,6 +267,8 @@ static void end_json(const struct looking *looking, struct buffer *out) {
         json_member_u64(looking->writer, "files", looking->files);
         json_member_u64(looking->writer, "bytes", looking->bytes);
         json_member_u64(looking->writer, "records", looking->records);
+        json_member_u64(looking->writer, "short_values", looking->short_values);
+        json_member_u64(looking->writer, "tagged_events", looking->tagged_events);
         json_end_object(looking->writer);
         json_end(looking->writer);
         cli_print(buffer_bytes(out));

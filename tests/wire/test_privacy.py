@@ -548,6 +548,32 @@ def test_a_search_that_cannot_be_says_why(platform, arguments, status, what):
     assert "x" * 100 not in ran.stderr
 
 
+def test_what_a_search_has_not_looked_for_is_said(platform):
+    it = platform
+    plain = json.loads(json.dumps(MANAGER_V0))
+    for member in plain["properties"].values():
+        member.pop("x-pii", None)
+        member.pop("confluent:tags", None)
+    (it.folder / "Manager.v0.json").write_text(json.dumps(plain))
+    tagged = it.config.read_text()
+    it.config.write_text(tagged.replace("    personal: [/payload/manager_email]\n", ""))
+    it.serve()
+
+    def said(*arguments):
+        ran = subprocess.run([it.program, "privacy", "scan", "-c", it.config, *arguments], capture_output=True, text=True, check=False)
+        assert ran.returncode in (0, 1), ran.stderr
+        return ran.stdout
+    assert "no event has personal values" in said("--tag")
+    assert "1 values are shorter than 4 bytes" in said("abc", "abcd")
+    assert "shorter" not in said("abcd") and "no event" not in said("abcd")
+    assert {"short_values": 1, "tagged_events": 0}.items() <= scan(it, "--tag", values=["abc", "abcd"])[1].items()
+    it.kill()
+    it.config.write_text(tagged)
+    it.serve()
+    assert "no event" not in said("--tag")
+    assert scan(it, "--tag")[1]["tagged_events"] == 1
+
+
 # ---- what is told ----
 
 def everything_told(it):
