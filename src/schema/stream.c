@@ -137,7 +137,8 @@ static enum run run_parsed(struct machine *machine, const char *start, const str
         struct bytes range = {start, (size_t)(machine->at - start)};
         if (limits.depth == 0)
                 limits.depth = 1;                               // a scalar
-        if (!json_parse(range, &limits, machine->scratch, &node, NULL))
+        machine->again -= (int64_t)range.size * SCAN_PARSED_COST;
+        if (machine->again < 0 || !json_parse(range, &limits, machine->scratch, &node, NULL))
                 return RUN_DEFER;
         for (size_t i = 0; i < set->count; i++) {
                 struct evaluation evaluation = evaluation_begin(machine->schema, node, machine->scratch);
@@ -154,7 +155,7 @@ enum run run_again(struct machine *machine, const char *start, const struct plan
         const char *end = machine->at;
         unsigned depth = machine->depth;
         size_t entries = machine->entry_count, bits = machine->bit_count, nodes = machine->nodes;
-        machine->again -= end - start;
+        machine->again -= end - start + SCAN_AGAIN_COST;
         if (machine->again < 0)
                 return RUN_DEFER;
         machine->at = start;

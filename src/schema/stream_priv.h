@@ -294,7 +294,7 @@ struct entry {                                  // a key that is not named, or a
         uint32_t size;
         uint32_t kind;
 };
-enum { ENTRIES_ROOM = 64, BITS_ROOM = 128, SCAN_AGAIN_MIN = 1 << 16, SCAN_AGAIN_TIMES = 16,
+enum { ENTRIES_ROOM = 64, BITS_ROOM = 128, SCAN_AGAIN_MIN = 1 << 14, SCAN_AGAIN_TIMES = 64, SCAN_AGAIN_COST = 16, SCAN_PARSED_COST = 8,
        COLLISIONS_MAX = 8 };
 
 struct machine {
@@ -304,7 +304,7 @@ struct machine {
         const struct plan *anything;
         unsigned depth, depth_limit;
         size_t nodes;
-        int64_t again;                          // bytes that may still be scanned again
+        int64_t again;                          // bytes that may still be scanned again; each time costs, and so does parsing
         bool escaped;                           // of the string scanned last
         struct entry *entries;
         size_t entry_count, entry_capacity;

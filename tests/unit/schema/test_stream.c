@@ -378,6 +378,15 @@ static void nested_branches_come_to_an_end(void **state) {
         for (int i = 0; i < 60; i++)
                 buffer_append_byte(&text, ']');
         assert_int_equal(decide(schema, buffer_bytes(&text), NULL), 'i');
+        struct arena arena = {0};                               // ... and each time costs something, however short the value is
+        struct machine machine = {.schema = schema, .scratch = &arena, .start = "0", .at = "0", .depth_limit = 8};
+        machine.end = machine.at + 1;
+        machine.again = 100 * SCAN_AGAIN_COST;
+        size_t times = 0;
+        while (run_again(&machine, machine.start, schema->stream->root) != RUN_DEFER)
+                times++;
+        assert_int_equal(times, 100);
+        arena_free(&arena);
         schema_free(schema);
         buffer_free(&text);
 }
