@@ -7,11 +7,12 @@
 //
 //      stream_plan.c    sets of subschemas to plans           stream.c         the machine: values, arrays
 //      stream_object.c  ... the plans of objects              stream_member.c  objects, their keys
-//      stream_choice.c  ... the choice between branches       stream_keys.c    whether keys or elements differ
+//      stream_choice.c  ... the choice between branches       stream_keys.c    whether keys differ
 //      stream_draft.c   ... the names of an object            stream_holds.c   whether a formula holds
 //      stream_test.c    ... the formulas
 //      stream_scopes.c  ... dynamic references before them
 //      stream_values.c  ... of scalars and arrays             stream_skip.c    what nothing is asserted about
+//                                                             stream_unique.c  whether the elements of an array differ
 #pragma once
 
 #include "json/number.h"
@@ -346,4 +347,17 @@ enum run entries_differ(struct machine *machine, size_t first);
 static inline bool entry_equal(const struct entry *a, const struct entry *b) {
         return a->size == b->size && a->kind == b->kind && memcmp(a->text, b->text, a->size) == 0;
 }
+// The elements of an array that must differ: each is noted when it has been scanned; at the end RUN_INVALID if two are equal.
+struct unique {
+        size_t first;                           // of the machine's entries
+        bool hashed, parse;                     // has containers; what cannot be noted
+};
+void unique_note_other(struct machine *machine, struct unique *unique, const char *start);
+static inline void unique_note(struct machine *machine, struct unique *unique, const char *start) {
+        if (*start == '"' && !machine->escaped)
+                entry_push(machine, (struct entry){start + 1, (uint32_t)(machine->at - start) - 2, JSON_STRING});
+        else
+                unique_note_other(machine, unique, start);
+}
+enum run unique_end(struct machine *machine, const struct unique *unique, const char *start);
 uint64_t *bits_push(struct machine *machine, size_t words);
