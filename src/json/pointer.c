@@ -43,11 +43,15 @@ bool json_pointer_parse(struct bytes text, struct arena *arena, struct json_poin
         return true;
 }
 
+bool json_pointer_index(struct bytes token, uint64_t *ret_index) {
+        return bytes_to_u64(token, ret_index) && (token.size == 1 || token.data[0] != '0');
+}
+
 const struct json *json_pointer_step(const struct json *node, struct bytes token) {
         uint64_t index;
         if (json_is(node, JSON_OBJECT))
                 return json_get(node, token);
-        if (!json_is(node, JSON_ARRAY) || !bytes_to_u64(token, &index) || (token.size > 1 && token.data[0] == '0'))
+        if (!json_is(node, JSON_ARRAY) || !json_pointer_index(token, &index))
                 return NULL;
         return json_at(node, index);
 }

@@ -18,6 +18,8 @@ MUST_USE bool json_pointer_parse(struct bytes text, struct arena *arena, struct 
 
 // The node that the pointer names, or NULL.
 const struct json *json_pointer_resolve(const struct json_pointer *pointer, const struct json *root);
+// Whether the token is the number of an element: digits without a zero before them.
+MUST_USE bool json_pointer_index(struct bytes token, uint64_t *ret_index);
 // One step: the member or element that the token names, or NULL.
 const struct json *json_pointer_step(const struct json *node, struct bytes token);
 
