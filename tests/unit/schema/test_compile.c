@@ -100,7 +100,8 @@ static void names_are_found_without_a_search(void **state) {
 static void anchors_that_nothing_asks_for_are_dropped(void **state) {
         (void)state;
         struct schema *schema = compile_with(
-                BYTES("{\"$id\":\"http://x/\",\"$anchor\":\"one\",\"$dynamicAnchor\":\"two\",\"$defs\":{\"a\":{\"$dynamicAnchor\":\"open\"},"
+                BYTES("{\"$id\":\"http://x/\",\"$anchor\":\"one\",\"$dynamicAnchor\":\"two\","
+                      "\"$defs\":{\"a\":{\"$dynamicAnchor\":\"open\"},"
                       "\"b\":{\"$id\":\"b\",\"$dynamicAnchor\":\"open\"}},\"properties\":{\"x\":{\"$ref\":\"b\"},"
                       "\"y\":{\"$dynamicRef\":\"b#open\"},\"z\":{\"$dynamicRef\":\"#two\"}}}"), NULL);
         const struct anchor *anchor = schema->root->resource->anchors;
@@ -136,7 +137,8 @@ static void a_meta_schema_is_read_once(void **state) {
         buffer_append(&meta, BYTES("0]}"));
         buffer_append(&text, BYTES("{\"$defs\":{"));
         for (int i = 0; i < 300; i++)
-                buffer_print(&text, "%s\"d%d\":{\"$id\":\"http://x/%d\",\"$schema\":\"http://m/meta\",\"type\":\"null\"}", i ? "," : "", i, i);
+                buffer_print(&text, "%s\"d%d\":{\"$id\":\"http://x/%d\",\"$schema\":\"http://m/meta\",\"type\":\"null\"}", i ? "," : "",
+                             i, i);
         buffer_append(&text, BYTES("},\"properties\":{\"a\":{\"$ref\":\"http://x/299\"}}}"));
         struct documents documents = {buffer_bytes(&meta), 0};
         struct schema_options options = {.resolve = give, .user = &documents};
