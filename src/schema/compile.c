@@ -215,6 +215,7 @@ static bool compile_document(struct compiler *compiler, const struct json *root)
         settle_dynamic(compiler);
         if (!find_loops(compiler))
                 return false;
+        find_fallbacks(compiler);
         stream_plan(schema);
         return true;
 }

@@ -21,8 +21,12 @@ struct key {
         struct bytes name;
 };
 
+uint64_t schema_name_hash(const struct schema *schema, struct bytes name) {
+        return XXH3_64bits_withSeed(name.data ? name.data : "", name.size, schema->seed);
+}
+
 uint64_t compile_hash(const struct compiler *compiler, struct bytes name) {
-        return XXH3_64bits_withSeed(name.data ? name.data : "", name.size, compiler->schema->seed);
+        return schema_name_hash(compiler->schema, name);
 }
 
 static uint64_t hash_with(const struct compiler *compiler, const void *owner, struct bytes name) {

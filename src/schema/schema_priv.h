@@ -142,6 +142,7 @@ struct subschema {
         bool trivial;                           // asserts nothing
         bool plain_integers;                    // draft 4: 1.0 is no integer
         bool personal;                          // tagged as such
+        const struct json *fallback;            // its default, or the first of what it leads to in place; or NULL
         bool marks_contained;                   // 2020-12: contains evaluates the elements it finds
         unsigned types;                         // 0: any
         const struct json *values;              // of `enum`, an array; or NULL
@@ -355,7 +356,7 @@ struct compiler {
         size_t meta_count;
         struct anchor *asked;                   // to be compiled
         struct arena arena;                     // what is not needed any more once the schema is compiled
-        unsigned char *walk;                    // of the search for loops, by number: 0 not seen, 1 on the way, 2 done
+        unsigned char *walk;                    // of the searches for loops and defaults, by number
 };
 bool compile_wrong(const struct compiler *compiler, const struct json *node, enum error_code code, const char *format, ...)
         PRINTF_LIKE(4, 5);
@@ -363,7 +364,9 @@ const struct subschema *compile_subschema(struct compiler *compiler, const struc
 const struct pattern *compile_pattern(struct compiler *compiler, const struct json *node, struct bytes source);
 void compile_later(struct compiler *compiler, struct subschema *subschema, const struct json *reference,
                    enum pending_kind kind);
+enum { WALK_NONE, WALK_NOW, WALK_DONE, WALK_FALLBACK };
 bool find_loops(struct compiler *compiler);
+void find_fallbacks(struct compiler *compiler); // defaults.c
 void settle_dynamic(struct compiler *compiler); // dynamic.c
 
 // documents.c
@@ -381,6 +384,7 @@ bool reference_find(struct compiler *compiler, const struct resource *resource, 
                     const struct json **ret_node, struct anchor **ret_anchor);
 
 // names.c
+uint64_t schema_name_hash(const struct schema *schema, struct bytes name);     // seeded
 uint64_t compile_hash(const struct compiler *compiler, struct bytes name);
 struct resource *resource_find(const struct compiler *compiler, struct bytes uri);              // the newest of that URI
 void resource_keep(struct compiler *compiler, struct resource *resource);
