@@ -309,7 +309,8 @@ struct record {
         size_t count, capacity, limit;
         bool annotations;
         bool every_branch;                      // the outputs; else the branch that came nearest
-        const struct json **personal;           // nodes
+        const struct json **personal;           // nodes; once asked for in order, none inside of another
+        bool personal_sorted;
         size_t personal_count, personal_capacity;
         uint32_t places;                        // made so far
 };
