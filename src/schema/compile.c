@@ -63,6 +63,12 @@ const struct pattern *compile_pattern(struct compiler *compiler, const struct js
                                       "compiled, at most %d are allowed", schema->pattern_bytes, SCHEMA_PATTERNS_MAX));  // false anyway
                 return NULL;
         }
+        compiler->pattern_work += pattern_work(pattern);
+        if (compiler->pattern_work > SCHEMA_PATTERN_WORK_MAX) {
+                IGNORE(!compile_wrong(compiler, node, ERROR_LIMIT, "with this one, compiling the patterns of the schema takes %ju steps, "
+                                      "at most %d are allowed", (uintmax_t)compiler->pattern_work, SCHEMA_PATTERN_WORK_MAX));      // NULL
+                return NULL;
+        }
         known = arena_alloc(&schema->arena, sizeof *known);
         *known = (struct known_pattern){source, pattern};
         table_insert(&compiler->patterns, compile_hash(compiler, source), known);

@@ -21,6 +21,7 @@ struct pattern {
         struct arena arena;
         struct part parts[PARTS_MAX];   // all have to agree
         size_t count, memory;
+        uint64_t work;                  // steps that compiling took
 };
 
 struct compiler {
@@ -50,13 +51,14 @@ static bool add_part(struct compiler *compiler, const struct node *root, bool ne
         if (!automaton_compile(compiler->tree, root, compiler->tree->back, &pattern->arena, &part->automaton, compiler->error))
                 return false;
         const struct automaton *automaton = &part->automaton;
+        pattern->work += automaton->work;
         pattern->memory += automaton->program.count * sizeof(struct instruction) + automaton->set_count * automaton->words * 8 +
                            automaton->classes.wide_count * sizeof(struct class_range);
         for (size_t i = 0; i < automaton->look_count; i++)
                 pattern->memory += automaton->looks[i].program.count * sizeof(struct instruction);
         if (compiler->tree->back || has_look(root))
                 return true;
-        part->table = table_compile(automaton, compiler->table_bytes, &pattern->arena);
+        part->table = table_compile(automaton, compiler->table_bytes, &pattern->arena, &pattern->work);
         if (part->table) {
                 part->way = WAY_TABLE;
                 pattern->memory += compiler->table_bytes;
@@ -147,6 +149,10 @@ enum pattern_verdict pattern_check(struct bytes source, struct arena *scratch) {
 
 size_t pattern_memory(const struct pattern *pattern) {
         return pattern->memory;
+}
+
+uint64_t pattern_work(const struct pattern *pattern) {
+        return pattern->work;
 }
 
 // What the search takes of `scratch` is given back when it ends.

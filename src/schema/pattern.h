@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Regular expressions of ECMA-262 with the flag u: over code points, with Unicode's properties. Compile once, search from any
-// thread: a compiled pattern is immutable. A search takes time linear in the text; only a pattern with back references is tried
-// step by step, up to a limit. Beside the strict grammar the following are accepted, as ECMA-262's Annex B and schemas in the wild
+// thread: a compiled pattern is immutable. A search takes time linear in the text, up to a limit of steps where it is not by a table;
+// only a pattern with back references is tried step by step, up to a limit as well. Beside the strict grammar the following are accepted, as ECMA-262's Annex B and schemas in the wild
 // have them: \ before any ASCII punctuation, { } ] for themselves where they belong to nothing, - between \w and others in a class.
 #pragma once
 
@@ -28,6 +28,7 @@ enum {
 MUST_USE bool pattern_compile(struct bytes source, struct pattern **ret_pattern, struct error *error);
 void pattern_free(struct pattern *pattern);                     // NULL is allowed
 size_t pattern_memory(const struct pattern *pattern);           // bytes that it holds
+uint64_t pattern_work(const struct pattern *pattern);           // steps that compiling it took, tables that came to nothing included
 
 enum pattern_verdict {
         PATTERN_NO_MATCH,

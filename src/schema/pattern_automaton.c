@@ -35,7 +35,8 @@ struct builder {
         uint32_t *kernel, *kernel_place;
         size_t count, kernel_count;
         const bool *word_class;
-        size_t work;
+        size_t work;                    // left
+        uint64_t dead_work;             // steps of find_dead, on top
 };
 
 static void add(uint32_t *list, uint32_t *place, size_t *count, uint32_t value) {
@@ -164,6 +165,7 @@ static void find_dead(struct builder *builder, uint16_t *start) {
         alive[ACCEPT] = true;
         for (bool changed = true; changed; ) {
                 changed = false;
+                builder->dead_work += builder->state_count * width;
                 for (size_t state = builder->state_count; state-- > FIRST; ) {
                         for (size_t class = 0; class < width && !alive[state]; class++) {
                                 if (alive[builder->next[state << builder->shift | class]])
@@ -198,7 +200,7 @@ static const bool *word_classes(const struct automaton *automaton, struct arena 
         return result;
 }
 
-const struct table *table_compile(const struct automaton *automaton, size_t bytes, struct arena *arena) {
+const struct table *table_compile(const struct automaton *automaton, size_t bytes, struct arena *arena, uint64_t *work) {
         CLEANUP(arena_free) struct arena scratch = {0};
         struct builder builder = {.automaton = automaton, .scratch = &scratch, .state_count = FIRST, .work = bytes * WORK_PER_BYTE};
         struct table table = {.end = automaton->classes.count};
@@ -219,7 +221,9 @@ const struct table *table_compile(const struct automaton *automaton, size_t byte
         builder.kernel = builder.place + size;
         builder.kernel_place = builder.kernel + size;
         builder.word_class = word_classes(automaton, &scratch);
-        if (!build(&builder, &table))
+        bool built = build(&builder, &table);
+        *work += bytes * WORK_PER_BYTE - builder.work + builder.dead_work;
+        if (!built)
                 return NULL;
         size_t used = builder.state_count << builder.shift;
         uint16_t *next = arena_alloc(arena, used * sizeof *next);

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+enum { SORT_WORK = 16 };                // steps that an interval takes when it is cut
+
 struct refinement {
         uint32_t *borders;              // first code points of the intervals
         size_t count;
@@ -12,6 +14,7 @@ struct refinement {
         size_t *sizes, *touched;        // intervals of each class; of them in the set that is looked at
         uint16_t *moved;                // the class's new number
         size_t class_count;
+        uint64_t work;                  // intervals and classes that were looked at
 };
 
 static int compare(const void *left, const void *right) {
@@ -77,7 +80,7 @@ static bool next_interval(const struct refinement *refinement, struct walk *walk
 static bool split(struct refinement *refinement, const struct set *set) {
         size_t i;
         for (struct walk walk = {set, 0, SIZE_MAX}; next_interval(refinement, &walk, &i); )
-                refinement->touched[refinement->class[i]]++;
+                refinement->touched[refinement->class[i]]++, refinement->work += 2;
         size_t before = refinement->class_count;
         for (struct walk walk = {set, 0, SIZE_MAX}; next_interval(refinement, &walk, &i); ) {
                 uint16_t old = refinement->class[i];
@@ -93,6 +96,7 @@ static bool split(struct refinement *refinement, const struct set *set) {
                 }
                 refinement->class[i] = refinement->moved[old];
         }
+        refinement->work += before;
         for (size_t class = 0; class < before; class++) {
                 if (refinement->moved[class])
                         refinement->sizes[class] -= refinement->touched[class];
@@ -142,5 +146,6 @@ bool classes_compute(const struct set *const *sets, size_t count, struct arena *
                         return error_set(error, ERROR_LIMIT, "pattern: it tells more than %d classes of characters apart",
                                          PATTERN_CLASSES_MAX);
         note(&refinement, sets, count, arena, automaton);
+        automaton->work += refinement.work + refinement.count * SORT_WORK;
         return true;
 }

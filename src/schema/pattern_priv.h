@@ -169,6 +169,7 @@ struct automaton {
         uint32_t slot_count;                    // of backtracking: 2 a group, then one a loop
         bool uses_word;
         size_t largest;                         // instructions of the largest program
+        uint64_t work;                          // steps that the classes took
 };
 static inline bool automaton_member(const struct automaton *automaton, uint32_t set, uint16_t class) {
         return automaton->members[set * automaton->words + class / 64] >> (class % 64) & 1;
@@ -188,8 +189,8 @@ bool run_compile(const struct node *root, struct arena *arena, const struct run 
 bool run_search(const struct run *run, struct bytes text);
 
 struct table;
-// NULL: it would be too large (`bytes`).
-const struct table *table_compile(const struct automaton *automaton, size_t bytes, struct arena *arena);
+// NULL: it would be too large (`bytes`). Either way *work grows by the steps that were taken.
+const struct table *table_compile(const struct automaton *automaton, size_t bytes, struct arena *arena, uint64_t *work);
 bool table_search(const struct table *table, const struct classes *classes, struct bytes text);
 
 enum pattern_verdict automaton_simulate(const struct automaton *automaton, struct bytes text, struct arena *scratch);

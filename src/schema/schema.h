@@ -26,6 +26,7 @@ enum {
         SCHEMA_RESOURCES_MAX = 10000,   // $id
         SCHEMA_URI_MAX = 8192,          // bytes of the URI of a resource, and of what a reference leads to, without its fragment
         SCHEMA_PATTERNS_MAX = 64 << 20, // bytes that all patterns of a schema take when compiled; equal ones count once
+        SCHEMA_PATTERN_WORK_MAX = 100000000,    // steps that compiling them takes, together
         SCHEMA_DEPTH_MAX = 1000,        // of evaluation: subschemas within each other, $ref included (about 1 MB of stack)
         SCHEMA_STEPS_MIN = 1000000,     // subschemas evaluated for one instance, …
         SCHEMA_STEPS_PER_NODE = 256,    // … and for each of its values and keys

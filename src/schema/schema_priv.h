@@ -352,6 +352,7 @@ struct compiler {
         size_t pending_count, pending_capacity, pending_done;
         struct subschema **made;                // by number, to be changed
         struct table patterns;                  // of struct known_pattern
+        uint64_t pattern_work;                  // that they took
         struct table by_uri, anchors, dynamic_names, arrays;    // names.c
         struct table metas;                     // dialect.c
         size_t meta_count;

@@ -209,11 +209,37 @@ static void a_dynamic_reference_may_be_percent_encoded(void **state) {
         schema_free(schema);
 }
 
+// Each pattern comes to no table, and to little memory: 100,000 steps for nothing.
+static void patterns_have_a_limit_of_work_together(void **state) {
+        (void)state;
+        CLEANUP(buffer_free) struct buffer text = {0};
+        struct pattern *pattern;
+        struct error error;
+        assert_true(pattern_compile(BYTES("^(?:a|b|c7)*a(?:a|b|[c-f]){14}xxxxxxxxxx$"), &pattern, &error));
+        assert_true(pattern_work(pattern) > 50000 && pattern_memory(pattern) < 10000);
+        pattern_free(pattern);
+        assert_true(pattern_compile(BYTES("^[\\p{L}\\p{N}]+$"), &pattern, &error));
+        assert_true(pattern_work(pattern) < 50000);
+        pattern_free(pattern);
+        for (int good = 1; good >= 0; good--) {
+                buffer_clear(&text);
+                buffer_append(&text, BYTES("{\"anyOf\":[{\"type\":\"null\"}"));
+                for (int i = 0; i < (good ? 100 : 2000); i++)
+                        buffer_print(&text, ",{\"pattern\":\"^(?:a|b|c%d)*a(?:a|b|[c-f]){14}xxxxxxxxxx$\"}", i);
+                buffer_append(&text, BYTES("]}"));
+                if (good)
+                        schema_free(compile_with(buffer_bytes(&text), NULL));
+        }
+        refuse(buffer_bytes(&text), NULL, ERROR_LIMIT, "/pattern\" (line 1, column ");
+        refuse(buffer_bytes(&text), NULL, ERROR_LIMIT, "steps, at most 100000000 are allowed");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(names_are_found_without_a_search), cmocka_unit_test(anchors_that_nothing_asks_for_are_dropped),
                 cmocka_unit_test(a_meta_schema_is_read_once), cmocka_unit_test(meta_schemas_have_a_limit),
                 cmocka_unit_test(a_size_is_looked_at_before_the_bytes), cmocka_unit_test(uris_have_a_limit),
+                cmocka_unit_test(patterns_have_a_limit_of_work_together),
                 cmocka_unit_test(a_dynamic_reference_may_be_percent_encoded),
         };
         return cmocka_run_group_tests_name("schema/compile", tests, NULL, NULL);
