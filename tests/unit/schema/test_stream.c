@@ -478,6 +478,11 @@ static void nested_branches_come_to_an_end(void **state) {
         while (run_again(&machine, machine.start, schema->stream->root) != RUN_DEFER)
                 times++;
         assert_int_equal(times, 100);
+        machine.again = INT64_MAX;                              // nor do they nest without end: the stack has one
+        machine.nested = SCAN_NESTED_MAX - 1;
+        assert_int_equal(run_again(&machine, machine.start, schema->stream->root), RUN_INVALID);
+        machine.nested++;
+        assert_int_equal(run_again(&machine, machine.start, schema->stream->root), RUN_DEFER);
         arena_free(&arena);
         schema_free(schema);
         buffer_free(&text);
