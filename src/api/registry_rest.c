@@ -64,8 +64,10 @@ static const struct route {
         {"DELETE", "config/*", rest_delete_config, 0},
         {"GET", "mode", rest_get_mode, 0},
         {"PUT", "mode", rest_put_mode, 0},
+        {"DELETE", "mode", rest_delete_mode, 0},
         {"GET", "mode/*", rest_get_mode, Q_DEFAULT},
         {"PUT", "mode/*", rest_put_mode, 0},
+        {"DELETE", "mode/*", rest_delete_mode, 0},
         {"POST", "compatibility/subjects/*/versions", rest_post_compatibility, Q_VERBOSE | Q_NORMALIZE},
         {"POST", "compatibility/subjects/*/versions/*", rest_post_compatibility, Q_VERBOSE | Q_NORMALIZE},
 };

@@ -67,4 +67,5 @@ void rest_put_config(struct registry_exchange *exchange);
 void rest_delete_config(struct registry_exchange *exchange);
 void rest_get_mode(struct registry_exchange *exchange);
 void rest_put_mode(struct registry_exchange *exchange);
+void rest_delete_mode(struct registry_exchange *exchange);
 void rest_post_compatibility(struct registry_exchange *exchange);

@@ -52,7 +52,7 @@ static bool learn_schema(struct registry *registry, const struct registry_draft 
 
 static void set_group(char **group, struct bytes name) {
         free(*group);
-        *group = name.size ? bytes_to_text(name) : NULL;
+        *group = name.data ? bytes_to_text(name) : NULL;
 }
 
 static struct subject *make_subject(struct registry *registry, struct bytes name) {
@@ -129,11 +129,16 @@ static bool read_level(const struct json *object, enum registry_level *ret_level
         return (json_is(node, JSON_STRING) && registry_level_of(json_text(node), ret_level)) || corrupt(error, "level");
 }
 
-// The name of a property; absent: none.
-static bool read_group(const struct json *object, struct bytes *ret_group, struct error *error) {
+// The name of a property; absent: none. A subject's may be empty.
+static bool read_group(const struct json *object, bool whole, struct bytes *ret_group, struct error *error) {
         const struct json *node = json_get_text(object, "group");
-        *ret_group = node && json_is(node, JSON_STRING) ? json_text(node) : (struct bytes){0};
-        return !node || (ret_group->size > 0 && ret_group->size <= REGISTRY_PROPERTY_NAME_MAX) || corrupt(error, "group");
+        *ret_group = (struct bytes){0};
+        if (!node)
+                return true;
+        if (!json_is(node, JSON_STRING) || json_text(node).size > REGISTRY_PROPERTY_NAME_MAX || (whole && !json_text(node).size))
+                return corrupt(error, "group");
+        *ret_group = json_text(node).size ? json_text(node) : BYTES("");
+        return true;
 }
 
 // Metadata and references, as they would be sent.
@@ -200,9 +205,10 @@ static bool apply_delete(struct registry *registry, const struct json *body, str
 static bool apply_compatibility(struct registry *registry, const struct json *body, struct error *error) {
         struct bytes name, group;
         enum registry_level level;
-        if (!read_level(body, &level, error) || !read_group(body, &group, error))
+        bool whole = !json_get_text(body, "subject");
+        if (!read_level(body, &level, error) || !read_group(body, whole, &group, error))
                 return false;
-        if (!json_get_text(body, "subject")) {
+        if (whole) {
                 registry->level = level;
                 set_group(&registry->group, group);
                 return true;
@@ -342,7 +348,7 @@ static bool restore_subject(struct registry *registry, const struct json *node, 
         struct bytes name, group;
         enum registry_level level;
         const struct json *versions = json_get_text(node, "versions");
-        if (!read_subject(node, "name", &name, error) || !read_level(node, &level, error) || !read_group(node, &group, error))
+        if (!read_subject(node, "name", &name, error) || !read_level(node, &level, error) || !read_group(node, false, &group, error))
                 return false;
         if (!json_is(versions, JSON_ARRAY) || json_count(versions) > REGISTRY_VERSIONS_MAX)
                 return corrupt(error, "versions");
@@ -380,7 +386,7 @@ bool registry_restore(struct registry *registry, struct bytes snapshot, struct e
         const struct json *root;
         enum registry_level level;
         struct bytes group;
-        if (!parse_body(snapshot, &arena, &root, error) || !read_level(root, &level, error) || !read_group(root, &group, error))
+        if (!parse_body(snapshot, &arena, &root, error) || !read_level(root, &level, error) || !read_group(root, true, &group, error))
                 return false;
         const struct json *schemas = json_get_text(root, "schemas"), *subjects = json_get_text(root, "subjects");
         if (!json_is(schemas, JSON_ARRAY) || !json_is(subjects, JSON_ARRAY))

@@ -180,6 +180,18 @@ bool registry_prepare_delete(const struct registry *registry, struct bytes name,
         return true;
 }
 
+// The registry's own level cannot be taken away, since none would be NONE: it is the default then. A group without a name says
+// something of a subject only.
+static struct registry_config next_config(const struct registry_config *now, const struct registry_config_change *change,
+                                          bool whole) {
+        struct registry_config next = {change->keep_level ? now->level : change->level, change->keep_group ? now->group : change->group};
+        if (whole && !change->keep_level && next.level == REGISTRY_LEVEL_UNSET)
+                next.level = REGISTRY_DEFAULT_LEVEL;
+        if (whole && !next.group.size)
+                next.group = (struct bytes){0};
+        return next;
+}
+
 bool registry_prepare_config(const struct registry *registry, struct bytes name, const struct registry_config_change *change,
                              struct registry_prepared *ret_prepared, struct error *error) {
         if (name.size > 0 && !registry_check_subject(name, error))
@@ -187,22 +199,22 @@ bool registry_prepare_config(const struct registry *registry, struct bytes name,
         struct registry_config now = registry_config(registry, name);
         if (!name.size)
                 now.level = registry->level;
-        struct registry_config next = {change->keep_level ? now.level : change->level, change->keep_group ? now.group : change->group};
-        if (next.group.data && (next.group.size == 0 || next.group.size > REGISTRY_PROPERTY_NAME_MAX))
+        struct registry_config next = next_config(&now, change, name.size == 0);
+        if (next.group.size > REGISTRY_PROPERTY_NAME_MAX)
                 return error_set(error, ERROR_INVALID, "the name of a compatibility group's property has 1 to %d bytes",
                                  REGISTRY_PROPERTY_NAME_MAX);
         if (next.group.size && memchr(next.group.data, 0, next.group.size))
                 return error_set(error, ERROR_INVALID, "the name of a compatibility group's property has no NUL");
         const struct subject *subject = NULL;
-        bool sets = next.level != REGISTRY_LEVEL_UNSET || next.group.size > 0;
+        bool sets = next.level != REGISTRY_LEVEL_UNSET || next.group.data;
         if (name.size > 0 && sets && !check_room(registry, name, &subject, error))
                 return false;
         struct registry_prepared prepared = {0};
-        if (now.level != next.level || !bytes_equal(now.group, next.group)) {
+        if (now.level != next.level || !now.group.data != !next.group.data || !bytes_equal(now.group, next.group)) {
                 struct json_writer writer = {.buffer = &prepared.body};
                 begin_body(&writer, "compatibility", name);
                 json_member_text(&writer, "level", next.level == REGISTRY_LEVEL_UNSET ? NULL : registry_level_name(next.level));
-                if (next.group.size)
+                if (next.group.data)
                         json_member_bytes(&writer, "group", next.group);
                 end_body(&writer);
         }

@@ -330,5 +330,5 @@ struct registry_config registry_config(const struct registry *registry, struct b
 
 struct registry_config registry_config_in_scope(const struct registry *registry, struct bytes name) {
         struct registry_config all = registry_config(registry, (struct bytes){0}), own = registry_config(registry, name);
-        return (struct registry_config){own.level == REGISTRY_LEVEL_UNSET ? all.level : own.level, own.group.size ? own.group : all.group};
+        return (struct registry_config){own.level == REGISTRY_LEVEL_UNSET ? all.level : own.level, own.group.data ? own.group : all.group};
 }

@@ -17,8 +17,9 @@
 //              the last two only where there are any; canonical (json_canonical)
 //      {"format":1,"change":"delete","subject":S,"version":N}          one version
 //      {"format":1,"change":"delete","subject":S}                      every version that was not deleted
-//      {"format":1,"change":"compatibility","subject":S,"level":L,"group":G}   without subject: the registry's; level null: unset;
-//                                                                              without group: none
+//      {"format":1,"change":"compatibility","subject":S,"level":L,"group":G}   without subject: the registry's
+//              level null: unset (of the registry: NONE; only what an earlier version wrote, or what keeps such a level, says so);
+//              without group: none of its own; group "": none, whatever the registry has (of a subject only)
 //
 // Threads: registry_schema, registry_schema_text and registry_ids may be called from any thread at any time. All else, and all
 // that a function returns about subjects, belongs to one thread (the control thread), and holds until the next registry_apply.
@@ -139,7 +140,7 @@ bool registry_is_new(const struct registry *registry);          // no record was
 
 struct registry_config {
         enum registry_level level;
-        struct bytes group;                     // {NULL, 0}: none
+        struct bytes group;                     // {NULL, 0}: none of its own; {"", 0}: none, whatever the registry has
 };
 // A subject's own, or with an empty subject the registry's.
 struct registry_config registry_config(const struct registry *registry, struct bytes subject);
@@ -151,11 +152,13 @@ struct registry_objections {
         struct arena arena;
         const char **items;
         size_t count, capacity;
+        const char *uncompared;                 // why it was compared with no version at all; NULL: it was with some
 };
 void registry_objections_free(struct registry_objections *objections);
 
 // Would it be taken? version 0: what registration would compare it with; else that version alone, which is not deleted. A draft
-// without metadata has that of the version. False with the errors of registry_prepare_register, but ERROR_REJECTED.
+// without metadata has that of the version. No objection is no proof where nothing was compared: `uncompared` says so. False with
+// the errors of registry_prepare_register, but ERROR_REJECTED.
 MUST_USE bool registry_check(const struct registry *registry, struct bytes subject, const struct registry_draft *draft,
                              uint32_t version, struct registry_objections *objections, struct error *error);
 
@@ -184,8 +187,8 @@ MUST_USE bool registry_prepare_delete(const struct registry *registry, struct by
 // Changes a subject's configuration, or with an empty subject the registry's. ERROR_INVALID: not a name of a property.
 struct registry_config_change {
         bool keep_level, keep_group;            // as they are; else:
-        enum registry_level level;              // UNSET: none of its own
-        struct bytes group;                     // {NULL, 0}: none
+        enum registry_level level;              // UNSET: none of its own; of the registry: REGISTRY_DEFAULT_LEVEL
+        struct bytes group;                     // {NULL, 0}: none of its own; {"", 0}: none, whatever the registry has
 };
 MUST_USE bool registry_prepare_config(const struct registry *registry, struct bytes subject,
                                       const struct registry_config_change *change, struct registry_prepared *ret_prepared,

@@ -49,7 +49,7 @@ struct subject {
         struct registry_version *versions;      // owned
         size_t count, capacity, live;
         enum registry_level level;
-        char *group;                            // owned; NULL: none
+        char *group;                            // owned; NULL: none of its own; "": none, whatever the registry has
 };
 
 struct registry {

@@ -146,8 +146,13 @@ static void names_of_subjects_are_decoded(void **state) {
 static void what_is_not_supported_is_refused_by_name(void **state) {
         TALK(state, {"POST /subjects/a/versions", "{\"schema\":\"{}\"}", 422, "~schema type AVRO is not supported"},
              {"POST /subjects/a/versions", "{\"schemaType\":\"PROTOBUF\",\"schema\":\"\"}", 422, "~42201"},
-             {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\"}", 422, "~42201"},
-             {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\",\"schema\":{}}", 422, "~\"error_code\":422"},
+             {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\"}", 422, "~\"error_code\":42201,\"message\":\"Invalid schema: there is no "},
+             {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\",\"schema\":null}", 422, "~there is no \\\"schema\\\": it must be a string"},
+             {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\",\"schema\":{}}", 422,
+              "~42201,\"message\":\"Invalid schema: \\\"schema\\\" must be a string: the schema's JSON as a text\"}"},
+             {"POST /subjects/a/versions", "{\"schemaType\":5,\"schema\":\"{}\"}", 422, "~\\\"schemaType\\\" must be a string\"}"},
+             {"POST /subjects/a/versions", "{\"schemaType\":null,\"schema\":\"{}\"}", 422, "~schema type AVRO is not supported"},
+             {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\",\"schema\":\"\"}", 422, "~42201"},
              {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\",\"schema\":\"{}\",\"references\":[{}]}", 422,
               "~Invalid schema: references: expected"},
              {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\",\"schema\":\"{}\",\"metadata\":{\"tags\":{\"a\":[\"PII\"]}}}", 422,
@@ -199,7 +204,7 @@ static void levels_are_set_and_the_only_mode_is_readwrite(void **state) {
              {"PUT /config", "{\"compatibility\":\"NONE\",\"alias\":\"b\"}", 422, "~\\\"alias\\\" is not supported"},
              {"PUT /config", "{\"compatibility\":\"NONE\",\"normalize\":true}", 422, "~\\\"normalize\\\" is not supported"},
              {"PUT /config", "{\"compatibilityPolicy\":\"LENIENT\"}", 422, "~\\\"compatibilityPolicy\\\" is not supported"},
-             {"PUT /config", "{\"compatibilityGroup\":\"\"}", 422, "~\\\"compatibilityGroup\\\" is not the name"},
+             {"PUT /config", "{\"compatibilityGroup\":5}", 422, "~\\\"compatibilityGroup\\\" must be a string"},
              {"PUT /config", "{}", 422, "~\"error_code\":422,"}, {"GET /config/a", NULL, 404, "~40408"},
              {"GET /config/a?defaultToGlobal=true", NULL, 200, "{\"compatibilityLevel\":\"BACKWARD\"}"},
              {"PUT /config/a", "{\"compatibilityGroup\":\"v\"}", 200, "{\"compatibilityGroup\":\"v\"}"},
@@ -212,8 +217,42 @@ static void levels_are_set_and_the_only_mode_is_readwrite(void **state) {
              {"DELETE /config", NULL, 200, "{\"compatibilityLevel\":\"BACKWARD\"}"},
              {"GET /config", NULL, 200, "{\"compatibilityLevel\":\"BACKWARD\",\"compatibilityGroup\":\"event_version\"}"},
              {"GET /mode", NULL, 200, "{\"mode\":\"READWRITE\"}"}, {"GET /mode/a", NULL, 404, "~40409"},
+             {"DELETE /mode", NULL, 200, "{\"mode\":\"READWRITE\"}"}, {"DELETE /mode/a", NULL, 404, "~40401"},
              {"PUT /mode", "{\"mode\":\"READWRITE\"}", 200, "{\"mode\":\"READWRITE\"}"},
              {"PUT /mode", "{\"mode\":\"READONLY\"}", 422, "~42204"});
+}
+
+// A level that is taken away is the default, as Confluent's registry has it, and never NONE.
+static void no_level_is_weakened_by_null(void **state) {
+        TALK(state, {"PUT /config", "{\"compatibility\":\"FULL\",\"compatibilityGroup\":\"v\"}", 200, "~FULL"},
+             {"PUT /config", "{\"compatibility\":null}", 200, "{\"compatibility\":\"BACKWARD\",\"compatibilityGroup\":\"v\"}"},
+             {"GET /config", NULL, 200, "{\"compatibilityLevel\":\"BACKWARD\",\"compatibilityGroup\":\"v\"}"},
+             {"PUT /config", "{\"compatibility\":\"FULL\"}", 200, "~FULL"},
+             {"PUT /config", "{\"compatibility\":null,\"compatibilityGroup\":null}", 200, "{\"compatibility\":\"BACKWARD\"}"},
+             {"PUT /config", "{\"compatibility\":\"FULL\"}", 200, "{\"compatibility\":\"FULL\"}"},
+             {"PUT /config", "{\"compatibilityGroup\":null}", 200, "{\"compatibility\":\"FULL\"}"},       // absent: it stays
+             {"PUT /config", "{\"compatibilityGroup\":\"\"}", 200, "{\"compatibility\":\"FULL\"}"},
+             // a subject's: the registry's holds again
+             {"PUT /config/a", "{\"compatibility\":\"NONE\"}", 200, "{\"compatibility\":\"NONE\"}"},
+             {"PUT /config/a", "{\"compatibility\":null}", 200, "{}"}, {"GET /config/a", NULL, 404, "~40408"},
+             {"GET /config/a?defaultToGlobal=true", NULL, 200, "{\"compatibilityLevel\":\"FULL\"}"});
+}
+
+// What holds is shown, the level as the group, of a subject that has something of its own.
+static void a_configuration_shows_what_holds(void **state) {
+        TALK(state, {"PUT /config", "{\"compatibility\":\"FULL\",\"compatibilityGroup\":\"v\"}", 200, "~FULL"},
+             {"GET /config/a", NULL, 404, "~40408"},
+             {"GET /config/a?defaultToGlobal=true", NULL, 200, "{\"compatibilityLevel\":\"FULL\",\"compatibilityGroup\":\"v\"}"},
+             {"PUT /config/a", "{\"compatibility\":\"NONE\"}", 200, "{\"compatibility\":\"NONE\"}"},
+             {"GET /config/a", NULL, 200, "{\"compatibilityLevel\":\"NONE\",\"compatibilityGroup\":\"v\"}"},
+             {"GET /config/a?defaultToGlobal=true", NULL, 200, "{\"compatibilityLevel\":\"NONE\",\"compatibilityGroup\":\"v\"}"},
+             {"PUT /config/b", "{\"compatibilityGroup\":\"w\"}", 200, "{\"compatibilityGroup\":\"w\"}"},
+             {"GET /config/b", NULL, 200, "{\"compatibilityLevel\":\"FULL\",\"compatibilityGroup\":\"w\"}"},
+             // an empty group: none, whatever the registry has
+             {"PUT /config/b", "{\"compatibilityGroup\":\"\"}", 200, "{\"compatibilityGroup\":\"\"}"},
+             {"GET /config/b", NULL, 200, "{\"compatibilityLevel\":\"FULL\",\"compatibilityGroup\":\"\"}"},
+             {"DELETE /config/b", NULL, 200, "{\"compatibilityGroup\":\"\"}"}, {"GET /config/b", NULL, 404, "~40408"},
+             {"DELETE /config/b", NULL, 404, "~\"error_code\":40401"});
 }
 
 #define CLOSED(properties) JSON_SCHEMA("{\\\"properties\\\":{" properties "},\\\"additionalProperties\\\":false}")
@@ -279,7 +318,28 @@ static void versions_are_compared_within_their_group(void **state) {
              {"POST /compatibility/subjects/a/versions/1", OF_B, 200, "{\"is_compatible\":false}"},
              {"POST /compatibility/subjects/a/versions", OF_B, 200, "{\"is_compatible\":false}"},
              {"POST /compatibility/subjects/a/versions", IN_GROUP("9", "\\\"z\\\":{}"), 200, "{\"is_compatible\":true}"},
-             {"POST /compatibility/subjects/a/versions/2", IN_GROUP("9", "\\\"z\\\":{}"), 200, "{\"is_compatible\":true}"});
+             {"POST /compatibility/subjects/a/versions/2", IN_GROUP("9", "\\\"z\\\":{}"), 200, "{\"is_compatible\":true}"},
+             // a subject without a group: all versions are compared
+             {"PUT /config/a", "{\"compatibilityGroup\":\"\"}", 200, "{\"compatibilityGroup\":\"\"}"},
+             {"POST /compatibility/subjects/a/versions/2", IN_GROUP("9", "\\\"z\\\":{}"), 200, "{\"is_compatible\":false}"});
+}
+
+#define NOTHING "{\"is_compatible\":true,\"messages\":[],\"remark\":\"nothing was compared: "
+
+static void a_check_that_compares_nothing_says_so(void **state) {
+        TALK(state, {"POST /compatibility/subjects/a/versions?verbose=true", OF_A, 200, NOTHING "the level is NONE\"}"},
+             {"PUT /config", "{\"compatibility\":\"BACKWARD\",\"compatibilityGroup\":\"v\"}", 200, "~BACKWARD"},
+             {"POST /compatibility/subjects/a/versions?verbose=true", OF_A, 200, NOTHING "subject 'a' has no version\"}"},
+             {"POST /subjects/a/versions", IN_GROUP("1", "\\\"a\\\":{}"), 200, "~\"id\":1"},
+             {"POST /compatibility/subjects/a/versions/1?verbose=true", IN_GROUP("2", "\\\"b\\\":{}"), 200,
+              NOTHING "versions are compared within a value of the property 'v': version 1 has '1', this schema '2'\"}"},
+             {"POST /compatibility/subjects/a/versions?verbose=true", IN_GROUP("2", "\\\"b\\\":{}"), 200,
+              NOTHING "versions are compared within a value of the property 'v', and none of subject 'a' has '2'\"}"},
+             {"POST /compatibility/subjects/a/versions/1", IN_GROUP("2", "\\\"b\\\":{}"), 200, "{\"is_compatible\":true}"},
+             {"POST /compatibility/subjects/a/versions/1?verbose=true", IN_GROUP("1", "\\\"a\\\":{}"), 200,
+              "{\"is_compatible\":true,\"messages\":[]}"},
+             {"DELETE /subjects/a", NULL, 200, "[1]"},
+             {"POST /compatibility/subjects/a/versions/latest?verbose=true", OF_A, 200, NOTHING "subject 'a' has no version\"}"});
 }
 
 #define REFERS(name, subject, version, text)                                                                                \
@@ -377,8 +437,11 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(what_is_not_supported_is_refused_by_name, start, stop),
                 cmocka_unit_test_setup_teardown(deletion_is_soft, start, stop),
                 cmocka_unit_test_setup_teardown(levels_are_set_and_the_only_mode_is_readwrite, start, stop),
+                cmocka_unit_test_setup_teardown(no_level_is_weakened_by_null, start, stop),
+                cmocka_unit_test_setup_teardown(a_configuration_shows_what_holds, start, stop),
                 cmocka_unit_test_setup_teardown(versions_are_compared, start, stop),
                 cmocka_unit_test_setup_teardown(versions_are_compared_within_their_group, start, stop),
+                cmocka_unit_test_setup_teardown(a_check_that_compares_nothing_says_so, start, stop),
                 cmocka_unit_test_setup_teardown(schemas_refer_to_each_other, start, stop),
                 cmocka_unit_test_setup_teardown(an_answer_waits_until_the_record_is_durable, start, stop),
                 cmocka_unit_test_setup_teardown(types_of_bodies_are_checked_and_chosen, start, stop),

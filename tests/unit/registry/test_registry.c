@@ -112,9 +112,9 @@ static void bodies_are_as_documented(void **state) {
         CLEANUP(free_pointer) char *level = buffer_take_text(&prepared.body);
         assert_string_equal(level, "{\"format\":1,\"change\":\"compatibility\",\"subject\":\"x\",\"level\":\"NONE\"}");
         must_configure(registry, "", REGISTRY_LEVEL_NONE);
-        assert_true(prepare_level(registry, BYTES(""), REGISTRY_LEVEL_UNSET, &prepared, NULL));
+        assert_true(prepare_level(registry, BYTES(""), REGISTRY_LEVEL_UNSET, &prepared, NULL));         // never NONE
         CLEANUP(free_pointer) char *unset = buffer_take_text(&prepared.body);
-        assert_string_equal(unset, "{\"format\":1,\"change\":\"compatibility\",\"level\":null}");
+        assert_string_equal(unset, "{\"format\":1,\"change\":\"compatibility\",\"level\":\"BACKWARD\"}");
 }
 
 static void deleted_versions_keep_number_and_schema(void **state) {
@@ -525,6 +525,60 @@ static void a_group_is_kept(void **state) {
         registry_objections_free(&objections);
 }
 
+// Bodies as versions before levels and groups wrote them, and as a version wrote them that took a level away by null.
+static void an_older_log_keeps_no_level(void **state) {
+        static const char *const bodies[] = {
+                "{\"format\":1,\"change\":\"register\",\"subject\":\"a\",\"version\":1,\"id\":1,\"type\":\"JSON\",\"schema\":\"{}\"}",
+                "{\"format\":1,\"change\":\"compatibility\",\"level\":null}",
+                "{\"format\":1,\"change\":\"compatibility\",\"level\":null,\"group\":\"v\"}",
+        };
+        (void)state;
+        CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
+        assert_true(registry_is_new(registry));
+        for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
+                assert_true(registry_apply(registry, bytes_of(bodies[i]), NULL));
+                assert_false(registry_is_new(registry));
+                assert_int_equal(registry_config_in_scope(registry, BYTES("a")).level, REGISTRY_LEVEL_NONE);
+        }
+        // a group alone leaves it so, what is said of the level does not
+        struct registry_prepared prepared;
+        struct registry_config_change change = {.keep_level = true, .group = BYTES("w")};
+        assert_true(registry_prepare_config(registry, BYTES(""), &change, &prepared, NULL));
+        assert_non_null(memmem(prepared.body.data, prepared.body.size, "\"level\":null", 12));
+        buffer_free(&prepared.body);
+        must_configure(registry, "", REGISTRY_LEVEL_UNSET);
+        assert_int_equal(registry_config(registry, BYTES("")).level, REGISTRY_DEFAULT_LEVEL);
+}
+
+// An empty name: no group, whatever the registry has.
+static void a_subject_can_be_without_a_group(void **state) {
+        (void)state;
+        CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
+        struct registry_config_change change = {.level = REGISTRY_DEFAULT_LEVEL, .group = REGISTRY_DEFAULT_GROUP};
+        struct registry_prepared prepared;
+        assert_true(registry_prepare_config(registry, BYTES(""), &change, &prepared, NULL));
+        assert_true(registry_apply(registry, buffer_bytes(&prepared.body), NULL));
+        buffer_free(&prepared.body);
+        change = (struct registry_config_change){.group = BYTES("")};
+        assert_true(registry_prepare_config(registry, BYTES("a"), &change, &prepared, NULL));
+        CLEANUP(free_pointer) char *body = buffer_take_text(&prepared.body);
+        assert_string_equal(body, "{\"format\":1,\"change\":\"compatibility\",\"subject\":\"a\",\"level\":null,\"group\":\"\"}");
+        assert_true(registry_apply(registry, bytes_of(body), NULL));
+        assert_true(registry_prepare_config(registry, BYTES("a"), &change, &prepared, NULL));
+        assert_int_equal(prepared.body.size, 0);                // it holds
+        CLEANUP(buffer_free) struct buffer snapshot = {0};
+        registry_snapshot(registry, &snapshot);
+        CLEANUP(registry_freep) struct registry *restored = registry_new(NULL);
+        assert_true(registry_restore(restored, buffer_bytes(&snapshot), NULL));
+        const struct registry *both[] = {registry, restored};
+        for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
+                struct registry_config own = registry_config(both[i], BYTES("a")), scope = registry_config_in_scope(both[i], BYTES("a"));
+                assert_true(own.group.data && own.group.size == 0 && scope.group.size == 0);
+                assert_true(bytes_equal(registry_config_in_scope(both[i], BYTES("b")).group, REGISTRY_DEFAULT_GROUP));
+        }
+        assert_false(registry_apply(registry, BYTES("{\"format\":1,\"change\":\"compatibility\",\"level\":null,\"group\":\"\"}"), NULL));
+}
+
 static void a_snapshot_holds_everything(void **state) {
         (void)state;
         CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
@@ -613,6 +667,8 @@ int main(void) {
                 cmocka_unit_test(what_is_referred_to_counts_for_the_size),
                 cmocka_unit_test(referrers_are_those_in_use),
                 cmocka_unit_test(a_group_is_kept),
+                cmocka_unit_test(an_older_log_keeps_no_level),
+                cmocka_unit_test(a_subject_can_be_without_a_group),
                 cmocka_unit_test(damaged_bodies_are_corrupt_and_change_nothing),
                 cmocka_unit_test(a_snapshot_holds_everything),
                 cmocka_unit_test(readers_need_no_lock),
