@@ -141,11 +141,16 @@ static bool read_query(struct registry_exchange *exchange, size_t kind, struct b
                         return bytes_equal_ignore_case(value, BYTES("false"));
                 return true;
         case QUERY_NUMBER:
-                if (queries[kind].query == Q_LIMIT && bytes_equal(value, BYTES("-1")))
-                        return true;            // no limit, which is the default
+                if (queries[kind].query == Q_LIMIT && bytes_starts_with(value, BYTES("-"))) {
+                        value = (struct bytes){value.data + 1, value.size - 1};
+                        return bytes_to_u64(value, &number);    // no limit, as 0, which is the default
+                }
                 if (!bytes_to_u64(value, &number))
                         return false;
-                *(queries[kind].query == Q_LIMIT ? &exchange->limit : &exchange->offset) = number;
+                if (queries[kind].query == Q_OFFSET)
+                        exchange->offset = number;
+                else
+                        exchange->limit = number ? number : UINT64_MAX;
                 return true;
         case QUERY_TEXT:
                 *(queries[kind].query == Q_SUBJECT ? &exchange->subject : &exchange->prefix) = value;

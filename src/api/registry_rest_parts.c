@@ -61,6 +61,8 @@ void rest_fail_with(struct registry_exchange *exchange, enum registry_error inva
                 code = invalid;
         else if (error->code == ERROR_LIMIT)
                 code = REGISTRY_ERROR_TOO_LARGE;
+        else if (error->code == ERROR_EXHAUSTED)
+                code = REGISTRY_ERROR_EXHAUSTED;
         else if (error->code == ERROR_CONFLICT)
                 code = REGISTRY_ERROR_REFERENCED;
         else if (error->code == ERROR_NOT_FOUND)
@@ -82,9 +84,19 @@ bool rest_page(const struct registry_exchange *exchange, uint64_t *seen) {
         return at >= exchange->offset && at - exchange->offset < exchange->limit;
 }
 
-// True: no item from *seen on is within ?limit.
+// True: no item from `seen` on is within ?limit, or the answer is too large already.
 bool rest_page_ended(const struct registry_exchange *exchange, uint64_t seen) {
-        return seen >= exchange->offset && seen - exchange->offset >= exchange->limit;
+        return (seen >= exchange->offset && seen - exchange->offset >= exchange->limit) ||
+               exchange->answer.size > REGISTRY_REST_ANSWER_MAX;
+}
+
+void rest_reply_list(struct registry_exchange *exchange, struct json_writer *writer) {
+        json_end_array(writer);
+        if (exchange->answer.size > REGISTRY_REST_ANSWER_MAX)
+                rest_fail(exchange, REGISTRY_ERROR_TOO_LARGE, "the answer has more than %d bytes: ask for parts of it by offset and limit",
+                          REGISTRY_REST_ANSWER_MAX);
+        else
+                rest_reply(exchange, writer);
 }
 
 // Of a subject's version: is it to be seen with these query flags?

@@ -20,9 +20,10 @@ enum rest_query {
 };
 
 // ---- registry_rest_parts.c ----
-// Each of the first four answers, which ends the exchange. The others answer only where they return false.
+// Each of the first five answers, which ends the exchange. The others answer only where they return false.
 void rest_send(struct registry_exchange *exchange, int status);
 void rest_reply(struct registry_exchange *exchange, struct json_writer *writer);
+void rest_reply_list(struct registry_exchange *exchange, struct json_writer *writer);   // ends the array
 void rest_fail(struct registry_exchange *exchange, enum registry_error code, const char *format, ...) PRINTF_LIKE(3, 4);
 void rest_fail_incompatible(struct registry_exchange *exchange);       // with the exchange's objections
 void rest_fail_with(struct registry_exchange *exchange, enum registry_error invalid, const struct error *error);

@@ -60,12 +60,11 @@ void rest_get_subjects(struct registry_exchange *exchange) {
         struct registry_subject subject;
         uint64_t seen = 0;
         json_begin_array(&writer);
-        for (size_t at = 0; registry_subject_at(exchange->rest->registry, at, &subject); at++)
+        for (size_t at = 0; !rest_page_ended(exchange, seen) && registry_subject_at(exchange->rest->registry, at, &subject); at++)
                 if (subject.count > 0 && rest_visible(exchange, subject.live == 0) &&
                     bytes_starts_with(subject.name, exchange->prefix) && rest_page(exchange, &seen))
                         json_string(&writer, subject.name);
-        json_end_array(&writer);
-        rest_reply(exchange, &writer);
+        rest_reply_list(exchange, &writer);
 }
 
 void rest_get_versions(struct registry_exchange *exchange) {
@@ -75,11 +74,10 @@ void rest_get_versions(struct registry_exchange *exchange) {
         struct json_writer writer = {.buffer = &exchange->answer};
         uint64_t seen = 0;
         json_begin_array(&writer);
-        for (size_t at = 0; at < subject.count; at++)
+        for (size_t at = 0; at < subject.count && !rest_page_ended(exchange, seen); at++)
                 if (rest_visible(exchange, subject.versions[at].deleted) && rest_page(exchange, &seen))
                         json_u64(&writer, subject.versions[at].version);
-        json_end_array(&writer);
-        rest_reply(exchange, &writer);
+        rest_reply_list(exchange, &writer);
 }
 
 void rest_get_version(struct registry_exchange *exchange) {
@@ -110,35 +108,40 @@ void rest_get_referenced_by(struct registry_exchange *exchange) {
         struct json_writer writer = {.buffer = &exchange->answer};
         uint64_t seen = 0;
         json_begin_array(&writer);
-        for (uint32_t id = 0; !rest_page_ended(exchange, seen) &&
-                              registry_referrer(exchange->rest->registry, subject.name, version.version, &id);)
+        size_t at = 0;
+        uint32_t id;
+        while (!rest_page_ended(exchange, seen) &&
+               registry_referrer(exchange->rest->registry, subject.name, version.version, &at, &id))
                 if (rest_page(exchange, &seen))
                         json_u64(&writer, id);
-        json_end_array(&writer);
-        rest_reply(exchange, &writer);
+        rest_reply_list(exchange, &writer);
+}
+
+// Of one subject: its versions, or the latest of them.
+static void write_versions(struct json_writer *writer, const struct registry_exchange *exchange, const struct registry_subject *subject,
+                           uint64_t *seen) {
+        const struct registry_version *last = NULL;
+        for (size_t at = 0; at < subject->count && !rest_page_ended(exchange, *seen); at++) {
+                if (!rest_visible(exchange, subject->versions[at].deleted))
+                        continue;
+                last = &subject->versions[at];
+                if (!(exchange->flags & Q_LATEST) && rest_page(exchange, seen))
+                        write_version(writer, exchange, subject->name, last);
+        }
+        if ((exchange->flags & Q_LATEST) && last && rest_page(exchange, seen))
+                write_version(writer, exchange, subject->name, last);
 }
 
 void rest_get_schemas(struct registry_exchange *exchange) {
         struct json_writer writer = {.buffer = &exchange->answer};
         struct registry_subject subject;
         uint64_t seen = 0;
+        exchange->limit = MIN(exchange->limit, (uint64_t)REGISTRY_REST_SCHEMAS_MAX);
         json_begin_array(&writer);
-        for (size_t at = 0; registry_subject_at(exchange->rest->registry, at, &subject); at++) {
-                if (!bytes_starts_with(subject.name, exchange->prefix))
-                        continue;
-                const struct registry_version *last = NULL;
-                for (size_t each = 0; each < subject.count; each++) {
-                        if (!rest_visible(exchange, subject.versions[each].deleted))
-                                continue;
-                        last = &subject.versions[each];
-                        if (!(exchange->flags & Q_LATEST) && rest_page(exchange, &seen))
-                                write_version(&writer, exchange, subject.name, last);
-                }
-                if ((exchange->flags & Q_LATEST) && last && rest_page(exchange, &seen))
-                        write_version(&writer, exchange, subject.name, last);
-        }
-        json_end_array(&writer);
-        rest_reply(exchange, &writer);
+        for (size_t at = 0; !rest_page_ended(exchange, seen) && registry_subject_at(exchange->rest->registry, at, &subject); at++)
+                if (bytes_starts_with(subject.name, exchange->prefix))
+                        write_versions(&writer, exchange, &subject, &seen);
+        rest_reply_list(exchange, &writer);
 }
 
 void rest_get_id(struct registry_exchange *exchange) {
@@ -164,7 +167,27 @@ void rest_get_id_schema(struct registry_exchange *exchange) {
         rest_send(exchange, 200);
 }
 
-// Where an id is used: the versions, or only the subjects.
+// A subject's versions with an id, or only its name.
+static void write_use(struct json_writer *writer, const struct registry_exchange *exchange, const struct registry_subject *subject,
+                      uint32_t id, bool versions, uint64_t *seen) {
+        for (size_t at = 0; at < subject->count && !rest_page_ended(exchange, *seen); at++) {
+                const struct registry_version *version = &subject->versions[at];
+                if (version->id != id || !rest_visible(exchange, version->deleted))
+                        continue;
+                bool shown = rest_page(exchange, seen);
+                if (shown && versions) {
+                        json_begin_object(writer);
+                        json_member_bytes(writer, "subject", subject->name);
+                        json_member_u64(writer, "version", version->version);
+                        json_end_object(writer);
+                } else if (shown) {
+                        json_string(writer, subject->name);
+                }
+                if (!versions)
+                        return;
+        }
+}
+
 static void write_uses(struct registry_exchange *exchange, bool versions) {
         struct registry_subject subject;
         uint32_t id;
@@ -173,27 +196,10 @@ static void write_uses(struct registry_exchange *exchange, bool versions) {
         struct json_writer writer = {.buffer = &exchange->answer};
         uint64_t seen = 0;
         json_begin_array(&writer);
-        for (size_t at = 0; registry_subject_at(exchange->rest->registry, at, &subject); at++) {
-                bool named = false;
-                if (exchange->subject.size > 0 && !bytes_equal(exchange->subject, subject.name))
-                        continue;
-                for (size_t each = 0; each < subject.count && !named; each++) {
-                        const struct registry_version *version = &subject.versions[each];
-                        if (version->id != id || !rest_visible(exchange, version->deleted) || !rest_page(exchange, &seen))
-                                continue;
-                        if (!versions) {
-                                json_string(&writer, subject.name);
-                                named = true;
-                                continue;
-                        }
-                        json_begin_object(&writer);
-                        json_member_bytes(&writer, "subject", subject.name);
-                        json_member_u64(&writer, "version", version->version);
-                        json_end_object(&writer);
-                }
-        }
-        json_end_array(&writer);
-        rest_reply(exchange, &writer);
+        for (size_t at = 0; !rest_page_ended(exchange, seen) && registry_user(exchange->rest->registry, id, at, &subject); at++)
+                if (exchange->subject.size == 0 || bytes_equal(exchange->subject, subject.name))
+                        write_use(&writer, exchange, &subject, id, versions, &seen);
+        rest_reply_list(exchange, &writer);
 }
 
 void rest_get_id_versions(struct registry_exchange *exchange) {

@@ -12,6 +12,40 @@
 
 // ---- changes of the structure ----
 
+// Each schema that it refers to learns so, once.
+static void add_referrer(struct registry *registry, const struct registry_entry *from) {
+        for (size_t i = 0; i < from->material.link_count; i++) {
+                struct registry_entry *to = registry_entry(registry, from->material.links[i].id);
+                if (to->referrer_count && to->referrers[to->referrer_count - 1] == from->id)
+                        continue;
+                if (to->referrer_count == to->referrer_capacity) {
+                        to->referrer_capacity = to->referrer_capacity * 2 + 1;
+                        to->referrers = must_realloc(to->referrers, to->referrer_capacity * sizeof *to->referrers);
+                }
+                to->referrers[to->referrer_count++] = from->id;
+        }
+}
+
+static void add_user(struct registry_entry *entry, struct subject *subject) {
+        size_t low = 0, high = entry->user_count;
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                if (entry->users[middle] == subject)
+                        return;
+                if (bytes_compare(subject_name(entry->users[middle]), subject_name(subject)) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        if (entry->user_count == entry->user_capacity) {
+                entry->user_capacity = entry->user_capacity * 2 + 1;
+                entry->users = must_realloc(entry->users, entry->user_capacity * sizeof *entry->users);
+        }
+        memmove(entry->users + low + 1, entry->users + low, (entry->user_count - low) * sizeof *entry->users);
+        entry->users[low] = subject;
+        entry->user_count++;
+}
+
 // Takes ownership of both. Its number is stored last: see registry_priv.h.
 static void add_schema(struct registry *registry, struct schema *schema, struct material material) {
         uint32_t count = registry_ids(registry);
@@ -23,6 +57,8 @@ static void add_schema(struct registry *registry, struct schema *schema, struct 
                 *block = must_calloc(REGISTRY_BLOCK, sizeof **block);
         (*block)[count % REGISTRY_BLOCK] = entry;
         table_insert(&registry->by_canonical, registry_slot(buffer_bytes(&material.key)), entry);
+        registry->memory += memory_of_schema(schema, &material);
+        add_referrer(registry, entry);
         atomic_store_explicit(&registry->count, count + 1, memory_order_release);
 }
 
@@ -70,6 +106,7 @@ static struct subject *make_subject(struct registry *registry, struct bytes name
         memmove(place + 1, place, (registry->subject_count - at) * sizeof *place);
         *place = subject;
         registry->subject_count++;
+        registry->memory += memory_of_subject(name);
         return subject;
 }
 
@@ -83,6 +120,8 @@ static void add_version(struct registry *registry, struct subject *subject, uint
         subject->count++;
         subject->live += !deleted;
         registry_entry(registry, id)->live += !deleted;
+        registry->memory += VERSION_MEMORY;
+        add_user(registry_entry(registry, id), subject);
 }
 
 static void delete_version(struct registry *registry, struct subject *subject, size_t at) {

@@ -44,11 +44,12 @@ enum {
         REGISTRY_PROPERTY_VALUE_MAX = 1024,     // bytes
         REGISTRY_REFERENCES_MAX = 100,          // of a schema, those of what it refers to included
         REGISTRY_REFERENCE_NAME_MAX = 1024,     // bytes
+        REGISTRY_MEMORY_MAX = 1 << 30,          // bytes that schemas, compiled, and versions take together: registry_memory
 };
 
-// 0: the default above, which is also the largest value.
+// 0: the default above, which is also the largest value, but that of memory_max.
 struct registry_options {
-        size_t schema_max, subjects_max, versions_max, ids_max;
+        size_t schema_max, subjects_max, versions_max, ids_max, memory_max;
 };
 
 struct registry *registry_new(const struct registry_options *options);  // NULL: all defaults
@@ -80,6 +81,8 @@ struct bytes registry_references(const struct registry *registry, uint32_t id);
 struct bytes registry_property(const struct registry *registry, uint32_t id, struct bytes name, struct arena *arena);
 // Ids are 1 … registry_ids.
 uint32_t registry_ids(const struct registry *registry);
+// Bytes that the schemas (texts, canonical forms, all that compilation made of them), versions and names take. Control thread.
+size_t registry_memory(const struct registry *registry);
 
 // ---- subjects: the control thread ----
 
@@ -111,8 +114,11 @@ MUST_USE bool registry_lookup(const struct registry *registry, struct bytes subj
                               struct registry_version *ret_version, struct error *error);
 // Whether the version, which is not deleted, has this schema, whatever its metadata.
 MUST_USE bool registry_version_is(const struct registry *registry, struct bytes subject, uint32_t version, struct bytes text);
-// Whether a version that is not deleted, of any subject, refers to this one; *at (0 at first) goes on to the next: its id.
-MUST_USE bool registry_referrer(const struct registry *registry, struct bytes subject, uint32_t version, uint32_t *at);
+// The next id, ascending, whose schema a version that is not deleted has, of any subject, and which refers to this version. *at is 0 at
+// first.
+MUST_USE bool registry_referrer(const struct registry *registry, struct bytes subject, uint32_t version, size_t *at, uint32_t *ret_id);
+// The subject number `at`, by name, of those that have a version with this id, deleted or not. False when there are no more.
+MUST_USE bool registry_user(const struct registry *registry, uint32_t id, size_t at, struct registry_subject *ret_subject);
 
 // ERROR_INVALID: empty, longer than REGISTRY_SUBJECT_MAX, not UTF-8, control characters, or a name that Confluent's registry
 // reserves (":.context:", "__GLOBAL", "__EMPTY").
@@ -173,8 +179,8 @@ struct registry_prepared {
 // Registers a schema. Holds already when a live version of the subject is equal (then the latest such one; without metadata, to any
 // metadata). A new one without metadata gets that of the version before it. ERROR_INVALID: not JSON, not a schema, subject name,
 // metadata, references; ERROR_UNSUPPORTED: an asserting keyword that is not supported, by name and JSON pointer; ERROR_LIMIT: schema
-// (alone, or with what it refers to), subjects, versions, ids; ERROR_REJECTED: not compatible, and then `objections` (NULL: not
-// wanted) has the reasons. *ret_prepared is the caller's.
+// (alone, or with what it refers to); ERROR_EXHAUSTED: subjects, versions, ids, memory; ERROR_REJECTED: not compatible, and then
+// `objections` (NULL: not wanted) has the reasons. *ret_prepared is the caller's.
 MUST_USE bool registry_prepare_register(const struct registry *registry, struct bytes subject, const struct registry_draft *draft,
                                         struct registry_objections *objections, struct registry_prepared *ret_prepared,
                                         struct error *error);

@@ -76,7 +76,8 @@ bool tell(struct proof *proof, enum schema_difference_kind kind, enum certainty 
                         return false;
         proof->differences[proof->difference_count++] = (struct schema_difference){
                 .kind = kind, .uncertain = certainty == UNCERTAIN, .tolerated = certainty == TOLERATED,
-                .in_writer = at.side == SIDE_WRITER, .place = place, .sentence = sentence_of(proof, sentences[kind], required_name(at, keyword, token)),
+                .in_writer = at.side == SIDE_WRITER, .place = place,
+                .sentence = sentence_of(proof, sentences[kind], required_name(at, keyword, token)),
         };
         return false;
 }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 
 #include "api/registry_rest.h"
 
@@ -28,12 +29,20 @@ static void append(void *user, struct bytes body) {
                 registry_appended(server->rest.changes, NULL);
 }
 
-static int start(void **state) {
+static int start_with(void **state, const struct registry_options *options) {
         static struct server server;
-        server = (struct server){.rest.registry = registry_new(NULL)};
+        server = (struct server){.rest.registry = registry_new(options)};
         server.rest.changes = registry_changes_new(server.rest.registry, append, &server);
         *state = &server;
         return 0;
+}
+
+static int start(void **state) {
+        return start_with(state, NULL);
+}
+
+static int start_small(void **state) {
+        return start_with(state, &(struct registry_options){.memory_max = 11000, .subjects_max = 3});
 }
 
 static int stop(void **state) {
@@ -114,6 +123,74 @@ static void schemas_are_registered_and_read(void **state) {
              {"GET /schemas", NULL, 200, "~" ONE_READ("a-value", "1") ",{"});
 }
 
+static void lists_come_in_parts(void **state) {
+        TALK(state, {"POST /subjects/a/versions", ONE, 200, "{\"id\":1}"}, {"POST /subjects/a/versions", TWO, 200, "{\"id\":2}"},
+             {"POST /subjects/b/versions", ONE, 200, "{\"id\":1}"}, {"POST /subjects/c/versions", ONE, 200, "{\"id\":1}"},
+             {"GET /subjects?limit=2", NULL, 200, "[\"a\",\"b\"]"}, {"GET /subjects?limit=0", NULL, 200, "[\"a\",\"b\",\"c\"]"},
+             {"GET /subjects?limit=-5&offset=2", NULL, 200, "[\"c\"]"}, {"GET /subjects?limit=-", NULL, 400, "~cannot be '-'"},
+             {"GET /subjects?limit=x", NULL, 400, "~cannot be 'x'"}, {"GET /subjects?offset=-1", NULL, 400, "~cannot be '-1'"},
+             {"GET /subjects/a/versions?limit=1", NULL, 200, "[1]"}, {"GET /subjects/a/versions?offset=1&limit=1", NULL, 200, "[2]"},
+             {"GET /schemas/ids/1/subjects?limit=1&offset=1", NULL, 200, "[\"b\"]"},
+             {"GET /schemas/ids/1/subjects?subject=c", NULL, 200, "[\"c\"]"}, {"GET /schemas/ids/1/subjects?subject=x", NULL, 200, "[]"},
+             {"GET /schemas/ids/1/versions?offset=2", NULL, 200, "[{\"subject\":\"c\",\"version\":1}]"},
+             {"GET /schemas?limit=1", NULL, 200, "[" ONE_READ("a", "1") "]"},
+             {"GET /schemas?limit=1&offset=2", NULL, 200, "[" ONE_READ("b", "1") "]"},
+             {"GET /schemas?latestOnly=true&limit=1&offset=1", NULL, 200, "[" ONE_READ("b", "1") "]"});
+}
+
+static size_t count_of(struct bytes text, const char *part) {
+        size_t count = 0, size = strlen(part);
+        for (const char *at = text.data; (at = memmem(at, (size_t)(text.data + text.size - at), part, size)); at += size)
+                count++;
+        return count;
+}
+
+// Registers versions 1 … count of a subject, each with a title of so many bytes.
+static void register_many(struct server *server, const char *subject, unsigned count, size_t title) {
+        CLEANUP(buffer_free) struct buffer request = {0};
+        buffer_print(&request, "POST /subjects/%s/versions", subject);
+        buffer_append_byte(&request, 0);
+        for (unsigned i = 0; i < count; i++) {
+                CLEANUP(buffer_free) struct buffer body = {0};
+                buffer_print(&body, "{\"schemaType\":\"JSON\",\"schema\":\"{\\\"const\\\":\\\"%s%u", subject, i);
+                for (size_t at = 0; at < title; at++)
+                        buffer_append_byte(&body, 'x');
+                buffer_append(&body, BYTES("\\\"}\"}"));
+                buffer_append_byte(&body, 0);
+                struct registry_exchange exchange;
+                ask(server, &exchange, request.data, body.data);
+                assert_int_equal(exchange.status, 200);
+                registry_exchange_clear(&exchange);
+        }
+}
+
+static void an_answer_has_at_most_so_many_schemas(void **state) {
+        struct server *server = *state;
+        struct registry_exchange exchange;
+        register_many(server, "a", REGISTRY_REST_SCHEMAS_MAX, 0);
+        register_many(server, "b", 3, 0);
+        static const struct {
+                const char *query;
+                size_t count;
+        } cases[] = {{"", REGISTRY_REST_SCHEMAS_MAX}, {"?limit=5000", REGISTRY_REST_SCHEMAS_MAX}, {"?offset=1000", 3}, {"?limit=999", 999}};
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                char request[64];
+                snprintf(request, sizeof request, "GET /schemas%s", cases[i].query);
+                ask(server, &exchange, request, NULL);
+                assert_int_equal(exchange.status, 200);
+                assert_int_equal(count_of(buffer_bytes(&exchange.answer), "\"subject\":"), cases[i].count);
+                registry_exchange_clear(&exchange);
+        }
+}
+
+static void an_answer_has_at_most_so_many_bytes(void **state) {
+        struct server *server = *state;
+        register_many(server, "a", REGISTRY_REST_ANSWER_MAX / (1000 << 10) + 1, 1000 << 10);
+        TALK(state, {"GET /schemas", NULL, 413,
+                     "~\"message\":\"the answer has more than 67108864 bytes: ask for parts of it by offset and limit\"}"},
+             {"GET /schemas?limit=2", NULL, 200, "~\"version\":2"}, {"GET /subjects/a/versions?limit=2", NULL, 200, "[1,2]"});
+}
+
 static void schemas_are_looked_up(void **state) {
         TALK(state, {"POST /subjects/a", ONE, 404, "{\"error_code\":40401,\"message\":\"Subject 'a' not found.\"}"},
              {"POST /subjects/a/versions", ONE, 200, "{\"id\":1}"}, {"POST /subjects/a", ONE_SPACED, 200, ONE_READ("a", "1")},
@@ -138,6 +215,16 @@ static void what_is_not_there_has_confluents_codes(void **state) {
              {"GET /subjects?deleted=maybe", NULL, 400, "~'deleted' cannot be 'maybe'"});
 }
 
+static void what_is_kept_has_a_limit(void **state) {
+        TALK(state, {"POST /subjects/a/versions", ONE, 200, "{\"id\":1}"}, {"POST /subjects/b/versions", ONE, 200, "{\"id\":1}"});
+        register_many(*state, "c", 1, 0);
+        TALK(state, {"POST /subjects/d/versions", ONE, 507,
+                     "{\"error_code\":507,\"message\":\"there are 3 subjects, which is the limit\"}"},
+             {"PUT /config/d", "{\"compatibility\":\"FULL\"}", 507, "~3 subjects"},
+             {"POST /subjects/a/versions", TWO, 507, "~and 11000 are allowed (limits.max_registry)"},
+             {"GET /subjects/a/versions", NULL, 200, "[1]"}, {"POST /subjects/b/versions", ONE, 200, "{\"id\":1}"});
+}
+
 static void names_of_subjects_are_decoded(void **state) {
         TALK(state, {"POST /subjects/a%2Fb%20c/versions", ONE, 200, "{\"id\":1}"}, {"GET /subjects", NULL, 200, "[\"a/b c\"]"},
              {"GET /subjects/a%2fb%20c/versions/1", NULL, 200, ONE_READ("a/b c", "1")});
@@ -146,8 +233,9 @@ static void names_of_subjects_are_decoded(void **state) {
 static void what_is_not_supported_is_refused_by_name(void **state) {
         TALK(state, {"POST /subjects/a/versions", "{\"schema\":\"{}\"}", 422, "~schema type AVRO is not supported"},
              {"POST /subjects/a/versions", "{\"schemaType\":\"PROTOBUF\",\"schema\":\"\"}", 422, "~42201"},
-             {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\"}", 422, "~\"error_code\":42201,\"message\":\"Invalid schema: there is no "},
-             {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\",\"schema\":null}", 422, "~there is no \\\"schema\\\": it must be a string"},
+             {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\"}", 422, "~42201,\"message\":\"Invalid schema: there is no "},
+             {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\",\"schema\":null}", 422,
+              "~there is no \\\"schema\\\": it must be a string"},
              {"POST /subjects/a/versions", "{\"schemaType\":\"JSON\",\"schema\":{}}", 422,
               "~42201,\"message\":\"Invalid schema: \\\"schema\\\" must be a string: the schema's JSON as a text\"}"},
              {"POST /subjects/a/versions", "{\"schemaType\":5,\"schema\":\"{}\"}", 422, "~\\\"schemaType\\\" must be a string\"}"},
@@ -367,7 +455,7 @@ static void schemas_refer_to_each_other(void **state) {
              {"GET /subjects/address/versions/1/referencedby?limit=1", NULL, 200, "[3]"},
              {"GET /subjects/address/versions/1/referencedby?offset=1&limit=1", NULL, 200, "[4]"},
              {"GET /subjects/address/versions/1/referencedby?offset=1&limit=-1", NULL, 200, "[4]"},
-             {"GET /subjects/address/versions/1/referencedby?limit=0", NULL, 200, "[]"},
+             {"GET /subjects/address/versions/1/referencedby?limit=0", NULL, 200, "[3,4]"},
              {"GET /subjects/address/versions/1/referencedby?offset=2", NULL, 200, "[]"},
              {"DELETE /subjects/house", NULL, 200, "[1]"}, {"GET /subjects/address/versions/1/referencedby", NULL, 200, "[3]"},
              {"DELETE /subjects/city/versions/1", NULL, 422, "~42206"}, {"DELETE /subjects/address", NULL, 422, "~42206"},
@@ -431,6 +519,10 @@ static void types_of_bodies_are_checked_and_chosen(void **state) {
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(schemas_are_registered_and_read, start, stop),
+                cmocka_unit_test_setup_teardown(lists_come_in_parts, start, stop),
+                cmocka_unit_test_setup_teardown(an_answer_has_at_most_so_many_schemas, start, stop),
+                cmocka_unit_test_setup_teardown(an_answer_has_at_most_so_many_bytes, start, stop),
+                cmocka_unit_test_setup_teardown(what_is_kept_has_a_limit, start_small, stop),
                 cmocka_unit_test_setup_teardown(schemas_are_looked_up, start, stop),
                 cmocka_unit_test_setup_teardown(what_is_not_there_has_confluents_codes, start, stop),
                 cmocka_unit_test_setup_teardown(names_of_subjects_are_decoded, start, stop),
