@@ -70,6 +70,7 @@ struct registry_exchange {
         // the answer
         int status;
         const char *content_type_out;           // static
+        const char *allow;                      // of 405: methods that are; in the arena. NULL: none is named
         struct buffer answer;
 
         // private

@@ -57,6 +57,10 @@ static void configured(struct registry_change *change, const struct error *error
 }
 
 static bool parse_level(struct registry_exchange *exchange, const struct json *value, struct registry_config_change *change) {
+        if (!change->keep_level) {
+                rest_fail(exchange, REGISTRY_ERROR_LEVEL, "both \"compatibility\" and \"compatibilityLevel\" are there");
+                return false;
+        }
         change->keep_level = false;
         if (json_is(value, JSON_NULL))
                 return true;
@@ -194,8 +198,8 @@ void rest_put_mode(struct registry_exchange *exchange) {
         if (bytes_equal(mode, BYTES("READWRITE")) && scope(exchange).size == 0)
                 reply_mode(exchange);
         else
-                rest_fail(exchange, REGISTRY_ERROR_MODE, "mode %.*s is not supported, only READWRITE for the whole registry is",
-                          BYTES_PRINT(mode));
+                rest_fail(exchange, REGISTRY_ERROR_MODE, "mode %.*s%s is not supported, only READWRITE for the whole registry is",
+                          BYTES_PRINT(mode), scope(exchange).size ? " of a subject" : "");
 }
 
 // ---- compatibility ----

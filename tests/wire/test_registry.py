@@ -133,6 +133,36 @@ def test_an_older_data_folder_keeps_no_level(it):
     assert it.rest("GET", "/config") == (200, {"compatibilityLevel": "BACKWARD"})
 
 
+def test_memory_has_a_limit_that_keeps_nobody_from_starting(it):
+    it.serve()
+    assert it.register("large", {"title": "x" * (900 << 10)}) == (200, {"id": 2})
+    it.kill()
+    it.config.write_text("limits: {max_registry: 1MiB}\n" + it.config.read_text())
+    it.serve()
+    status, refused = it.register("more", OTHER)
+    assert (status, refused["error_code"]) == (507, 507) and "1048576 are allowed (limits.max_registry)" in refused["message"]
+    assert it.register("large", {"title": "x" * (900 << 10)}) == (200, {"id": 2})       # is there already
+    assert it.rest("PUT", "/config/large", {"compatibility": "NONE"})[0] == 200 and it.rest("GET", "/subjects")[1] == ["Done", "large"]
+    taken = [line for line in it.get("/metrics")[1].splitlines() if line.startswith("commute_registry_bytes ")]
+    assert len(taken) == 1 and int(taken[0].split()[1]) > 1 << 20
+
+
+def test_requests_that_are_none(it):
+    """What the HTTP server refuses itself has the form of the registry's errors, too."""
+    it.serve()
+    status, headers, content = ask(it.registry, "PATCH", "/config/a")
+    assert (status, headers["Allow"]) == (405, "GET, HEAD, PUT, DELETE") and json.loads(content)["error_code"] == 405
+    status, headers, content = ask(it.registry, "HEAD", "/subjects")
+    assert (status, content, int(headers["Content-Length"])) == (200, b"", len(ask(it.registry, "GET", "/subjects")[2]))
+    assert it.rest("POST", "/subjects/a/versions", "x" * (4 << 20)) == (
+        413, {"error_code": 413, "message": "the body is larger than is allowed"})
+    status, refused = it.rest("GET", "/subjects/%2e%2e/versions")
+    assert (status, refused["error_code"]) == (400, 400)
+    for name, body in (("nothing", None), ("deep", "[" * 100000), ("number", "7"), ("schema", json.dumps({"schemaType": "JSON", "schema": {}}))):
+        status, _, content = ask(it.registry, "POST", "/subjects/a/versions", body)
+        assert 400 <= status < 500 and str(json.loads(content)["error_code"]).startswith(str(status)), name
+
+
 def test_the_command_line_and_the_registry_agree(it, commute, tmp_path):
     it.serve()
     files = [tmp_path / "old.json", tmp_path / "new.json"]

@@ -209,9 +209,11 @@ static void what_is_not_there_has_confluents_codes(void **state) {
              {"GET /subjects/__GLOBAL/versions", NULL, 422, "~42208"}, {"GET /subjects/%0a/versions", NULL, 422, "~42208"},
              {"GET /nothing", NULL, 404, "{\"error_code\":404,\"message\":\"HTTP 404 Not Found\"}"},
              {"PATCH /subjects", NULL, 405, "{\"error_code\":405,\"message\":\"HTTP 405 Method Not Allowed\"}"},
-             {"GET /subjects/%zz", NULL, 400, "~\"error_code\":400"}, {"GET /1/2/3/4/5/6/7/8/9", NULL, 400, "~400"},
+             {"GET /subjects/%zz", NULL, 400, "~\"error_code\":400"}, {"GET /1/2/3/4/5/6/7/8/9", NULL, 404, "~404"},
+             {"GET /subjects/a%00", NULL, 400, "~a broken percent escape, or a NUL"},
              {"GET /subjects?deleted_only=false&offset=0&limit=-1&color=False&shape=", NULL, 200, "[\"a\"]"},
              {"GET /subjects?color=red", NULL, 400, "~'color' is not supported"},
+             {"GET /subjects?deleted", NULL, 200, "[\"a\"]"}, {"HEAD /subjects", NULL, 200, "[\"a\"]"},
              {"GET /subjects?deleted=maybe", NULL, 400, "~'deleted' cannot be 'maybe'"});
 }
 
@@ -228,6 +230,34 @@ static void what_is_kept_has_a_limit(void **state) {
 static void names_of_subjects_are_decoded(void **state) {
         TALK(state, {"POST /subjects/a%2Fb%20c/versions", ONE, 200, "{\"id\":1}"}, {"GET /subjects", NULL, 200, "[\"a/b c\"]"},
              {"GET /subjects/a%2fb%20c/versions/1", NULL, 200, ONE_READ("a/b c", "1")});
+}
+
+static void the_default_context_is_the_only_one(void **state) {
+        TALK(state, {"POST /subjects/:.:a/versions", ONE, 200, "{\"id\":1}"}, {"GET /subjects", NULL, 200, "[\"a\"]"},
+             {"GET /subjects/:.:a/versions/1", NULL, 200, ONE_READ("a", "1")}, {"GET /subjects?subjectPrefix=:*:", NULL, 200, "[\"a\"]"},
+             {"GET /subjects?subjectPrefix=:.:a", NULL, 200, "[\"a\"]"}, {"GET /subjects?subjectPrefix=:.other:", NULL, 200, "[]"},
+             {"GET /subjects/:.other:a/versions", NULL, 422, "~contexts of schemas"}, {"GET /subjects/:.:/versions", NULL, 422, "~42208"},
+             {"PUT /config/:.:", "{\"compatibility\":\"FULL\"}", 200, "{\"compatibility\":\"FULL\"}"},
+             {"GET /config", NULL, 200, "{\"compatibilityLevel\":\"FULL\"}"}, {"GET /mode/:.:", NULL, 200, "{\"mode\":\"READWRITE\"}"},
+             {"POST /compatibility/subjects/:.:a/versions", ONE, 200, "{\"is_compatible\":true}"},
+             {"GET /schemas/ids/1/subjects?subject=:.:a", NULL, 200, "[\"a\"]"});
+}
+
+static void other_methods_are_named(void **state) {
+        static const struct {
+                const char *request, *allow;
+        } cases[] = {{"PATCH /subjects", "GET, HEAD"}, {"OPTIONS /config/a", "GET, HEAD, PUT, DELETE"}, {"PUT /subjects/a", "POST, DELETE"},
+                     {"GET /compatibility/subjects/a/versions", "POST"}, {"GET /nothing", NULL}, {"GET /subjects", NULL}};
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                struct registry_exchange exchange;
+                ask(*state, &exchange, cases[i].request, NULL);
+                assert_int_equal(exchange.status == 405, cases[i].allow != NULL);
+                if (cases[i].allow)
+                        assert_string_equal(exchange.allow, cases[i].allow);
+                else
+                        assert_null(exchange.allow);
+                registry_exchange_clear(&exchange);
+        }
 }
 
 static void what_is_not_supported_is_refused_by_name(void **state) {
@@ -292,6 +322,8 @@ static void levels_are_set_and_the_only_mode_is_readwrite(void **state) {
              {"PUT /config", "{\"compatibility\":\"NONE\",\"alias\":\"b\"}", 422, "~\\\"alias\\\" is not supported"},
              {"PUT /config", "{\"compatibility\":\"NONE\",\"normalize\":true}", 422, "~\\\"normalize\\\" is not supported"},
              {"PUT /config", "{\"compatibilityPolicy\":\"LENIENT\"}", 422, "~\\\"compatibilityPolicy\\\" is not supported"},
+             {"PUT /config", "{\"compatibility\":\"FULL\",\"compatibilityLevel\":\"NONE\"}", 422, "~42203"},
+             {"PUT /config", "{\"compatibilityLevel\":\"BACKWARD\"}", 200, "{\"compatibility\":\"BACKWARD\"}"},
              {"PUT /config", "{\"compatibilityGroup\":5}", 422, "~\\\"compatibilityGroup\\\" must be a string"},
              {"PUT /config", "{}", 422, "~\"error_code\":422,"}, {"GET /config/a", NULL, 404, "~40408"},
              {"GET /config/a?defaultToGlobal=true", NULL, 200, "{\"compatibilityLevel\":\"BACKWARD\"}"},
@@ -526,6 +558,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(schemas_are_looked_up, start, stop),
                 cmocka_unit_test_setup_teardown(what_is_not_there_has_confluents_codes, start, stop),
                 cmocka_unit_test_setup_teardown(names_of_subjects_are_decoded, start, stop),
+                cmocka_unit_test_setup_teardown(the_default_context_is_the_only_one, start, stop),
+                cmocka_unit_test_setup_teardown(other_methods_are_named, start, stop),
                 cmocka_unit_test_setup_teardown(what_is_not_supported_is_refused_by_name, start, stop),
                 cmocka_unit_test_setup_teardown(deletion_is_soft, start, stop),
                 cmocka_unit_test_setup_teardown(levels_are_set_and_the_only_mode_is_readwrite, start, stop),
