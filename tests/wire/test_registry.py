@@ -158,9 +158,9 @@ def test_requests_that_are_none(it):
         413, {"error_code": 413, "message": "the body is larger than is allowed"})
     status, refused = it.rest("GET", "/subjects/%2e%2e/versions")
     assert (status, refused["error_code"]) == (400, 400)
-    for name, body in (("nothing", None), ("deep", "[" * 100000), ("number", "7"), ("schema", json.dumps({"schemaType": "JSON", "schema": {}}))):
+    for body in (None, "[" * 100000, "7", '{"schemaType": "JSON", "schema": {}}'):
         status, _, content = ask(it.registry, "POST", "/subjects/a/versions", body)
-        assert 400 <= status < 500 and str(json.loads(content)["error_code"]).startswith(str(status)), name
+        assert 400 <= status < 500 and str(json.loads(content)["error_code"]).startswith(str(status)), body
 
 
 def test_the_command_line_and_the_registry_agree(it, commute, tmp_path):
