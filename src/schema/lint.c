@@ -77,6 +77,8 @@ static void walk(struct lint *lint, const struct json *schema) {
                 const struct keyword *keyword = keyword_find(json_text(key), &lint->dialect);
                 if (keyword)
                         walk_below(lint, value, (enum shape)keyword->shape);
+                else if (bytes_equal(json_text(key), BYTES("$defs")))           // is none up to draft 7, but what people refer to
+                        walk_below(lint, value, SHAPE_MAP);
         }
 }
 
