@@ -45,8 +45,9 @@ void rest_get_subjects(struct registry_exchange *exchange);
 void rest_lookup(struct registry_exchange *exchange);
 void rest_get_versions(struct registry_exchange *exchange);
 void rest_get_version(struct registry_exchange *exchange);
-// Members metadata and references, if the schema has any.
-void rest_write_attachments(struct json_writer *writer, const struct registry_exchange *exchange, uint32_t id);
+// A version and its schema; without subject where the name is empty.
+void rest_write_version(struct json_writer *writer, const struct registry_exchange *exchange, struct bytes subject,
+                        const struct registry_version *version);
 void rest_get_version_schema(struct registry_exchange *exchange);
 void rest_get_referenced_by(struct registry_exchange *exchange);
 void rest_get_schemas(struct registry_exchange *exchange);

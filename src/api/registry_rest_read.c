@@ -15,7 +15,7 @@ static bool find_id(struct registry_exchange *exchange, uint32_t *ret_id) {
         return true;
 }
 
-void rest_write_attachments(struct json_writer *writer, const struct registry_exchange *exchange, uint32_t id) {
+static void write_attachments(struct json_writer *writer, const struct registry_exchange *exchange, uint32_t id) {
         struct bytes references = registry_references(exchange->rest->registry, id);
         struct bytes metadata = registry_metadata(exchange->rest->registry, id);
         if (references.size) {
@@ -28,14 +28,15 @@ void rest_write_attachments(struct json_writer *writer, const struct registry_ex
         }
 }
 
-static void write_version(struct json_writer *writer, const struct registry_exchange *exchange, struct bytes subject,
-                          const struct registry_version *version) {
+void rest_write_version(struct json_writer *writer, const struct registry_exchange *exchange, struct bytes subject,
+                        const struct registry_version *version) {
         json_begin_object(writer);
-        json_member_bytes(writer, "subject", subject);
+        if (subject.size)
+                json_member_bytes(writer, "subject", subject);
         json_member_u64(writer, "version", version->version);
         json_member_u64(writer, "id", version->id);
         json_member_text(writer, "schemaType", "JSON");
-        rest_write_attachments(writer, exchange, version->id);
+        write_attachments(writer, exchange, version->id);
         json_member_bytes(writer, "schema", registry_schema_text(exchange->rest->registry, version->id));
         json_end_object(writer);
 }
@@ -86,7 +87,7 @@ void rest_get_version(struct registry_exchange *exchange) {
         if (!rest_find_version(exchange, &subject, &version))
                 return;
         struct json_writer writer = {.buffer = &exchange->answer};
-        write_version(&writer, exchange, subject.name, &version);
+        rest_write_version(&writer, exchange, subject.name, &version);
         rest_reply(exchange, &writer);
 }
 
@@ -126,10 +127,10 @@ static void write_versions(struct json_writer *writer, const struct registry_exc
                         continue;
                 last = &subject->versions[at];
                 if (!(exchange->flags & Q_LATEST) && rest_page(exchange, seen))
-                        write_version(writer, exchange, subject->name, last);
+                        rest_write_version(writer, exchange, subject->name, last);
         }
         if ((exchange->flags & Q_LATEST) && last && rest_page(exchange, seen))
-                write_version(writer, exchange, subject->name, last);
+                rest_write_version(writer, exchange, subject->name, last);
 }
 
 void rest_get_schemas(struct registry_exchange *exchange) {
@@ -152,7 +153,7 @@ void rest_get_id(struct registry_exchange *exchange) {
         json_begin_object(&writer);
         json_member_bytes(&writer, "schema", registry_schema_text(exchange->rest->registry, id));
         json_member_text(&writer, "schemaType", "JSON");
-        rest_write_attachments(&writer, exchange, id);
+        write_attachments(&writer, exchange, id);
         if (exchange->flags & Q_MAX_ID)
                 json_member_u64(&writer, "maxId", registry_ids(exchange->rest->registry));
         json_end_object(&writer);
@@ -225,6 +226,6 @@ void rest_lookup(struct registry_exchange *exchange) {
                 return;
         }
         struct json_writer writer = {.buffer = &exchange->answer};
-        write_version(&writer, exchange, subject.name, &version);
+        rest_write_version(&writer, exchange, subject.name, &version);
         rest_reply(exchange, &writer);
 }

@@ -101,9 +101,10 @@ static void talk(struct server *server, const struct step *steps, size_t count) 
 
 static void schemas_are_registered_and_read(void **state) {
         TALK(state, {"GET /", NULL, 200, "{}"}, {"GET /subjects", NULL, 200, "[]"},
-             {"POST /subjects/a-value/versions", ONE, 200, "{\"id\":1}"},
-             {"POST /subjects/a-value/versions?normalize=False", ONE_SPACED, 200, "{\"id\":1}"},
-             {"POST /subjects/a-value/versions", TWO, 200, "{\"id\":2}"}, {"POST /subjects/b/versions", TWO, 200, "{\"id\":2}"},
+             {"POST /subjects/a-value/versions", ONE, 200, "~\"id\":1,"},
+             {"POST /subjects/a-value/versions?normalize=False", ONE_SPACED, 200,
+              "{\"version\":1,\"id\":1,\"schemaType\":\"JSON\",\"schema\":\"{\\\"const\\\":1}\"}"},
+             {"POST /subjects/a-value/versions", TWO, 200, "~\"id\":2,"}, {"POST /subjects/b/versions", TWO, 200, "~\"id\":2,"},
              {"GET /subjects", NULL, 200, "[\"a-value\",\"b\"]"}, {"GET /subjects/?subjectPrefix=a", NULL, 200, "[\"a-value\"]"},
              {"GET /subjects?offset=1&limit=1", NULL, 200, "[\"b\"]"},
              {"GET /subjects/a-value/versions", NULL, 200, "[1,2]"},
@@ -124,8 +125,8 @@ static void schemas_are_registered_and_read(void **state) {
 }
 
 static void lists_come_in_parts(void **state) {
-        TALK(state, {"POST /subjects/a/versions", ONE, 200, "{\"id\":1}"}, {"POST /subjects/a/versions", TWO, 200, "{\"id\":2}"},
-             {"POST /subjects/b/versions", ONE, 200, "{\"id\":1}"}, {"POST /subjects/c/versions", ONE, 200, "{\"id\":1}"},
+        TALK(state, {"POST /subjects/a/versions", ONE, 200, "~\"id\":1,"}, {"POST /subjects/a/versions", TWO, 200, "~\"id\":2,"},
+             {"POST /subjects/b/versions", ONE, 200, "~\"id\":1,"}, {"POST /subjects/c/versions", ONE, 200, "~\"id\":1,"},
              {"GET /subjects?limit=2", NULL, 200, "[\"a\",\"b\"]"}, {"GET /subjects?limit=0", NULL, 200, "[\"a\",\"b\",\"c\"]"},
              {"GET /subjects?limit=-5&offset=2", NULL, 200, "[\"c\"]"}, {"GET /subjects?limit=-", NULL, 400, "~cannot be '-'"},
              {"GET /subjects?limit=x", NULL, 400, "~cannot be 'x'"}, {"GET /subjects?offset=-1", NULL, 400, "~cannot be '-1'"},
@@ -193,7 +194,7 @@ static void an_answer_has_at_most_so_many_bytes(void **state) {
 
 static void schemas_are_looked_up(void **state) {
         TALK(state, {"POST /subjects/a", ONE, 404, "{\"error_code\":40401,\"message\":\"Subject 'a' not found.\"}"},
-             {"POST /subjects/a/versions", ONE, 200, "{\"id\":1}"}, {"POST /subjects/a", ONE_SPACED, 200, ONE_READ("a", "1")},
+             {"POST /subjects/a/versions", ONE, 200, "~\"id\":1,"}, {"POST /subjects/a", ONE_SPACED, 200, ONE_READ("a", "1")},
              {"POST /subjects/a?normalize=true&deleted=false", ONE, 200, ONE_READ("a", "1")},
              {"POST /subjects/a", TWO, 404, "{\"error_code\":40403,\"message\":\"Schema not found\"}"},
              {"POST /subjects/a", JSON_SCHEMA("{"), 422, "~\"error_code\":42201,"});
@@ -202,7 +203,7 @@ static void schemas_are_looked_up(void **state) {
 static void what_is_not_there_has_confluents_codes(void **state) {
         TALK(state, {"GET /subjects/a/versions", NULL, 404, "~40401"}, {"GET /subjects/a/versions/1", NULL, 404, "~40401"},
              {"DELETE /subjects/a", NULL, 404, "~40401"}, {"GET /schemas/ids/1", NULL, 404, "~40403"},
-             {"GET /schemas/ids/x", NULL, 404, "~40403"}, {"POST /subjects/a/versions", ONE, 200, "{\"id\":1}"},
+             {"GET /schemas/ids/x", NULL, 404, "~40403"}, {"POST /subjects/a/versions", ONE, 200, "~\"id\":1,"},
              {"GET /subjects/a/versions/2", NULL, 404, "{\"error_code\":40402,\"message\":\"Version 2 not found.\"}"},
              {"GET /subjects/a/versions/0", NULL, 422, "~42202"}, {"GET /subjects/a/versions/x", NULL, 422, "~42202"},
              {"GET /subjects/a/versions/2147483648", NULL, 422, "~42202"},
@@ -218,22 +219,22 @@ static void what_is_not_there_has_confluents_codes(void **state) {
 }
 
 static void what_is_kept_has_a_limit(void **state) {
-        TALK(state, {"POST /subjects/a/versions", ONE, 200, "{\"id\":1}"}, {"POST /subjects/b/versions", ONE, 200, "{\"id\":1}"});
+        TALK(state, {"POST /subjects/a/versions", ONE, 200, "~\"id\":1,"}, {"POST /subjects/b/versions", ONE, 200, "~\"id\":1,"});
         register_many(*state, "c", 1, 0);
         TALK(state, {"POST /subjects/d/versions", ONE, 507,
                      "{\"error_code\":507,\"message\":\"there are 3 subjects, which is the limit\"}"},
              {"PUT /config/d", "{\"compatibility\":\"FULL\"}", 507, "~3 subjects"},
              {"POST /subjects/a/versions", TWO, 507, "~and 11000 are allowed (limits.max_registry)"},
-             {"GET /subjects/a/versions", NULL, 200, "[1]"}, {"POST /subjects/b/versions", ONE, 200, "{\"id\":1}"});
+             {"GET /subjects/a/versions", NULL, 200, "[1]"}, {"POST /subjects/b/versions", ONE, 200, "~\"id\":1,"});
 }
 
 static void names_of_subjects_are_decoded(void **state) {
-        TALK(state, {"POST /subjects/a%2Fb%20c/versions", ONE, 200, "{\"id\":1}"}, {"GET /subjects", NULL, 200, "[\"a/b c\"]"},
+        TALK(state, {"POST /subjects/a%2Fb%20c/versions", ONE, 200, "~\"id\":1,"}, {"GET /subjects", NULL, 200, "[\"a/b c\"]"},
              {"GET /subjects/a%2fb%20c/versions/1", NULL, 200, ONE_READ("a/b c", "1")});
 }
 
 static void the_default_context_is_the_only_one(void **state) {
-        TALK(state, {"POST /subjects/:.:a/versions", ONE, 200, "{\"id\":1}"}, {"GET /subjects", NULL, 200, "[\"a\"]"},
+        TALK(state, {"POST /subjects/:.:a/versions", ONE, 200, "~\"id\":1,"}, {"GET /subjects", NULL, 200, "[\"a\"]"},
              {"GET /subjects/:.:a/versions/1", NULL, 200, ONE_READ("a", "1")}, {"GET /subjects?subjectPrefix=:*:", NULL, 200, "[\"a\"]"},
              {"GET /subjects?subjectPrefix=:.:a", NULL, 200, "[\"a\"]"}, {"GET /subjects?subjectPrefix=:.other:", NULL, 200, "[]"},
              {"GET /subjects/:.other:a/versions", NULL, 422, "~contexts of schemas"}, {"GET /subjects/:.:/versions", NULL, 422, "~42208"},
@@ -291,13 +292,13 @@ static void what_is_not_supported_is_refused_by_name(void **state) {
              {"GET /subjects", NULL, 200, "[]"},
              {"POST /subjects/a/versions",
               "{\"schemaType\":\"JSON\",\"schema\":\"{}\",\"references\":[],\"metadata\":null,\"id\":-1,\"version\":0}", 200,
-              "{\"id\":1}"},
+              "~\"id\":1,"},
              {"DELETE /subjects/a?permanent=true", NULL, 422, "~\"error_code\":42205,"});
 }
 
 static void deletion_is_soft(void **state) {
-        TALK(state, {"POST /subjects/a/versions", ONE, 200, "{\"id\":1}"}, {"POST /subjects/a/versions", TWO, 200, "{\"id\":2}"},
-             {"POST /subjects/a/versions", JSON_SCHEMA("true"), 200, "{\"id\":3}"},
+        TALK(state, {"POST /subjects/a/versions", ONE, 200, "~\"id\":1,"}, {"POST /subjects/a/versions", TWO, 200, "~\"id\":2,"},
+             {"POST /subjects/a/versions", JSON_SCHEMA("true"), 200, "~\"id\":3,"},
              {"DELETE /subjects/a/versions/1", NULL, 200, "1"},
              {"DELETE /subjects/a/versions/1", NULL, 404, "~40406"}, {"DELETE /subjects/a/versions/9", NULL, 404, "~40402"},
              {"DELETE /subjects/a/versions/latest", NULL, 200, "3"}, {"GET /subjects/a/versions", NULL, 200, "[2]"},
@@ -311,7 +312,7 @@ static void deletion_is_soft(void **state) {
              {"DELETE /subjects/a", NULL, 200, "[2]"}, {"DELETE /subjects/a", NULL, 404, "~40404"},
              {"GET /subjects", NULL, 200, "[]"}, {"GET /subjects?deleted=true", NULL, 200, "[\"a\"]"},
              {"GET /subjects/a/versions/latest", NULL, 404, "~40401"}, {"GET /schemas/ids/1", NULL, 200, "~const"},
-             {"POST /subjects/a/versions", ONE, 200, "{\"id\":1}"}, {"GET /subjects/a/versions", NULL, 200, "[4]"});
+             {"POST /subjects/a/versions", ONE, 200, "~\"id\":1,"}, {"GET /subjects/a/versions", NULL, 200, "[4]"});
 }
 
 static void levels_are_set_and_the_only_mode_is_readwrite(void **state) {
@@ -384,7 +385,7 @@ static void versions_are_compared(void **state) {
         TALK(state, {"PUT /config", "{\"compatibility\":\"BACKWARD\"}", 200, "~BACKWARD"},
              {"POST /compatibility/subjects/a/versions/latest", OF_A, 200, "{\"is_compatible\":true}"},
              {"POST /compatibility/subjects/a/versions/1", OF_A, 404, "{\"error_code\":40402,\"message\":\"Version 1 not found.\"}"},
-             {"POST /subjects/a/versions", OF_A_AND_B, 200, "{\"id\":1}"},
+             {"POST /subjects/a/versions", OF_A_AND_B, 200, "~\"id\":1,"},
              {"POST /subjects/a/versions", OF_A, 409,
               "{\"error_code\":409,\"message\":\"Schema being registered is incompatible with an earlier schema for subject \\\"a\\\", "
               "details: [{errorType:\\\"PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL\\\", description:\\\"at path '#/properties/b': "
@@ -401,16 +402,16 @@ static void versions_are_compared(void **state) {
              {"POST /compatibility/subjects/a/versions?verbose=true", JSON_SCHEMA("7"), 200,
               "~{\"is_compatible\":false,\"messages\":[\"Invalid schema: "},
              {"PUT /config/a", "{\"compatibility\":\"FORWARD\"}", 200, "~FORWARD"},
-             {"POST /subjects/a/versions", OF_A, 200, "{\"id\":2}"}, {"POST /subjects/a/versions", OF_A_AND_B, 200, "{\"id\":1}"},
+             {"POST /subjects/a/versions", OF_A, 200, "~\"id\":2,"}, {"POST /subjects/a/versions", OF_A_AND_B, 200, "~\"id\":1,"},
              {"PUT /config/a", "{\"compatibility\":\"FULL\"}", 200, "~FULL"}, {"POST /subjects/a/versions", OF_B, 409, "~2}, {oldSchema"},
              {"PUT /config/a", "{\"compatibility\":\"FORWARD_TRANSITIVE\"}", 200, "~FORWARD"},
              {"POST /subjects/a/versions", OF_B, 409, "~{oldSchemaVersion: 2}"},
-             {"DELETE /subjects/a/versions/2", NULL, 200, "2"}, {"POST /subjects/a/versions", OF_B, 200, "{\"id\":3}"},
+             {"DELETE /subjects/a/versions/2", NULL, 200, "2"}, {"POST /subjects/a/versions", OF_B, 200, "~\"id\":3,"},
              {"PUT /config/a", "{\"compatibility\":\"BACKWARD_TRANSITIVE\"}", 200, "~BACKWARD"},
              {"POST /subjects/a/versions", CLOSED("\\\"b\\\":{},\\\"c\\\":{}"), 409, "~{oldSchemaVersion: 1}"},
              {"PUT /config/a", "{\"compatibility\":\"BACKWARD\"}", 200, "~BACKWARD"},
-             {"POST /subjects/a/versions", CLOSED("\\\"b\\\":{},\\\"c\\\":{}"), 200, "{\"id\":4}"},
-             {"PUT /config/a", "{\"compatibility\":\"NONE\"}", 200, "~NONE"}, {"POST /subjects/a/versions", OF_A, 200, "{\"id\":2}"});
+             {"POST /subjects/a/versions", CLOSED("\\\"b\\\":{},\\\"c\\\":{}"), 200, "~\"id\":4,"},
+             {"PUT /config/a", "{\"compatibility\":\"NONE\"}", 200, "~NONE"}, {"POST /subjects/a/versions", OF_A, 200, "~\"id\":2,"});
 }
 
 #define IN_GROUP(value, properties)                                                                                        \
@@ -421,9 +422,11 @@ static void versions_are_compared(void **state) {
 static void versions_are_compared_within_their_group(void **state) {
         TALK(state, {"PUT /config", "{\"compatibility\":\"BACKWARD_TRANSITIVE\",\"compatibilityGroup\":\"v\"}", 200,
                      "{\"compatibility\":\"BACKWARD_TRANSITIVE\",\"compatibilityGroup\":\"v\"}"},
-             {"POST /subjects/a/versions", IN_GROUP("1", "\\\"a\\\":{}"), 200, "{\"id\":1," METADATA("1") "}"},
+             {"POST /subjects/a/versions", IN_GROUP("1", "\\\"a\\\":{}"), 200,
+              "~{\"version\":1,\"id\":1,\"schemaType\":\"JSON\"," METADATA("1")},
              {"POST /subjects/a/versions", IN_GROUP("1", "\\\"b\\\":{}"), 409, "~oldSchemaVersion: 1"},
-             {"POST /subjects/a/versions", IN_GROUP("2", "\\\"b\\\":{}"), 200, "{\"id\":2," METADATA("2") "}"},
+             {"POST /subjects/a/versions", IN_GROUP("2", "\\\"b\\\":{}"), 200,
+              "~{\"version\":2,\"id\":2,\"schemaType\":\"JSON\"," METADATA("2")},
              {"POST /subjects/a/versions", IN_GROUP("1", "\\\"a\\\":{},\\\"c\\\":{}"), 200, "~\"id\":3"},
              // the same schema with other metadata is another one
              {"POST /subjects/a/versions", IN_GROUP("3", "\\\"b\\\":{}"), 200, "~\"id\":4"},
@@ -434,7 +437,7 @@ static void versions_are_compared_within_their_group(void **state) {
              // without metadata: what is there with any, or else that of the version before
              {"POST /subjects/a", OF_B, 200, "~\"version\":4"}, {"POST /subjects/a/versions", OF_A, 200, "~\"id\":1"},
              {"POST /subjects/a/versions", CLOSED(""), 409, "~oldSchemaVersion: 4"},
-             {"POST /subjects/a/versions", OF_A_AND_B, 200, "{\"id\":5," METADATA("3") "}"},
+             {"POST /subjects/a/versions", OF_A_AND_B, 200, "~{\"version\":5,\"id\":5,\"schemaType\":\"JSON\"," METADATA("3")},
              {"POST /compatibility/subjects/a/versions/1", OF_B, 200, "{\"is_compatible\":false}"},
              {"POST /compatibility/subjects/a/versions", OF_B, 200, "{\"is_compatible\":false}"},
              {"POST /compatibility/subjects/a/versions", IN_GROUP("9", "\\\"z\\\":{}"), 200, "{\"is_compatible\":true}"},
@@ -469,10 +472,10 @@ static void a_check_that_compares_nothing_says_so(void **state) {
 
 static void schemas_refer_to_each_other(void **state) {
         TALK(state, {"PUT /config", "{\"compatibility\":\"BACKWARD\"}", 200, "~BACKWARD"},
-             {"POST /subjects/city/versions", JSON_SCHEMA("{\\\"type\\\":\\\"string\\\"}"), 200, "{\"id\":1}"},
+             {"POST /subjects/city/versions", JSON_SCHEMA("{\\\"type\\\":\\\"string\\\"}"), 200, "~\"id\":1,"},
              {"POST /subjects/address/versions", REFERS("city.json", "city", "1", "{\\\"properties\\\":{\\\"city\\\":{\\\"$ref\\\":"
                      "\\\"city.json\\\"}}}"), 200,
-              "~{\"id\":2,\"references\":[{\"name\":\"city.json\",\"subject\":\"city\",\"version\":1}]}"},
+              "~\"id\":2,\"schemaType\":\"JSON\",\"references\":[{\"name\":\"city.json\",\"subject\":\"city\",\"version\":1}],"},
              {"POST /subjects/order/versions", JSON_SCHEMA(ORDER), 422, "~another document"},
              {"POST /subjects/order/versions", REFERS("address.json", "address", "2", ORDER), 422, "~no version 2 of subject 'address'"},
              {"POST /subjects/order/versions", REFERS("other.json", "address", "1", ORDER), 422, "~http://example.org/address.json"},
@@ -493,7 +496,7 @@ static void schemas_refer_to_each_other(void **state) {
              {"DELETE /subjects/city/versions/1", NULL, 422, "~42206"}, {"DELETE /subjects/address", NULL, 422, "~42206"},
              // what is referred to counts in a comparison
              {"PUT /config", "{\"compatibility\":\"NONE\"}", 200, "~NONE"},
-             {"POST /subjects/city/versions", JSON_SCHEMA("{\\\"type\\\":\\\"number\\\"}"), 200, "{\"id\":5}"},
+             {"POST /subjects/city/versions", JSON_SCHEMA("{\\\"type\\\":\\\"number\\\"}"), 200, "~\"id\":5,"},
              {"PUT /config", "{\"compatibility\":\"BACKWARD\"}", 200, "~BACKWARD"},
              {"POST /subjects/address/versions", REFERS("city.json", "city", "2", "{\\\"properties\\\":{\\\"city\\\":{\\\"$ref\\\":"
                      "\\\"city.json\\\"}}}"), 409, "~{errorType:\\\"TYPE_CHANGED\\\", description:\\\"at path 'city.json#/type'"},
@@ -516,7 +519,7 @@ static void an_answer_waits_until_the_record_is_durable(void **state) {
         check_answer(&first, &(struct step){"first", ONE, 503,
                                             "{\"error_code\":50301,\"message\":\"append: no space left on device\"}"});
         registry_appended(server->rest.changes, NULL);
-        check_answer(&second, &(struct step){"second", TWO, 200, "{\"id\":1}"});
+        check_answer(&second, &(struct step){"second", TWO, 200, "~\"id\":1,"});
         registry_exchange_clear(&first);
         registry_exchange_clear(&second);
 }
