@@ -8,7 +8,7 @@
 
 #define VND_TYPE "application/vnd.schemaregistry.v1+json"
 
-enum query_kind { QUERY_FLAG, QUERY_NUMBER, QUERY_TEXT, QUERY_EMPTY };
+enum query_kind { QUERY_FLAG, QUERY_NUMBER, QUERY_TEXT, QUERY_EMPTY, QUERY_LIST };
 static const struct {
         const char *name;
         enum rest_query query;
@@ -28,6 +28,8 @@ static const struct {
         {"subjectPrefix", Q_PREFIX, QUERY_TEXT},
         {"format", Q_FORMAT, QUERY_EMPTY},
         {"verbose", Q_VERBOSE, QUERY_FLAG},
+        {"key", Q_KEY, QUERY_LIST},
+        {"value", Q_VALUE, QUERY_LIST},
 };
 
 // ---- routes ----
@@ -44,6 +46,7 @@ static const struct route {
         {"GET", "subjects", rest_get_subjects, Q_DELETED | Q_DELETED_ONLY | Q_PREFIX | Q_PAGE},
         {"POST", "subjects/*", rest_lookup, Q_DELETED | Q_NORMALIZE | Q_FORMAT},
         {"DELETE", "subjects/*", rest_delete_subject, Q_PERMANENT},
+        {"GET", "subjects/*/metadata", rest_get_by_metadata, Q_DELETED | Q_FORMAT | Q_KEY | Q_VALUE},
         {"GET", "subjects/*/versions", rest_get_versions, Q_DELETED | Q_DELETED_ONLY | Q_PAGE},
         {"POST", "subjects/*/versions", rest_post_version, Q_NORMALIZE | Q_FORMAT},
         {"GET", "subjects/*/versions/*", rest_get_version, Q_DELETED | Q_FORMAT},
@@ -147,6 +150,15 @@ static struct bytes without_context(struct bytes name) {
         return bytes_starts_with(name, BYTES(":.:")) ? (struct bytes){name.data + 3, name.size - 3} : name;
 }
 
+static bool read_item(struct registry_exchange *exchange, struct bytes **items, size_t *count, struct bytes value) {
+        if (!*items)
+                *items = arena_alloc(&exchange->arena, REGISTRY_PROPERTIES_MAX * sizeof **items);
+        if (*count == REGISTRY_PROPERTIES_MAX)
+                return false;
+        (*items)[(*count)++] = value;
+        return true;
+}
+
 static bool read_query(struct registry_exchange *exchange, size_t kind, struct bytes value) {
         uint64_t number;
         switch (queries[kind].kind) {
@@ -177,6 +189,9 @@ static bool read_query(struct registry_exchange *exchange, size_t kind, struct b
                 return true;
         case QUERY_EMPTY:
                 return value.size == 0;
+        case QUERY_LIST:
+                return queries[kind].query == Q_KEY ? read_item(exchange, &exchange->keys, &exchange->key_count, value)
+                                                    : read_item(exchange, &exchange->values, &exchange->value_count, value);
         }
         return false;
 }

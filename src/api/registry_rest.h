@@ -80,6 +80,8 @@ struct registry_exchange {
         size_t segment_count;
         unsigned flags;                         // query flags that are true
         struct bytes subject, prefix;           // ?subject=, ?subjectPrefix=
+        struct bytes *keys, *values;            // ?key=, ?value=, as often as they are there; in the arena, REGISTRY_PROPERTIES_MAX each
+        size_t key_count, value_count;
         uint64_t offset, limit;                 // of a list
         struct registry_change change;
         struct registry_objections objections;

@@ -15,7 +15,8 @@ struct json_writer;
 // Query parameters: exchange->flags, and the `queries` of a route.
 enum rest_query {
         Q_DELETED = 1, Q_DELETED_ONLY = 2, Q_PERMANENT = 4, Q_NORMALIZE = 8, Q_MAX_ID = 16, Q_DEFAULT = 32, Q_LATEST = 64,
-        Q_OFFSET = 128, Q_LIMIT = 256, Q_SUBJECT = 512, Q_PREFIX = 1024, Q_FORMAT = 2048, Q_VERBOSE = 4096,
+        Q_OFFSET = 128, Q_LIMIT = 256, Q_SUBJECT = 512, Q_PREFIX = 1024, Q_FORMAT = 2048, Q_VERBOSE = 4096, Q_KEY = 8192,
+        Q_VALUE = 16384,
         Q_PAGE = Q_OFFSET | Q_LIMIT,
 };
 
@@ -48,6 +49,7 @@ void rest_get_version(struct registry_exchange *exchange);
 // A version and its schema; without subject where the name is empty.
 void rest_write_version(struct json_writer *writer, const struct registry_exchange *exchange, struct bytes subject,
                         const struct registry_version *version);
+void rest_get_by_metadata(struct registry_exchange *exchange);
 void rest_get_version_schema(struct registry_exchange *exchange);
 void rest_get_referenced_by(struct registry_exchange *exchange);
 void rest_get_schemas(struct registry_exchange *exchange);

@@ -91,6 +91,30 @@ void rest_get_version(struct registry_exchange *exchange) {
         rest_reply(exchange, &writer);
 }
 
+// The latest version whose metadata has all properties of the query.
+void rest_get_by_metadata(struct registry_exchange *exchange) {
+        const struct registry *registry = exchange->rest->registry;
+        struct registry_subject subject;
+        if (exchange->key_count != exchange->value_count) {
+                rest_fail(exchange, REGISTRY_ERROR_BAD_REQUEST, "query: %zu keys, and %zu values", exchange->key_count,
+                          exchange->value_count);
+                return;
+        }
+        if (!rest_find_subject(exchange, &subject))
+                return;
+        for (size_t at = subject.count; at > 0; at--) {
+                const struct registry_version *version = &subject.versions[at - 1];
+                if (!rest_visible(exchange, version->deleted) ||
+                    !registry_has_properties(registry, version->id, exchange->keys, exchange->values, exchange->key_count))
+                        continue;
+                struct json_writer writer = {.buffer = &exchange->answer};
+                rest_write_version(&writer, exchange, subject.name, version);
+                rest_reply(exchange, &writer);
+                return;
+        }
+        rest_fail(exchange, REGISTRY_ERROR_NO_SCHEMA, "Schema not found");
+}
+
 void rest_get_version_schema(struct registry_exchange *exchange) {
         struct registry_subject subject;
         struct registry_version version;

@@ -116,6 +116,11 @@ struct bytes registry_property(const struct registry *registry, uint32_t id, str
         return metadata_property(registry_metadata(registry, id), name, arena);
 }
 
+bool registry_has_properties(const struct registry *registry, uint32_t id, const struct bytes *names, const struct bytes *values,
+                             size_t count) {
+        return metadata_has(registry_metadata(registry, id), names, values, count);
+}
+
 // ---- by content ----
 
 struct registry_draft registry_event_draft(struct bytes text, unsigned version, struct arena *arena) {

@@ -79,6 +79,9 @@ struct bytes registry_metadata(const struct registry *registry, uint32_t id);
 struct bytes registry_references(const struct registry *registry, uint32_t id);
 // The value of a property of a schema's metadata, in the arena; {NULL, 0}: it has none.
 struct bytes registry_property(const struct registry *registry, uint32_t id, struct bytes name, struct arena *arena);
+// Whether a schema's metadata has all of these properties; false without any metadata.
+MUST_USE bool registry_has_properties(const struct registry *registry, uint32_t id, const struct bytes *names, const struct bytes *values,
+                                      size_t count);
 // Ids are 1 … registry_ids.
 uint32_t registry_ids(const struct registry *registry);
 // Bytes that the schemas (texts, canonical forms, all that compilation made of them), versions and names take. Control thread.

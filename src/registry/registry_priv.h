@@ -104,6 +104,8 @@ MUST_USE bool material_compile(const struct registry *registry, const struct mat
                                struct schema **ret_schema, struct error *error);
 // The value of a property; {NULL, 0}: it is not there. In the arena.
 struct bytes metadata_property(struct bytes metadata, struct bytes name, struct arena *arena);
+// Whether it has all of these properties; without any metadata never.
+bool metadata_has(struct bytes metadata, const struct bytes *names, const struct bytes *values, size_t count);
 
 // ---- check.c ----
 // `version` as in registry_check.

@@ -447,6 +447,28 @@ static void versions_are_compared_within_their_group(void **state) {
              {"POST /compatibility/subjects/a/versions/2", IN_GROUP("9", "\\\"z\\\":{}"), 200, "{\"is_compatible\":false}"});
 }
 
+static void a_version_is_found_by_its_metadata(void **state) {
+        TALK(state, {"GET /subjects/a/metadata?key=v&value=1", NULL, 404, "~40401"},
+             {"POST /subjects/a/versions", JSON_SCHEMA("true"), 200, "~\"version\":1"},
+             {"GET /subjects/a/metadata", NULL, 404, "~40403"},
+             {"POST /subjects/a/versions", IN_GROUP("1", "\\\"a\\\":{}"), 200, "~\"version\":2"},
+             {"POST /subjects/a/versions", IN_GROUP("2", "\\\"a\\\":{}"), 200, "~\"version\":3"},
+             {"POST /subjects/a/versions", IN_GROUP("1", "\\\"b\\\":{}"), 200, "~\"version\":4"},
+             {"GET /subjects/a/metadata?key=v&value=1", NULL, 200, "~{\"subject\":\"a\",\"version\":4,\"id\":4,"},
+             {"GET /subjects/a/metadata?key=v&value=2&key=team&value=x", NULL, 200, "~\"version\":3"},
+             {"GET /subjects/a/metadata?key=v&value=2&key=team&value=y", NULL, 404, "~40403"},
+             {"GET /subjects/a/metadata?key=none&value=1", NULL, 404, "~40403"}, {"GET /subjects/a/metadata", NULL, 200, "~\"version\":4"},
+             {"GET /subjects/a/metadata?key=v", NULL, 400, "~1 keys, and 0 values"}, {"GET /subjects?key=v", NULL, 400, "~'key' is not"},
+             {"DELETE /subjects/a/versions/4", NULL, 200, "4"}, {"GET /subjects/a/metadata?key=v&value=1", NULL, 200, "~\"version\":2"},
+             {"GET /subjects/a/metadata?key=v&value=1&deleted=true", NULL, 200, "~\"version\":4"});
+        CLEANUP(buffer_free) struct buffer request = {0};
+        buffer_append(&request, BYTES("GET /subjects/a/metadata?key=v"));
+        for (int i = 0; i < REGISTRY_PROPERTIES_MAX; i++)
+                buffer_append(&request, BYTES("&key=v"));
+        buffer_append_byte(&request, 0);
+        TALK(state, {request.data, NULL, 400, "~'key' cannot be 'v'"});
+}
+
 #define NOTHING "{\"is_compatible\":true,\"messages\":[],\"remark\":\"nothing was compared: "
 
 static void a_check_that_compares_nothing_says_so(void **state) {
@@ -570,6 +592,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(a_configuration_shows_what_holds, start, stop),
                 cmocka_unit_test_setup_teardown(versions_are_compared, start, stop),
                 cmocka_unit_test_setup_teardown(versions_are_compared_within_their_group, start, stop),
+                cmocka_unit_test_setup_teardown(a_version_is_found_by_its_metadata, start, stop),
                 cmocka_unit_test_setup_teardown(a_check_that_compares_nothing_says_so, start, stop),
                 cmocka_unit_test_setup_teardown(schemas_refer_to_each_other, start, stop),
                 cmocka_unit_test_setup_teardown(an_answer_waits_until_the_record_is_durable, start, stop),
