@@ -21,4 +21,5 @@ char *arena_print(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3
 void arena_reset(struct arena *arena);
 // The same, but of the blocks up to so many bytes the newest is kept: one that serves large work again and again stops allocating.
 void arena_reset_keeping(struct arena *arena, size_t most);
+size_t arena_held(const struct arena *arena);                   // bytes of its blocks, used or not
 void arena_free(struct arena *arena);                           // fit for CLEANUP

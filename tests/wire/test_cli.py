@@ -71,6 +71,15 @@ def test_a_wrong_command_line_is_told(run, arguments, said):
     assert code == 64 and out == "" and said in err
 
 
+@pytest.mark.parametrize("arguments, what", [
+    (["evolve", "a b", "--to", "1"], "an event"),
+    (["migrate", "a b", "--to", "async"], "a communication"),
+    (["pause", "a b"], "a communication or an event"),
+])
+def test_what_is_no_name_is_told_for_what(run, arguments, what):
+    assert run(*arguments)[::2] == (65, f'commute: "a b" is no name of {what}\n')
+
+
 def test_the_hiring_platforms_configuration_has_no_mistake(run):
     code, out, err = run("check", "-c", HIRING)
     assert (code, err) == (0, "")
