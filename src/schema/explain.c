@@ -100,11 +100,13 @@ void append_keyword_location(struct buffer *buffer, const struct unit *unit) {
 }
 
 void append_absolute_location(struct buffer *buffer, const struct subschema *subschema, const char *keyword) {
+        CLEANUP(buffer_free) struct buffer pointer = {0};
+        json_pointer_of(&pointer, subschema->resource->node, subschema->source);
+        if (keyword && strcmp(keyword, "false") != 0)
+                json_pointer_append(&pointer, bytes_of(keyword));
         buffer_append(buffer, bytes_of(subschema->resource->uri));
         buffer_append_byte(buffer, '#');
-        json_pointer_of(buffer, subschema->resource->node, subschema->source);
-        if (keyword && strcmp(keyword, "false") != 0)
-                json_pointer_append(buffer, bytes_of(keyword));
+        uri_append_fragment(buffer, buffer_bytes(&pointer));
 }
 
 // The pointer into the document, its URI before it if it is another.

@@ -61,14 +61,7 @@ static void append_reference(struct buffer *text, const struct lint *lint, const
         CLEANUP(buffer_free) struct buffer pointer = {0}, uri = {0};
         json_pointer_of(&pointer, lint->root, schema);
         buffer_print(&uri, DOCUMENT "#");
-        for (size_t i = 0; i < pointer.size; i++) {
-                char c = pointer.data[i];
-                bool plain = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c && strchr("/-._~$", c));
-                if (plain)
-                        buffer_append_byte(&uri, c);
-                else
-                        buffer_print(&uri, "%%%02X", (uint8_t)c);
-        }
+        uri_append_fragment(&uri, buffer_bytes(&pointer));
         json_quote(text, buffer_bytes(&uri));
 }
 

@@ -179,6 +179,8 @@ const struct property *property_find(const struct object_rules *rules, struct by
 void uri_resolve(struct buffer *buffer, struct bytes base, struct bytes reference);
 // Appends the text with %XX decoded; false: a broken escape.
 bool uri_decode(struct bytes text, struct buffer *buffer);
+// Appends the text percent-encoded as a fragment.
+void uri_append_fragment(struct buffer *buffer, struct bytes text);
 
 // ---- evaluation ----
 

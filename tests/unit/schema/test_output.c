@@ -105,6 +105,28 @@ static void annotations_come_on_request(void **state) {
         check(source, "7", (struct schema_output_options){.format = SCHEMA_OUTPUT_BASIC}, "{\"valid\":true}");
 }
 
+// contentSchema says nothing without contentMediaType, and neither says anything of what is no string.
+static void content_annotates_strings(void **state) {
+        (void)state;
+        struct schema_output_options options = {.format = SCHEMA_OUTPUT_BASIC, .annotations = true};
+        static const char both[] = "{\"contentMediaType\":\"application/json\",\"contentSchema\":true}";
+        check("{\"contentSchema\":true}", "\"7\"", options, "{\"valid\":true,\"annotations\":[]}");
+        check(both, "7", options, "{\"valid\":true,\"annotations\":[]}");
+        check(both, "\"7\"", options, "{\"valid\":true,\"annotations\":["
+              "{\"valid\":true,\"keywordLocation\":\"/contentMediaType\",\"instanceLocation\":\"\",\"annotation\":\"application/json\"},"
+              "{\"valid\":true,\"keywordLocation\":\"/contentSchema\",\"instanceLocation\":\"\",\"annotation\":true}]}");
+}
+
+// Of the two locations of a keyword one is a JSON pointer, the other one a URI, in which not every character may stand.
+static void absolute_locations_are_uris(void **state) {
+        (void)state;
+        check("{\"$id\":\"https://example.com/s\",\"properties\":{\"^ é%\":false}}", "{\"^ é%\":1}",
+              (struct schema_output_options){.format = SCHEMA_OUTPUT_BASIC},
+              "{\"valid\":false,\"errors\":[{\"valid\":false,\"keywordLocation\":\"/properties/^ é%\","
+              "\"absoluteKeywordLocation\":\"https://example.com/s#/properties/%5E%20%C3%A9%25\",\"instanceLocation\":\"/^ é%\","
+              "\"error\":\"must not be there\",\"byte\":9,\"line\":1,\"column\":9}]}");
+}
+
 static size_t explain(const char *source, const char *instance, bool values, struct schema_failure **ret_failures) {
         struct schema *schema = compile(source);
         struct schema_explain_options options = {.values = values};
@@ -183,6 +205,8 @@ int main(void) {
                 cmocka_unit_test_teardown(basic_is_a_list, clean),
                 cmocka_unit_test_teardown(detailed_is_a_tree, clean),
                 cmocka_unit_test_teardown(annotations_come_on_request, clean),
+                cmocka_unit_test_teardown(content_annotates_strings, clean),
+                cmocka_unit_test_teardown(absolute_locations_are_uris, clean),
                 cmocka_unit_test_teardown(the_nearest_branch_is_told, clean),
                 cmocka_unit_test_teardown(values_are_shown_on_request_and_never_personal_ones, clean),
                 cmocka_unit_test_teardown(more_units_than_the_limit_are_said_to_be_missing, clean),
