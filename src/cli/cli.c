@@ -34,7 +34,7 @@ static const struct option_spec specs[CLI_OPTION_COUNT] = {
         [CLI_LINES] = {"--lines", NULL, NULL, "one instance a line, whatever the file's name (.jsonl and .ndjson are so anyway)"},
         [CLI_WITH] = {"--with", NULL, "PATH", "a schema, or a folder of them, that references find by $id"},
         [CLI_VALUES] = {"--values", NULL, NULL, "sentences show values of the instance, but personal ones"},
-        [CLI_ANNOTATIONS] = {"--annotations", NULL, NULL, "with --output: annotations of what is valid"},
+        [CLI_ANNOTATIONS] = {"--annotations", NULL, NULL, "annotations of what is valid, in the output (basic)"},
         [CLI_BENCHMARK] = {"--benchmark", NULL, NULL, "measure instead: parse and validate, from memory, on one thread"},
 };
 
@@ -96,7 +96,7 @@ static bool find_option(const struct cli_command *command, const char *argument,
 }
 
 bool cli_parse(const struct cli_command *command, int argc, char **argv, struct cli_options *ret_options) {
-        struct cli_options options = {0};
+        struct cli_options options = {.arguments = (const char *const *)argv};
         bool all_arguments = false;
         for (int i = 0; i < argc; i++) {
                 unsigned option = 0;
@@ -104,7 +104,7 @@ bool cli_parse(const struct cli_command *command, int argc, char **argv, struct 
                 if (all_arguments || argv[i][0] != '-' || !argv[i][1]) {
                         if (options.argument_count == CLI_ARGUMENTS_MAX)
                                 return wrong(command, "too many arguments", "");
-                        options.arguments[options.argument_count++] = argv[i];
+                        argv[options.argument_count++] = argv[i];
                         continue;
                 }
                 if (strcmp(argv[i], "--") == 0) {
@@ -173,6 +173,14 @@ static bool print_family(const char *word, FILE *file) {
         return found;
 }
 
+// What was printed must have come to where it belongs: a verdict that nobody could read is none.
+static int finish(int status) {
+        if (fflush(stdout) == 0 && !ferror(stdout))
+                return status;
+        fputs("commute: standard output could not be written\n", stderr);
+        return error_exit_status(ERROR_IO);
+}
+
 static int run(const struct cli_command *command, int argc, char **argv, const struct cli_programs *programs) {
         struct cli_options options;
         if (!cli_parse(command, argc, argv, &options))
@@ -184,7 +192,7 @@ static int run(const struct cli_command *command, int argc, char **argv, const s
                 return 0;
         }
         if (command->run)
-                return command->run(&options);
+                return finish(command->run(&options));
         struct error error;
         IGNORE(error_set(&error, ERROR_UNSUPPORTED, "%s: not in this version", command->name));        // always false
         return cli_fail(&options, &error);

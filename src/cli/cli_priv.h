@@ -13,12 +13,12 @@ enum cli_option {
         CLI_ANNOTATIONS, CLI_BENCHMARK, CLI_VALUES_FILE, CLI_TAG, CLI_OPTION_COUNT
 };
 
-enum { CLI_ARGUMENTS_MAX = 256 };
+enum { CLI_ARGUMENTS_MAX = 100000 };
 
 struct cli_options {
         bool given[CLI_OPTION_COUNT];
         const char *value[CLI_OPTION_COUNT];    // of those that take one; NULL: not given
-        const char *arguments[CLI_ARGUMENTS_MAX];
+        const char *const *arguments;           // that are no options, at the beginning of argv
         size_t argument_count;
 };
 
@@ -35,7 +35,7 @@ struct cli_command {
 extern const struct cli_command cli_commands[];
 extern const size_t cli_command_count;
 
-// False: what is wrong was printed.
+// False: what is wrong was printed. Moves the arguments that are no options to the front of argv, which must outlive *ret_options.
 MUST_USE bool cli_parse(const struct cli_command *command, int argc, char **argv, struct cli_options *ret_options);
 void cli_print_help(const struct cli_command *command);
 

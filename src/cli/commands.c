@@ -89,11 +89,12 @@ const struct cli_command cli_commands[] = {
          "validate JSON documents against a JSON Schema, offline",
          "Drafts 4, 6, 7, 2019-09 and 2020-12. A FILE is one document, or JSON Lines; - is standard input. Prints \"FILE: valid\"\n"
          "or every failure with line, column, instance path and keyword. Other schemas come from files beside SCHEMA and from\n"
-         "--with, never from a network. --json: one array with the basic output of each. Exits with 65 if one is invalid or not\n"
-         "JSON. docs/schema.md says more.",
+         "--with, never from a network. --json: one array with the basic output of each. Exits with 65 if one is invalid, not JSON\n"
+         "or beyond a limit, 66 if a file is not there; the rest is validated all the same. docs/schema.md says more.",
          TAKES(JSON) | SCHEMAS | TAKES(FORM) | TAKES(LINES) | TAKES(VALUES) | TAKES(ANNOTATIONS) | TAKES(BENCHMARK), 2, CLI_ARGUMENTS_MAX,
          cli_schema_validate},
-        {"schema check", "SCHEMA… [--with PATH]", "check that schemas compile", "Refuses what cannot be asserted, by name.",
+        {"schema check", "SCHEMA… [--with PATH]", "check that schemas compile",
+         "Says of each whether it compiles. What cannot be asserted is refused, by name and place.",
          TAKES(JSON) | SCHEMAS, 1, CLI_ARGUMENTS_MAX, cli_schema_check},
         {"schema lint", "SCHEMA… [--with PATH]", "find mistakes in schemas that compile",
          "Schemas that can never match, unknown keywords, keywords without effect, branches that nothing can take, names in required that\n"

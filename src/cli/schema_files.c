@@ -2,26 +2,43 @@
 #include "cli/schema_files.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+
+bool schema_file_wrong(const char *path, struct error *error) {
+        static const int missing[] = {ENOENT, ENOTDIR, EACCES, EPERM, ELOOP, ENAMETOOLONG, ENXIO};
+        if (errno == EISDIR)
+                return error_set(error, ERROR_NOT_FOUND, "%s: is a directory, not a file", path);
+        for (size_t i = 0; i < ARRAY_SIZE(missing); i++)
+                if (errno == missing[i])
+                        return error_set(error, ERROR_NOT_FOUND, "%s: %m", path);
+        return error_set(error, ERROR_IO, "%s: %m", path);
+}
+
+const char *schema_file_error(const char *path, const struct error *error) {
+        size_t size = strlen(path);
+        bool named = strncmp(error->text, path, size) == 0 && strncmp(error->text + size, ": ", 2) == 0;
+        return named ? error->text + size + 2 : error->text;
+}
 
 bool schema_file_read(const char *path, size_t most, struct buffer *text, struct error *error) {
         bool standard = path[0] == '-' && !path[1];
         FILE *file = standard ? stdin : fopen(path, "re");
         if (!file)
-                return error_set(error, ERROR_NOT_FOUND, "%s: %m", path);
+                return schema_file_wrong(path, error);
         enum { STEP = 64 * 1024 };
         size_t got;
         do {
                 got = fread(buffer_reserve(text, STEP), 1, STEP, file);
                 text->size += got;
         } while (got == STEP && text->size <= most);
-        bool failed = ferror(file);
+        bool good = !ferror(file) || schema_file_wrong(path, error);
         if (!standard)
                 fclose(file);
-        if (failed)
-                return error_set(error, ERROR_IO, "%s: cannot be read", path);
+        if (!good)
+                return false;
         return text->size <= most || error_set(error, ERROR_LIMIT, "%s: more than %zu bytes", path, most);
 }
 
@@ -59,7 +76,7 @@ static bool add_path(struct schema_files *files, const char *path, bool named, u
         struct stat status;
         size_t size = strlen(path);
         if (stat(path, &status) < 0)
-                return error_set(error, ERROR_NOT_FOUND, "%s: %m", path);
+                return schema_file_wrong(path, error);
         if (S_ISDIR(status.st_mode))
                 return add_folder(files, path, depth, error);
         if (!named && (size < 5 || strcmp(path + size - 5, ".json") != 0))
@@ -74,7 +91,7 @@ static bool add_folder(struct schema_files *files, const char *path, unsigned de
                 return error_set(error, ERROR_LIMIT, "%s: folders are nested too deeply", path);
         int count = scandir(path, &entries, NULL, alphasort);
         if (count < 0)
-                return error_set(error, ERROR_IO, "%s: %m", path);
+                return schema_file_wrong(path, error);
         for (int i = 0; i < count; i++) {
                 CLEANUP(buffer_free) struct buffer inner = {0};
                 buffer_print(&inner, "%s/%s", path, entries[i]->d_name);

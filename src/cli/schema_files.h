@@ -26,6 +26,12 @@ struct schema_files {
         struct schema_options options;
 };
 
+// Says of errno why a file cannot be read, as ERROR_NOT_FOUND where none is there for us, else as ERROR_IO. Always false.
+bool schema_file_wrong(const char *path, struct error *error);
+
+// An error's text without the path that it begins with, for where that is said already.
+const char *schema_file_error(const char *path, const struct error *error);
+
 // A whole file, "-" is standard input; at most `most` bytes, else ERROR_LIMIT.
 MUST_USE bool schema_file_read(const char *path, size_t most, struct buffer *text, struct error *error);
 

@@ -31,13 +31,144 @@ def write(tmp_path):
 
 def test_lines_are_instances_of_their_own(schema, write):
     write("s.json", {**DRAFT, "properties": {"a": {"type": "integer"}}})
-    write("i.jsonl", '{"a":1}\n{"a":"x"}\r\n\n{oops\n[]')
+    write("i.jsonl", '{"a":1}\n{"a":"x"}\r\n \t\r\n{oops\n[]')
     code, out, _ = schema("validate", "s.json", "i.jsonl")
     assert code == 65 and out.splitlines() == [
         "i.jsonl:2:6: /a: type: is string, expected integer",
-        "i.jsonl:4: not JSON: line 1, column 2 (byte 1): expected a key in quotes, or }", "i.jsonl: 4 instances, 2 invalid"]
+        "i.jsonl:4:2: not JSON: expected a key in quotes, or }", "i.jsonl: 4 instances, 2 invalid"]
     code, out, _ = schema("validate", "s.json", "-", "--lines", text='{"a":1}\n{"a":2}\n')
     assert (code, out) == (0, "-: 2 instances, 0 invalid\n")
+
+
+DEEP = "[" * 200 + "]" * 200
+
+
+def test_what_cannot_be_decided_is_said_and_the_rest_goes_on(schema, write, tmp_path):
+    write("s.json", {**DRAFT, "type": ["object", "array"]})
+    write("deep.json", DEEP)
+    write("good.json", "{}")
+    write("bad.json", "1")
+    write("i.jsonl", f"{{}}\n{DEEP}\n1e9999999999\n1\n")
+    (tmp_path / "folder").mkdir()
+    files = ["deep.json", "none.json", "i.jsonl", "folder", "bad.json", "none.jsonl", "folder/", "good.json"]
+    code, out, err = schema("validate", "s.json", *files)
+    assert code == 66 and out.splitlines() == [
+        "deep.json:1:129: not decided: too many arrays and objects within each other",
+        "i.jsonl:2:129: not decided: too many arrays and objects within each other",
+        "i.jsonl:3:3: not decided: an exponent beyond 1000000000",
+        "i.jsonl:4:1: the document: type: is number, expected array or object",
+        "i.jsonl: 4 instances, 1 invalid, 2 not decided",
+        "bad.json:1:1: the document: type: is number, expected array or object",
+        "good.json: valid"]
+    assert err.splitlines() == ["commute: none.json: No such file or directory", "commute: folder: is a directory, not a file",
+                                "commute: none.jsonl: No such file or directory", "commute: folder/: is a directory, not a file"]
+    code, out, err = schema("validate", "s.json", *files, "--json")
+    said = json.loads(out)
+    assert (code, err) == (66, "") and [(one["file"], one.get("fileLine"), one["valid"], one.get("code")) for one in said] == [
+        ("deep.json", None, None, "limit"), ("none.json", None, None, "not-found"), ("i.jsonl", 1, True, None),
+        ("i.jsonl", 2, None, "limit"), ("i.jsonl", 3, None, "limit"), ("i.jsonl", 4, False, None),
+        ("folder", None, None, "not-found"), ("bad.json", None, False, None), ("none.jsonl", None, None, "not-found"),
+        ("folder/", None, None, "not-found"), ("good.json", None, True, None)]
+    assert said[1]["error"] == "No such file or directory" and said[0]["error"].startswith("line 1, column 129 (byte 128): ")
+    assert schema("validate", "s.json", "deep.json", "bad.json")[0] == 65
+
+
+def test_the_greatest_exit_status_counts_and_a_file_that_vanishes_is_only_missed(schema, write, tmp_path):
+    write("s.json", {})
+    write("i.json", "{")
+    assert schema("validate", "s.json", "i.json")[0] == 65
+    os.symlink("i.json", tmp_path / "link.json")
+    os.unlink(tmp_path / "i.json")
+    code, _, err = schema("validate", "s.json", "link.json", "--lines")
+    assert code == 66 and "link.json: No such file" in err
+    code, _, err = schema("validate", "s.json", "/proc/self/mem", "i.json")         # there, and cannot be read
+    assert code == 74 and "/proc/self/mem: " in err and "i.json" in err
+    code, out, err = schema("validate", "s.json", "/proc/self/mem", "--lines", "--json")
+    assert (code, err) == (74, "") and json.loads(out)[0]["code"] == "io"
+
+
+def test_a_line_of_any_length_costs_no_more_than_the_limit(schema, write, tmp_path):
+    write("s.json", {})
+    with open(tmp_path / "i.jsonl", "wb") as file:
+        file.write(b"[]\n")
+        file.seek(300 << 20, os.SEEK_CUR)           # a hole, of NUL
+        file.write(b"\n{}\n")
+    code, out, _ = schema("validate", "s.json", "i.jsonl")
+    assert code == 65 and out.splitlines() == ["i.jsonl:2: not decided: more than 268435456 bytes",
+                                               "i.jsonl: 3 instances, 0 invalid, 1 not decided"]
+
+
+def test_lines_are_told_as_they_come(build, write, tmp_path):
+    write("s.json", {"type": "integer"})
+    with subprocess.Popen([build / "src/commute", "schema", "validate", "s.json", "-", "--lines"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, cwd=tmp_path) as done:
+        done.stdin.write(b'1\n"x"\n')
+        done.stdin.flush()
+        assert done.stdout.readline() == b"-:2:1: the document: type: is string, expected integer\n"         # before the input ends
+        done.stdin.close()
+        assert done.stdout.read() == b"-: 2 instances, 1 invalid\n"
+
+
+@pytest.mark.parametrize("content, said", [
+    (b"\xef\xbb\xbf{}", "byte order mark"), ("{}".encode("utf-16"), "UTF-16"), (b"", "the text ends here"),
+    (b'"\xe9"', "not valid UTF-8"),
+    (b'"\\ud800"', "surrogate"), (b'{"a":1,"a":2}', "there already"),
+    (b"{'a':1}", "expected a key in quotes"), (b"NaN", "expected a value"),
+])
+def test_what_is_not_json_is_explained(schema, write, tmp_path, content, said):
+    write("s.json", {})
+    (tmp_path / "i.json").write_bytes(content)
+    code, out, _ = schema("validate", "s.json", "i.json")
+    assert code == 65 and out.startswith("i.json:1:") and ": not JSON: " in out and said in out
+    code, out, err = schema("check", "i.json", "s.json")
+    assert (code, out) == (65, "s.json: compiles\n") and said in err
+
+
+def test_what_nobody_could_read_was_not_said(build, write, tmp_path):
+    write("s.json", {})
+    write("i.jsonl", "{}\n" * 1000)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([build / "src/commute", "schema", "validate", "s.json", "i.jsonl"], cwd=tmp_path, stdout=full,
+                              stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (74, "commute: standard output could not be written\n")
+
+
+def test_standard_input_is_read_once_and_more_failures_are_said_to_be_there(schema, write):
+    code, _, err = schema("validate", "-", "-", text="{}")
+    assert code == 64 and "once" in err
+    write("s.json", {"items": {"type": "string"}})
+    write("i.json", json.dumps(list(range(30))))
+    out = schema("validate", "s.json", "i.json")[1].splitlines()
+    assert len(out) == 21 and out[20] == "i.json: and more, which --output basic tells"
+    write("i.json", json.dumps(list(range(20))))
+    assert len(schema("validate", "s.json", "i.json")[1].splitlines()) == 20
+
+
+def test_thousands_of_files_are_one_command(schema, write):
+    write("s.json", {})
+    code, out, _ = schema("validate", "s.json", *["s.json"] * 5000)
+    assert code == 0 and out == "s.json: valid\n" * 5000
+
+
+def test_every_schema_is_told_of(schema, write):
+    write("a.json", {"type": "objct"})
+    write("b.json", {})
+    write("c.json", {"pattern": "("})
+    for command in "check", "lint":
+        code, out, err = schema(command, "a.json", "b.json", "none.json", "c.json")
+        assert code == 66 and out == ("b.json: compiles\n" if command == "check" else "")
+        assert [line.split(": ")[1] for line in err.splitlines()] == ["a.json", "none.json", "c.json"]
+        code, out, err = schema(command, "a.json", "b.json", "none.json", "c.json", "--json")
+        said = {one["file"]: one.get("code") for one in json.loads(out)}
+        assert (code, err) == (66, "") and all("error" in one for one in json.loads(out) if one["file"] != "b.json")
+        good = {"b.json": None} if command == "check" else {}
+        assert said == {"a.json": "invalid", "none.json": "not-found", "c.json": "invalid", **good}
+        assert schema(command, "a.json", "c.json")[0] == 65
+    code, out, _ = schema("check", "b.json", "--json")
+    assert code == 0 and json.loads(out) == [{"file": "b.json", "compiles": True}]
+    write("i.json", "1")
+    code, out, _ = schema("validate", "a.json", "i.json", "--json")
+    assert code == 65 and [(one["file"], one["valid"], one["code"]) for one in json.loads(out)] == [("a.json", None, "invalid")]
 
 
 def test_outputs_are_those_of_the_specification(schema, write):
@@ -53,6 +184,7 @@ def test_outputs_are_those_of_the_specification(schema, write):
     assert code == 65 and json.loads(out)["valid"] is False
     code, out, _ = schema("validate", "s.json", "good.json", "--output", "basic", "--annotations")
     assert "/properties/a/title" in out
+    assert schema("validate", "s.json", "good.json", "--annotations") == (code, out, "")
     code, out, _ = schema("validate", "s.json", "bad.json", "good.json", "--json")
     assert code == 65 and [one["file"] for one in json.loads(out)] == ["bad.json", "good.json"]
     code, _, err = schema("validate", "s.json", "bad.json", "--output", "verbose")
