@@ -35,6 +35,9 @@ static const struct option_spec specs[CLI_OPTION_COUNT] = {
         [CLI_WITH] = {"--with", NULL, "PATH", "a schema, or a folder of them, that references find by $id"},
         [CLI_VALUES] = {"--values", NULL, NULL, "sentences show values of the instance, but personal ones"},
         [CLI_ANNOTATIONS] = {"--annotations", NULL, NULL, "annotations of what is valid, in the output (basic)"},
+        [CLI_REGISTRY] = {"--registry", NULL, "URL", "of the registry (http://127.0.0.1:8081)"},
+        [CLI_REFERENCES] = {"--references", NULL, "LIST", "what $ref finds by a name: NAME=SUBJECT:VERSION,…"},
+        [CLI_DRY_RUN] = {"--dry-run", NULL, NULL, "only say whether it would be taken"},
         [CLI_BENCHMARK] = {"--benchmark", NULL, NULL, "measure instead: parse and validate, from memory, on one thread"},
 };
 

@@ -10,7 +10,7 @@
 enum cli_option {
         CLI_HELP, CLI_JSON, CLI_CONFIG, CLI_PRINT_SCHEMA, CLI_CONTROL, CLI_TOKEN_FILE, CLI_TO, CLI_AUTO, CLI_STEP,
         CLI_DONE, CLI_OUTPUT, CLI_WATCH, CLI_AFTER, CLI_KEY, CLI_FORM, CLI_FORMAT_ASSERTION, CLI_LINES, CLI_WITH, CLI_VALUES,
-        CLI_ANNOTATIONS, CLI_BENCHMARK, CLI_VALUES_FILE, CLI_TAG, CLI_OPTION_COUNT
+        CLI_ANNOTATIONS, CLI_BENCHMARK, CLI_VALUES_FILE, CLI_TAG, CLI_REGISTRY, CLI_REFERENCES, CLI_DRY_RUN, CLI_OPTION_COUNT
 };
 
 enum { CLI_ARGUMENTS_MAX = 100000 };
@@ -49,6 +49,7 @@ int cli_schema_check(const struct cli_options *options);
 int cli_schema_diff(const struct cli_options *options);
 int cli_schema_lint(const struct cli_options *options);
 int cli_schema_bundle(const struct cli_options *options);
+int cli_schema_register(const struct cli_options *options);     // with a running registry
 
 // By the control API of a running commute
 int cli_plan(const struct cli_options *options);

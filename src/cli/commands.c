@@ -109,7 +109,12 @@ const struct cli_command cli_commands[] = {
          "decides it, difference by difference, with line and column. \"not decided\" has no proof either way, and counts as\n"
          "incompatible. Exits with 65 if NEW is not backward compatible. docs/schema.md says more.",
          TAKES(JSON) | SCHEMAS, 2, 2, cli_schema_diff},
-        {"schema register", "EVENT", "register an event's contracts", "With the running registry.", CLIENT, 1, 1, NULL},
+        {"schema register", "SUBJECT SCHEMA [--registry URL] [--references LIST] [--dry-run]", "register a schema with a running registry",
+         "Prints the version and id that the subject has it under now; what is there already keeps them. A schema that is not\n"
+         "compatible with the subject's earlier versions is refused, with each difference, and exits with 65. --dry-run asks for\n"
+         "that verdict and changes nothing. The registry is that of the configuration, or --registry; any with Confluent's API will do.\n"
+         "Files beside the schema are not sent along: bundle them first, or register them and name them in --references.",
+         TAKES(JSON) | TAKES(CONFIG) | TAKES(REGISTRY) | TAKES(REFERENCES) | TAKES(DRY_RUN), 2, 2, cli_schema_register},
         {"docs", "", "write the documentation of the communications", "Markdown, from the configuration and the log.", CLIENT,
          0, 0, NULL},
         {"demo", "", "show it: the hiring platform under load", "As make demo.", 0, 0, 0, NULL},
