@@ -259,13 +259,30 @@ def test_a_bundle_validates_the_same(schema, write):
     ("wrong-value", "/enum/0", {"minLength": 2, "enum": ["a", "ab"]}),
     ("unknown-format", "/format", {"format": "datetime"}),
     ("unused", "/$defs/a", {"$defs": {"a": {}}}),
+    ("never-matches", "/const", {"const": 1, "enum": [2, 3]}),
+    ("never-matches", "/properties/a", {"properties": {"a": {"allOf": [{"type": "string"}, {"type": "integer"}]}}}),
+    ("never-matches", "", {"type": "array", "prefixItems": [{}], "items": False, "minItems": 2}),
+    ("never-matches", "", {"type": "object", "properties": {"a": {}}, "additionalProperties": False, "minProperties": 2}),
+    ("never-matches", "/minContains", {"contains": {}, "minContains": 3, "maxContains": 2}),
+    ("unknown-keyword", "/nullable", {"nullable": True}),
+    ("unknown-keyword", "/id", {"id": "https://example.com/s"}),
+    ("unknown-keyword", "/titel", {"titel": "A"}),
+    ("without-effect", "/format", {"type": "integer", "format": "date"}),
+    ("not-a-property", "/required/0", {"properties": {"a": {}}, "required": ["b"]}),
+    ("duplicate", "/required/1", {"required": ["a", "a"]}),
+    ("duplicate", "/type/1", {"type": ["string", "string"]}),
+    ("meta-schema", "/title", {"title": 1}),
+    ("meta-schema", "/properties/a/deprecated", {"properties": {"a": {"deprecated": "yes"}}}),
+    ("unreachable", "/additionalProperties", {"properties": {"a": {}}, "allOf": [{"$ref": "#/$defs/b"}], "additionalProperties": False,
+                                              "$defs": {"b": {"properties": {"b": {}}}}}),
+    ("unreachable", "/additionalProperties", {"if": {}, "then": {"properties": {"b": {}}}, "additionalProperties": False}),
 ])
 def test_lint_finds(schema, write, rule, place, body):
     write("s.json", json.dumps({**DRAFT, **body}, indent=1))
     code, out, _ = schema("lint", "s.json", "--json")
     found = {(one["rule"], one["keywordLocation"]): one for one in json.loads(out)}
     assert code == 65 and (rule, place) in found
-    name = place.split("/")[1]
+    name = place.split("/")[1] if place else ""
     lines = json.dumps({**DRAFT, **body}, indent=1).split("\n")
     assert found[rule, place]["line"] >= next(number for number, line in enumerate(lines, 1) if name in line)
     assert f": {rule}: " in schema("lint", "s.json")[1]
@@ -281,6 +298,68 @@ def test_lint_says_what_ref_hides_and_finds_nothing_in_what_is_good(schema, writ
     assert schema("lint", "s.json") == (0, "", "")
     write("s.json", {"type": "nothing"})
     assert schema("lint", "s.json")[0] == 65
+
+
+@pytest.mark.parametrize("draft, rule, place, body", [
+    ("04", "never-matches", "/minimum", {"minimum": 3, "maximum": 3, "exclusiveMinimum": True}),
+    ("04", "never-matches", "/minimum", {"minimum": 3, "maximum": 3.0, "exclusiveMaximum": True}),
+    ("04", "without-effect", "/exclusiveMaximum", {"exclusiveMaximum": True}),
+    ("04", "unknown-keyword", "/$id", {"$id": "https://example.com/s"}),
+    ("06", "never-matches", "/const", {"type": "integer", "const": 1.5}),
+    ("07", "unknown-keyword", "/unevaluatedProperties", {"unevaluatedProperties": False}),
+    ("07", "unknown-format", "/format", {"format": "uuid"}),
+    ("04", "never-matches", "/not", {"type": "string", "not": {}}),
+])
+def test_lint_knows_the_drafts(schema, write, draft, rule, place, body):
+    write("s.json", {"$schema": f"http://json-schema.org/draft-{draft}/schema#", **body})
+    code, out, _ = schema("lint", "s.json", "--json")
+    assert code == 65 and [(one["rule"], one["keywordLocation"]) for one in json.loads(out)] == [(rule, place)]
+
+
+def test_lint_tells_a_keyword_of_another_draft_once_and_says_which_has_it(schema, write):
+    write("s.json", {"$schema": "http://json-schema.org/draft-04/schema#", "type": "string", "const": 3})
+    assert schema("lint", "s.json")[1] == ('s.json:1:83: /const: unknown-keyword: this draft does not have the keyword "const", which is '
+                                           'there from draft 6 on\n')
+
+
+OLD = {"$schema": "http://json-schema.org/draft-07/schema#"}
+
+
+@pytest.mark.parametrize("body", [
+    {"type": "integer", "const": 1e30, "examples": [1e30]},
+    {**OLD, "properties": {"x": {"not": {}}}},                                              # as draft 4 writes false
+    {"properties": {"a": {}}, "allOf": [{"$ref": "#/$defs/b"}], "required": ["b"], "$defs": {"b": {"properties": {"b": {}}}}},
+    {"properties": {"a": {}}, "then": {"required": ["b"], "properties": {"a": {"const": 1}}}, "if": {"minProperties": 1}},
+    {"properties": {"a": {}}, "required": ["b"], "additionalProperties": {"type": "string"}},
+    {"anyOf": [{"properties": {"a": {}}, "required": ["a"]}, {}], "unevaluatedProperties": False},
+    {"if": {"properties": {"a": {}}}, "unevaluatedProperties": False},
+    {"allOf": [{"properties": {"a": {"minLength": 1}, "c": False}}], "properties": {"a": {}}, "additionalProperties": False},
+    {"patternProperties": {"^x-": {}}, "allOf": [{"properties": {"x-a": {"type": "string"}}}], "additionalProperties": False},
+    {"$ref": "https://example.com/old", "$defs": {"old": {**OLD, "$id": "https://example.com/old", "items": [{}],
+                                                          "additionalItems": False, "definitions": {"a": {}}}}},
+    {"enum": ["a", "b", None], "type": ["string", "null"], "default": None},
+    {"$defs": {"a/b": {"type": "string"}}, "$ref": "#/$defs/a~1b"},
+    {"$defs": {"a": {"$defs": {"b": {}}}}, "$ref": "#/$defs/a/$defs/b"},
+])
+def test_lint_gives_no_false_alarm(schema, write, body):
+    write("s.json", body if "$schema" in body else {**DRAFT, **body})
+    assert schema("lint", "s.json") == (0, "", "")
+
+
+def test_lint_is_quick_with_schemas_that_are_large(schema, write):
+    large = {
+        "enum": {"enum": list(range(150000))},
+        "branches": {"oneOf": [{"const": i} for i in range(30000)]},
+        "definitions": {"$defs": {f"d{i}": {"type": "integer"} for i in range(20000)}, "items": {"$ref": "#/$defs/d7"}},
+        "patterns": {"patternProperties": {f"^x{i}": {} for i in range(900)}, "required": [f"y{i}" for i in range(20000)],
+                     "additionalProperties": False},
+        "defaults": {"properties": {f"p{i}": {"properties": {"a": {"$ref": "#", "default": 3}}} for i in range(10000)}},
+    }
+    for name, body in large.items():
+        write("s.json", {**DRAFT, **body})
+        code, out, _ = schema("lint", "s.json", "--json")
+        assert (code, len(json.loads(out))) == {"enum": (0, 0), "branches": (0, 0), "definitions": (65, 1000), "patterns": (65, 1000),
+                                                "defaults": (0, 0)}[name], name
 
 
 def test_contracts_have_no_mistakes(schema):
