@@ -162,12 +162,23 @@ static int words_of(const struct cli_command *command, int argc, char **argv) {
         return argc >= 2 && strcmp(argv[1], space + 1) == 0 ? 2 : 0;
 }
 
+static bool begins_with(const struct cli_command *command, const char *word) {
+        size_t length = strlen(word);
+        return strncmp(command->name, word, length) == 0 && command->name[length] == ' ';
+}
+
+static bool is_family(const char *word) {
+        bool found = false;
+        for (size_t i = 0; i < cli_command_count; i++)
+                found |= begins_with(&cli_commands[i], word);
+        return found;
+}
+
 // `commute schema` and `commute schema --help`: the commands that begin so. False: there is none.
 static bool print_family(const char *word, FILE *file) {
-        size_t length = strlen(word);
         bool found = false;
         for (size_t i = 0; i < cli_command_count; i++) {
-                if (strncmp(cli_commands[i].name, word, length) != 0 || cli_commands[i].name[length] != ' ')
+                if (!begins_with(&cli_commands[i], word))
                         continue;
                 fprintf(file, "commute %s %s\n        %s\n", cli_commands[i].name, cli_commands[i].synopsis,
                         cli_commands[i].summary);
@@ -226,6 +237,8 @@ int cli_main(int argc, char **argv, const struct cli_programs *programs) {
                 if (words)
                         return run(&cli_commands[i], argc - 1 - words, argv + 1 + words, programs);
         }
+        if (argc > 2 && !asks && is_family(argv[1]))
+                fprintf(stderr, "commute: there is no command \"%s %s\".\n", argv[1], argv[2]);
         if (print_family(argv[1], asks ? stdout : stderr))
                 return asks ? 0 : CLI_USAGE;
         fprintf(stderr, "commute: there is no command \"%s\". See commute --help.\n", argv[1]);

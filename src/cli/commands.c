@@ -102,7 +102,8 @@ const struct cli_command cli_commands[] = {
          "there is any.",
          TAKES(JSON) | SCHEMAS, 1, CLI_ARGUMENTS_MAX, cli_schema_lint},
         {"schema bundle", "SCHEMA [--with PATH] [-o FILE]", "put a schema and all that it refers to into one document",
-         "Other documents are embedded under $defs (up to draft 7 definitions) with their URI as $id. The bundle validates the same.",
+         "Other documents are embedded under $defs (up to draft 7 definitions) with their URI as $id. The bundle validates the same.\n"
+         "Without -o, or with -o -, it goes to standard output.",
          TAKES(JSON) | SCHEMAS | TAKES(OUTPUT), 1, 1, cli_schema_bundle},
         {"schema diff", "OLD NEW [--with PATH]", "say which levels of compatibility hold, and what breaks the others",
          "BACKWARD: readers with NEW can read what was written with OLD; FORWARD: the other way round; FULL: both. As the registry\n"

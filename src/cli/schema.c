@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "cli/schema_bench.h"
@@ -31,8 +32,8 @@ struct run {
 
 static bool is_lines(const struct cli_options *options, const char *path) {
         size_t size = strlen(path);
-        return options->given[CLI_LINES] || (size > 6 && strcmp(path + size - 6, ".jsonl") == 0) ||
-               (size > 7 && strcmp(path + size - 7, ".ndjson") == 0);
+        return options->given[CLI_LINES] || (size > 6 && strcasecmp(path + size - 6, ".jsonl") == 0) ||
+               (size > 7 && strcasecmp(path + size - 7, ".ndjson") == 0);
 }
 
 static void tell_progress(struct run *run, const char *path) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/schema_files.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -103,35 +104,65 @@ static bool add_folder(struct schema_files *files, const char *path, unsigned de
         return good;
 }
 
-// A path without a scheme, inside of the schema's folder.
-static bool is_below(struct bytes uri) {
-        if (!uri.size || uri.data[0] == '/' || memchr(uri.data, ':', uri.size) || memchr(uri.data, '\0', uri.size))
-                return false;
-        return !memmem(uri.data, uri.size, "../", 3);
+static bool is_path(struct bytes uri) {                        // without a scheme
+        return uri.size && uri.data[0] != '/' && !memchr(uri.data, ':', uri.size) && !memchr(uri.data, '\0', uri.size);
 }
 
-static bool resolve(void *user, struct bytes uri, struct bytes *ret_source, struct error *error) {
-        struct schema_files *files = user;
-        CLEANUP(buffer_free) struct buffer path = {0}, text = {0};
-        for (size_t i = 0; i < files->count; i++) {
-                if (bytes_equal(files->list[i].uri, uri)) {
-                        *ret_source = files->list[i].source;
-                        return true;
-                }
+// The name of a file as a URI has it: %20 for a space.
+static void append_decoded(struct buffer *path, struct bytes uri) {
+        for (size_t i = 0; i < uri.size; i++) {
+                unsigned value;
+                char digits[3] = {0};
+                if (uri.data[i] == '%' && i + 2 < uri.size)
+                        memcpy(digits, uri.data + i + 1, 2);
+                char *end = digits;
+                value = (unsigned)strtoul(digits, &end, 16);
+                bool escape = end == digits + 2 && isxdigit((uint8_t)digits[0]) && value != 0;
+                buffer_append_byte(path, escape ? (char)value : uri.data[i]);
+                i += escape ? 2 : 0;
         }
-        if (!is_below(uri))
-                return error_set(error, ERROR_NOT_FOUND, "no schema given has this $id");
-        buffer_print(&path, "%s%.*s", files->folder, BYTES_PRINT(uri));
+}
+
+static bool is_in_folder(const char *path, const char *folder) {
+        CLEANUP(free_pointer) char *inner = realpath(path, NULL);
+        CLEANUP(free_pointer) char *outer = folder ? realpath(folder, NULL) : NULL;
+        size_t size = outer ? strlen(outer) : 0;
+        return inner && outer && strncmp(inner, outer, size) == 0 && (inner[size] == '/' || size == 1);
+}
+
+// A file that a reference names: in the schema's folder, or in that of --with, which says that they may be read.
+static bool read_beside(struct schema_files *files, struct bytes uri, struct bytes *ret_source, struct error *error) {
+        CLEANUP(buffer_free) struct buffer path = {0}, text = {0};
+        buffer_print(&path, "%s", files->folder);
+        append_decoded(&path, uri);
+        bool climbs = memmem(path.data + strlen(files->folder), path.size - strlen(files->folder), "../", 3);
+        buffer_append_byte(&path, '\0');
+        if (climbs && !is_in_folder(path.data, files->with))
+                return error_set(error, ERROR_NOT_FOUND, "it is neither in the schema's folder nor in one given by --with");
         if (!schema_file_read(path.data, SCHEMA_BYTES_MAX, &text, error))
                 return false;
         *ret_source = arena_copy(&files->arena, buffer_bytes(&text));
         return true;
 }
 
+static bool resolve(void *user, struct bytes uri, struct bytes *ret_source, struct error *error) {
+        struct schema_files *files = user;
+        for (size_t i = 0; i < files->count; i++) {
+                if (bytes_equal(files->list[i].uri, uri)) {
+                        *ret_source = files->list[i].source;
+                        return true;
+                }
+        }
+        if (!is_path(uri))
+                return error_set(error, ERROR_NOT_FOUND, files->with ? "no schema that --with gives has this $id"
+                                                                     : "--with gives schemas that are found by their $id");
+        return read_beside(files, uri, ret_source, error);
+}
+
 bool schema_files_open(struct schema_files *files, const char *path, const char *with, bool assert_format, struct error *error) {
         CLEANUP(buffer_free) struct buffer text = {0};
         const char *slash = strrchr(path, '/');
-        *files = (struct schema_files){.path = path, .options = {.assert_format = assert_format, .resolve = resolve}};
+        *files = (struct schema_files){.path = path, .with = with, .options = {.assert_format = assert_format, .resolve = resolve}};
         files->options.user = files;
         files->folder = arena_text(&files->arena, (struct bytes){path, slash ? (size_t)(slash - path) + 1 : 0});
         if (!schema_file_read(path, SCHEMA_BYTES_MAX, &text, error))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Schemas from files: the one that a command is about, and those that it refers to. Nothing ever comes from a network. A reference
-// without a scheme is a file beside the schema or below its folder; one with a scheme is the $id of a document in --with.
+// without a scheme is a file beside the schema or below its folder, or in the folder of --with; one with a scheme is the $id of a
+// document in --with.
 #pragma once
 
 #include "base/arena.h"
@@ -20,6 +21,7 @@ struct schema_file {
 struct schema_files {
         struct arena arena;
         const char *path, *folder;              // of the schema; its folder with a / behind it, or ""
+        const char *with;                       // or NULL
         struct bytes source;
         struct schema_file *list;               // malloc'ed
         size_t count, capacity, bytes;

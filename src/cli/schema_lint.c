@@ -123,7 +123,7 @@ int cli_schema_bundle(const struct cli_options *options) {
         }
         if (text.size && text.data[text.size - 1] != '\n')
                 buffer_append_byte(&text, '\n');
-        if (!options->value[CLI_OUTPUT])
+        if (!options->value[CLI_OUTPUT] || strcmp(options->value[CLI_OUTPUT], "-") == 0)
                 cli_print(buffer_bytes(&text));
         else if (!write_to(options->value[CLI_OUTPUT], buffer_bytes(&text), &error))
                 return cli_fail(options, &error);

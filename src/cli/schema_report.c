@@ -126,7 +126,9 @@ void schema_report_undecided(struct schema_report *report, const struct schema_i
         if (report->json) {
                 print_error(report, input->path, input->line, refused, error);
         } else if (rest) {
-                printf("%s:%zu:%zu: %s: %s\n", input->path, input->line ? input->line : line, column, what, rest);
+                bool several = !input->line && strcmp(rest, "expected nothing more behind the document") == 0;
+                printf("%s:%zu:%zu: %s: %s%s\n", input->path, input->line ? input->line : line, column, what, rest,
+                       several ? "; with --lines each line is a document" : "");
         } else {
                 print_place(input);
                 printf(": %s: %s\n", what, schema_file_error(input->path, error));

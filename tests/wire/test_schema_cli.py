@@ -210,7 +210,42 @@ def test_other_schemas_come_from_files_beside_it_and_from_those_given(schema, wr
     assert code == 65 and "/b: type" in out and "/a" not in out
     assert schema("check", "s.json", "--with", "more/b.json")[0] == 0
     write("out.json", {**DRAFT, "$ref": "../secret.json"})
-    assert schema("check", "out.json")[0] == 69
+    code, _, err = schema("check", "out.json")
+    assert code == 69 and "neither in the schema's folder nor in one given by --with" in err
+    write("none.json", {**DRAFT, "$ref": "absent.json"})
+    code, _, err = schema("check", "none.json")
+    assert code == 69 and "absent.json: No such file" in err
+
+
+def test_a_reference_may_climb_to_what_with_gives(schema, write, tmp_path):
+    (tmp_path / "all/order").mkdir(parents=True)
+    write("all/order/o.json", {"items": {"$ref": "../common/a%20b.json"}})
+    write("all/common/a b.json", {"properties": {"c": {"$ref": "../order/c.json"}}})
+    write("all/order/c.json", {"type": "string"})
+    write("secret.json", {})
+    write("i.json", [{"c": 1}])
+    assert schema("check", "all/order/o.json")[0] == 69
+    assert schema("validate", "all/order/o.json", "i.json", "--with", "all")[1] == "i.json:1:8: /0/c: type: is number, expected string\n"
+    code, out, _ = schema("bundle", "all/order/o.json", "--with", "all")
+    write("bundle.json", out)
+    assert code == 0 and schema("validate", "bundle.json", "i.json")[1] == "i.json:1:8: /0/c: type: is number, expected string\n"
+    for climbing in "../../secret.json", "%2e%2e/../secret.json", "../common/../../secret.json":
+        write("all/order/o.json", {"$ref": climbing})
+        assert schema("check", "all/order/o.json", "--with", "all")[0] == 69, climbing
+
+
+def test_hints_at_what_is_meant(schema, write):
+    write("s.json", {"$schema": "https://json-schema.org/draft-07/schema#"})
+    code, _, err = schema("check", "s.json")
+    assert code == 69 and 'is "http://json-schema.org/draft-07/schema" meant?' in err
+    write("s.json", {})
+    write("i.json", "{}\n{}\n")
+    assert schema("validate", "s.json", "i.json")[1] == ("i.json:2:1: not JSON: expected nothing more behind the document; "
+                                                        "with --lines each line is a document\n")
+    write("i.NDJSON", "{}\n{}\n")
+    assert schema("validate", "s.json", "i.NDJSON") == (0, "i.NDJSON: 2 instances, 0 invalid\n", "")
+    code, _, err = schema("valid", "s.json")
+    assert code == 64 and 'no command "schema valid"' in err and "schema validate SCHEMA" in err
 
 
 def test_a_bundle_validates_the_same(schema, write):
@@ -228,7 +263,7 @@ def test_a_bundle_validates_the_same(schema, write):
             write("i.json", instance)
             assert schema("validate", "elsewhere/bundle.json", "i.json")[0] == (0 if valid else 65), (old, instance)
     write("alone.json", ' {"type": "integer"} ')
-    assert schema("bundle", "alone.json") == (0, ' {"type": "integer"} \n', "")
+    assert schema("bundle", "alone.json") == schema("bundle", "alone.json", "-o", "-") == (0, ' {"type": "integer"} \n', "")
     write("s.json", {**DRAFT, "$ref": "parts/c.json"})
     write("parts/c.json", {"$id": "https://example.com/c"})
     code, _, err = schema("bundle", "s.json")
