@@ -330,7 +330,7 @@ struct evaluation evaluation_begin(const struct schema *schema, const struct jso
         uint64_t steps = SCHEMA_STEPS_MIN + (uint64_t)SCHEMA_STEPS_PER_NODE * instance->span;
         return (struct evaluation){
                 .schema = schema, .scratch = scratch, .root = instance, .steps = steps,
-                .steps_before_memo = steps - 4096 - 16 * (uint64_t)instance->span,
+                .steps_before_memo = steps - 512 - 16 * (uint64_t)instance->span,
         };
 }
 

@@ -165,7 +165,7 @@ static const struct keyword keywords[] = {
         {"$ref", ALL, VOCABULARY_CORE, SHAPE_NONE, keyword_reference},
         {"$dynamicRef", D20, VOCABULARY_CORE, SHAPE_NONE, keyword_dynamic_reference},
         {"$recursiveRef", D19, VOCABULARY_CORE, SHAPE_NONE, keyword_recursive_reference},
-        {"$defs", ALL, VOCABULARY_CORE, SHAPE_MAP, keyword_definitions},
+        {"$defs", FROM_19, VOCABULARY_CORE, SHAPE_MAP, keyword_definitions},
         {"definitions", ALL, VOCABULARY_CORE, SHAPE_MAP, keyword_definitions},
         {"type", ALL, VOCABULARY_VALIDATION, SHAPE_NONE, keyword_type},
         {"enum", ALL, VOCABULARY_VALIDATION, SHAPE_NONE, keyword_enum},

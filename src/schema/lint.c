@@ -173,8 +173,8 @@ static void walk(struct lint *lint, const struct json *schema, bool beside) {
                 static const char *const definitions[] = {"$defs", "definitions"};
                 look(lint, schema);
                 for (size_t i = 0; i < ARRAY_SIZE(definitions); i++) {
-                        const struct json *value = lint_get(lint, schema, definitions[i]);
-                        if (value)
+                        const struct json *value = json_get_text(schema, definitions[i]);
+                        if (json_is(value, JSON_OBJECT))        // $defs is no keyword up to draft 7, but people refer to it
                                 walk_below(lint, value, SHAPE_MAP, true);
                 }
         }

@@ -261,6 +261,10 @@ void memo_keep(struct evaluation *evaluation, const struct subschema *subschema,
 const char *content_failure(const struct string_rules *rules, struct bytes text, struct arena *scratch);
 
 // unique.c
+static inline uint64_t json_hash_mix(uint64_t a, uint64_t b) {
+        unsigned __int128 product = (unsigned __int128)(a ^ 0x9E3779B97F4A7C15u) * (b ^ 0xD6E8FEB86659FD93u);
+        return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
 uint64_t json_hash(const struct json *node, uint64_t seed);     // equal values have equal hashes
 // Whether the node is one of the table's, which hold `seed`ed hashes.
 struct value_table *value_table_make(struct schema *schema, const struct json *values);

@@ -137,7 +137,8 @@ static enum run run_parsed(struct machine *machine, const char *start, const str
         struct bytes range = {start, (size_t)(machine->at - start)};
         if (limits.depth == 0)
                 limits.depth = 1;                               // a scalar
-        if (!json_parse(range, &limits, machine->scratch, &node, NULL))
+        machine->again -= (int64_t)range.size * SCAN_PARSED_COST;
+        if (machine->again < 0 || !json_parse(range, &limits, machine->scratch, &node, NULL))
                 return RUN_DEFER;
         for (size_t i = 0; i < set->count; i++) {
                 struct evaluation evaluation = evaluation_begin(machine->schema, node, machine->scratch);
@@ -154,7 +155,7 @@ enum run run_again(struct machine *machine, const char *start, const struct plan
         const char *end = machine->at;
         unsigned depth = machine->depth;
         size_t entries = machine->entry_count, bits = machine->bit_count, nodes = machine->nodes;
-        machine->again -= end - start;
+        machine->again -= end - start + SCAN_AGAIN_COST;
         if (machine->again < 0)
                 return RUN_DEFER;
         machine->at = start;
@@ -206,52 +207,12 @@ enum run run_groups(struct machine *machine, const char *start, const struct pla
 
 // ---- arrays ----
 
-static enum run differ_parsed(struct machine *machine, const char *start) {
-        const struct json *array;
-        struct json_limits limits = {.depth = JSON_DEPTH_MAX, .nodes = JSON_BYTES_MAX, .bytes = JSON_BYTES_MAX};
-        if (!json_parse((struct bytes){start, (size_t)(machine->at - start)}, &limits, machine->scratch, &array, NULL))
-                return RUN_DEFER;
-        struct evaluation evaluation = evaluation_begin(machine->schema, array, machine->scratch);
-        return elements_differ(&evaluation, array) ? RUN_GOOD : RUN_INVALID;
-}
-
-// Notes an element for uniqueItems; false: it can only be compared when parsed.
-static bool note_element(struct machine *machine, const char *start) {
-        const char *end = machine->at;
-        switch (*start) {
-        case '"':
-                start++;
-                end--;
-                struct bytes text = {start, (size_t)(end - start)};
-                if (machine->escaped)
-                        text = run_decode(machine, start, end);
-                entry_push(machine, (struct entry){text.data, (uint32_t)text.size, JSON_STRING});
-                return true;
-        case '{':
-        case '[':
-                return false;
-        case 't':
-        case 'f':
-        case 'n':
-                entry_push(machine, (struct entry){start, (uint32_t)(end - start), JSON_BOOL});
-                return true;
-        default:
-                if (*start == '-' && start[1] == '0')
-                        return false;
-                for (const char *at = start + 1; at < end; at++)
-                        if ((uint8_t)(*at - '0') > 9)
-                                return false;
-                entry_push(machine, (struct entry){start, (uint32_t)(end - start), JSON_NUMBER});
-                return true;
-        }
-}
-
 struct elements {
         const struct plan_array *plan;
         const char *start;
-        size_t count, first_entry;
+        size_t count;
         uint64_t found[8];                      // of contains
-        bool parse;                             // for uniqueItems
+        struct unique unique;
 };
 
 static enum run run_element(struct machine *machine, struct elements *elements) {
@@ -262,8 +223,8 @@ static enum run run_element(struct machine *machine, struct elements *elements) 
         if (run != RUN_GOOD)
                 return run;
         elements->count++;
-        if (plan->unique && !elements->parse)
-                elements->parse = !note_element(machine, start);
+        if (plan->unique)
+                unique_note(machine, &elements->unique, start);
         for (uint32_t i = 0; i < plan->contains_count; i++) {
                 run = run_again(machine, start, plan->contains[i].plan);
                 if (run >= RUN_SYNTAX)
@@ -280,11 +241,7 @@ static enum run end_array(struct machine *machine, const struct elements *elemen
         for (uint32_t i = 0; i < plan->contains_count; i++)
                 if (elements->found[i] < plan->contains[i].least || elements->found[i] > plan->contains[i].most)
                         return RUN_INVALID;
-        enum run run = RUN_GOOD;
-        if (plan->unique)
-                run = elements->parse ? differ_parsed(machine, elements->start) : entries_differ(machine, elements->first_entry);
-        machine->entry_count = elements->first_entry;
-        return run == RUN_SYNTAX ? RUN_INVALID : run;
+        return plan->unique ? unique_end(machine, &elements->unique, elements->start) : RUN_GOOD;
 }
 
 static enum run run_simple_array(struct machine *machine, const struct plan_array *plan) {
@@ -317,8 +274,7 @@ static enum run run_array(struct machine *machine, const struct plan_array *plan
         elements.plan = plan;
         elements.start = machine->at;
         elements.count = 0;
-        elements.first_entry = machine->entry_count;
-        elements.parse = false;
+        elements.unique = (struct unique){.first = machine->entry_count};
         if (plan->contains_count > ARRAY_SIZE(elements.found))
                 return RUN_DEFER;
         for (uint32_t i = 0; i < plan->contains_count; i++)

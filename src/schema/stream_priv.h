@@ -7,11 +7,12 @@
 //
 //      stream_plan.c    sets of subschemas to plans           stream.c         the machine: values, arrays
 //      stream_object.c  ... the plans of objects              stream_member.c  objects, their keys
-//      stream_choice.c  ... the choice between branches       stream_keys.c    whether keys or elements differ
+//      stream_choice.c  ... the choice between branches       stream_keys.c    whether keys differ
 //      stream_draft.c   ... the names of an object            stream_holds.c   whether a formula holds
 //      stream_test.c    ... the formulas
 //      stream_scopes.c  ... dynamic references before them
 //      stream_values.c  ... of scalars and arrays             stream_skip.c    what nothing is asserted about
+//                                                             stream_unique.c  whether the elements of an array differ
 #pragma once
 
 #include "json/number.h"
@@ -294,7 +295,7 @@ struct entry {                                  // a key that is not named, or a
         uint32_t size;
         uint32_t kind;
 };
-enum { ENTRIES_ROOM = 64, BITS_ROOM = 128, SCAN_AGAIN_MIN = 1 << 16, SCAN_AGAIN_TIMES = 16,
+enum { ENTRIES_ROOM = 64, BITS_ROOM = 128, SCAN_AGAIN_MIN = 1 << 14, SCAN_AGAIN_TIMES = 64, SCAN_AGAIN_COST = 16, SCAN_PARSED_COST = 8,
        COLLISIONS_MAX = 8 };
 
 struct machine {
@@ -304,7 +305,7 @@ struct machine {
         const struct plan *anything;
         unsigned depth, depth_limit;
         size_t nodes;
-        int64_t again;                          // bytes that may still be scanned again
+        int64_t again;                          // bytes that may still be scanned again; each time costs, and so does parsing
         bool escaped;                           // of the string scanned last
         struct entry *entries;
         size_t entry_count, entry_capacity;
@@ -346,4 +347,17 @@ enum run entries_differ(struct machine *machine, size_t first);
 static inline bool entry_equal(const struct entry *a, const struct entry *b) {
         return a->size == b->size && a->kind == b->kind && memcmp(a->text, b->text, a->size) == 0;
 }
+// The elements of an array that must differ: each is noted when it has been scanned; at the end RUN_INVALID if two are equal.
+struct unique {
+        size_t first;                           // of the machine's entries
+        bool hashed, parse;                     // has containers; what cannot be noted
+};
+void unique_note_other(struct machine *machine, struct unique *unique, const char *start);
+static inline void unique_note(struct machine *machine, struct unique *unique, const char *start) {
+        if (*start == '"' && !machine->escaped)
+                entry_push(machine, (struct entry){start + 1, (uint32_t)(machine->at - start) - 2, JSON_STRING});
+        else
+                unique_note_other(machine, unique, start);
+}
+enum run unique_end(struct machine *machine, const struct unique *unique, const char *start);
 uint64_t *bits_push(struct machine *machine, size_t words);

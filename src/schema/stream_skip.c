@@ -4,17 +4,21 @@
 // scanned nor compared.
 #include "schema/stream_keys_priv.h"
 
-struct same_keys {                              // the keys of the object before, in the machine's entries
+struct same_keys {                              // the keys of the object before, in the machine's entries: up to the first with escapes
         size_t first, count;
 };
 
-// Whether the key at `at`, and the quote behind it, are those of the entry.
+// Whether its text is as it stands in the source; else it was decoded.
+static inline bool is_of_source(const struct machine *machine, const struct entry *entry) {
+        return entry->text >= machine->start && entry->text < machine->end;
+}
+
+// Whether the key at `at`, and the quote behind it, are those of the entry, which has no escapes.
 static inline bool is_entry(const struct machine *machine, const struct entry *entry, const char *at) {
         size_t left = (size_t)(machine->end - at);
 #ifdef __SSE2__
         // Bytes behind an earlier key of the source may be read where those behind this one may be.
-        bool near = entry->text >= machine->start && entry->text < at;
-        if (__builtin_expect(near && left >= 16 && entry->size < 16, 1)) {
+        if (__builtin_expect(left >= 16 && entry->size < 16, 1)) {
                 __m128i here = _mm_loadu_si128((const __m128i *)(const void *)at);
                 __m128i there = _mm_loadu_si128((const __m128i *)(const void *)entry->text);
                 unsigned mask = (2u << entry->size) - 1;
@@ -51,8 +55,10 @@ static enum run skip_members(struct machine *machine, struct same_keys *shape, s
         if (!shape)
                 return run;
         memmove(machine->entries + shape->first, machine->entries + noted.first, count * sizeof *machine->entries);
-        shape->count = count;
         machine->entry_count = shape->first + count;
+        shape->count = 0;
+        while (shape->count < count && is_of_source(machine, &machine->entries[shape->first + shape->count]))
+                shape->count++;
         return run;
 }
 

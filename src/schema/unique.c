@@ -8,31 +8,26 @@
 
 #include "json/number.h"
 
-static uint64_t mix(uint64_t a, uint64_t b) {
-        unsigned __int128 product = (unsigned __int128)(a ^ 0x9E3779B97F4A7C15u) * (b ^ 0xD6E8FEB86659FD93u);
-        return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 uint64_t json_hash(const struct json *node, uint64_t seed) {
         uint64_t hash = seed + node->kind;
         switch (json_type(node)) {
         case JSON_BOOL:
-                return mix(hash, node->truth + 1u);
+                return json_hash_mix(hash, node->truth + 1u);
         case JSON_NUMBER:
                 return json_number_hash(json_text(node), hash);
         case JSON_STRING:
                 return XXH3_64bits_withSeed(node->text, node->count, hash);
         case JSON_ARRAY:
                 JSON_FOR_EACH(element, node)
-                        hash = mix(hash, json_hash(element, seed));
+                        hash = json_hash_mix(hash, json_hash(element, seed));
                 return hash;
         case JSON_OBJECT:
                 JSON_FOR_EACH_MEMBER(key, value, node)          // in any order
-                        hash += mix(json_hash(key, seed), json_hash(value, seed));
+                        hash += json_hash_mix(json_hash(key, seed), json_hash(value, seed));
                 return hash;
         case JSON_NULL:
         default:
-                return mix(hash, 1);
+                return json_hash_mix(hash, 1);
         }
 }
 

@@ -58,6 +58,7 @@ static void each_draft_has_its_own_meaning(void **state) {
         (void)state;
         static const struct { enum schema_draft draft; const char *schema, *instance; bool valid; } cases[] = {
                 {SCHEMA_DRAFT_4, "{\"minimum\":1,\"exclusiveMinimum\":true}", "1", false},
+                {SCHEMA_DRAFT_7, "{\"$defs\":{\"a\":{\"minimum\":3},\"note\":\"no schema\"},\"$ref\":\"#/$defs/a\"}", "2", false},
                 {SCHEMA_DRAFT_4, "{\"minimum\":1,\"exclusiveMinimum\":false}", "1", true},
                 {SCHEMA_DRAFT_6, "{\"exclusiveMinimum\":1}", "1", false},
                 {SCHEMA_DRAFT_4, "{\"type\":\"integer\"}", "1.0", false}, {SCHEMA_DRAFT_6, "{\"type\":\"integer\"}", "1.0", true},

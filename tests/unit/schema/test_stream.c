@@ -217,6 +217,9 @@ static void keys_differ_where_nothing_is_asserted(void **state) {
                 {"[{\"ab\":1},{\"a\":1},{\"abc\":1},{\"\":1},{\"\":1}]", 'v'},
                 {"[{\"a_key_of_more_than_16\":1},{\"a_key_of_more_than_16\":1},{\"a_key_of_more_than_1\":1}]", 'v'},
                 {"[{\"a\":1},{\"a\"1}]", 'e'}, {"[{\"a\":1},{\"a\":1,}]", 'e'},
+                {"[{\"a\\\"\":1},{\"a\"\":1}]", 'e'}, {"[{\"a\\\\b\":1},{\"a\\b\":1,\"a\\b\":2}]", 'e'},
+                {"[{\"a\\\\qb\":1},{\"a\\qb\":1}]", 'e'}, {"[{\"a\\n\":1},{\"a\n\":1}]", 'e'},
+                {"[{\"x\":0,\"a\\\"\":1,\"y\":0},{\"x\":0,\"a\\\"\":1,\"y\":0},{\"x\":0,\"y\":0,\"a\\\"\":1}]", 'v'},
                 {"[{\"a\":1},{},{\"a\":1,\"b\":{\"a\":1}},{\"b\":1,\"b\":1}]", 'e'},
                 {"[{\"a\":1,\"b\":1},{\"b\":1,\"a\":1},{\"b\":1,\"a\":1,\"b\":1}]", 'e'},
         };
@@ -342,6 +345,40 @@ static void large_formulas_are_charged(void **state) {
         schema_free(schema);
 }
 
+// Elements are compared by what they are: objects in any order, numbers by value, strings decoded; and nothing is parsed but where two
+// hashes are equal, or a number has an exponent. Parsing is charged: what is left tells.
+static void elements_are_compared_unparsed(void **state) {
+        (void)state;
+        static const struct { const char *instance; char verdict; bool parsed; } cases[] = {
+                {"[{\"a\":1,\"b\":[true,null]},{\"a\":1,\"b\":[null,true]},{\"a\":1},[],{},[[]],[{}],\"\",{\"b\":1}]", 'v', false},
+                {"[{\"a\":1,\"b\":2},{ \"b\" : 2 , \"a\" : 1 }]", 'i', true}, {"[{\"a\":1},{\"\\u0061\":1.0}]", 'i', true},
+                {"[{\"a\":\"\\u00e9\"},{\"a\":\"é\"}]", 'i', true}, {"[{\"a\":\"\\u00e9\"},{\"a\":\"e\"}]", 'v', false},
+                {"[[1,2],[2,1],[12],[1.2],[-1,2],[\"1\",2],[1,2,3]]", 'v', false}, {"[[0],[-0.0]]", 'i', true},
+                {"[[1.50],[1.5]]", 'i', true},
+                {"[[10],[1e1]]", 'i', true}, {"[[10],[1e2]]", 'v', true}, {"[1,1.0]", 'i', false}, {"[0,-0]", 'i', false},
+                {"[-0.0,0.00]", 'i', false},
+                {"[10,1.0,100,0.10,0.01,-1]", 'v', false}, {"[10,1E1]", 'i', true},
+                {"[true,\"true\",[true]]", 'v', false}, {"[null,null]", 'i', false},
+                {"[{\"a\":{\"b\":1,\"c\":2}},{\"a\":{\"c\":2,\"b\":1}}]", 'i', true}, {"[{\"a\":1,\"b\":2},{\"a\":2,\"b\":1}]", 'v', false},
+                {"[{},0,1,2,3,4,5,6,7,{}]", 'i', true}, {"[{},0,1,2,3,4,5,6,7,[]]", 'v', false}, {"[[1 , 2 ],[ 1,2]\n]", 'i', true},
+        };
+        struct schema *schema = compile("{\"uniqueItems\":true}");
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                struct bytes text = bytes_of(cases[i].instance);
+                struct arena arena = {0};
+                int64_t budget = 1000000, size = (int64_t)text.size;
+                struct machine machine = {.start = text.data, .at = text.data, .end = text.data + text.size, .schema = schema,
+                        .scratch = &arena, .anything = schema->stream->anything, .depth_limit = 10, .again = budget};
+                machine.entries = machine.entry_room;
+                machine.entry_capacity = ENTRIES_ROOM;
+                assert_int_equal(decide(schema, text, NULL), cases[i].verdict);
+                assert_int_equal(run_value(&machine, schema->stream->root), cases[i].verdict == 'v' ? RUN_GOOD : RUN_INVALID);
+                assert_int_equal(budget - machine.again >= size * SCAN_PARSED_COST, cases[i].parsed);
+                arena_free(&arena);
+        }
+        schema_free(schema);
+}
+
 // Large instances, too, find the memory they need where the arena keeps it.
 static void large_instances_allocate_once(void **state) {
         (void)state;
@@ -378,6 +415,15 @@ static void nested_branches_come_to_an_end(void **state) {
         for (int i = 0; i < 60; i++)
                 buffer_append_byte(&text, ']');
         assert_int_equal(decide(schema, buffer_bytes(&text), NULL), 'i');
+        struct arena arena = {0};                               // ... and each time costs something, however short the value is
+        struct machine machine = {.schema = schema, .scratch = &arena, .start = "0", .at = "0", .depth_limit = 8};
+        machine.end = machine.at + 1;
+        machine.again = 100 * SCAN_AGAIN_COST;
+        size_t times = 0;
+        while (run_again(&machine, machine.start, schema->stream->root) != RUN_DEFER)
+                times++;
+        assert_int_equal(times, 100);
+        arena_free(&arena);
         schema_free(schema);
         buffer_free(&text);
 }
@@ -481,6 +527,7 @@ int main(void) {
                 cmocka_unit_test(work_grows_with_the_instance),
                 cmocka_unit_test(collisions_are_given_up),
                 cmocka_unit_test(large_formulas_are_charged),
+                cmocka_unit_test(elements_are_compared_unparsed),
                 cmocka_unit_test(large_instances_allocate_once),
                 cmocka_unit_test(nested_branches_come_to_an_end),
                 cmocka_unit_test(branches_of_objects_are_not_parsed),
