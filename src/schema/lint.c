@@ -26,8 +26,8 @@
 #include "schema/lint_priv.h"
 
 static lint_rule *const rules[] = {
-        lint_unknown, lint_limits, lint_required, lint_closed, lint_without_effect, lint_branches, lint_conditions, lint_enum,
-        lint_values, lint_format,
+        lint_unknown, lint_limits, lint_patterns, lint_required, lint_closed, lint_without_effect, lint_branches, lint_conditions,
+        lint_enum, lint_values, lint_format,
 };
 
 void lint_find(struct lint *lint, const char *rule, const struct json *at, const char *format, ...) {

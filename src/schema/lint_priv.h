@@ -34,7 +34,7 @@ void lint_find(struct lint *lint, const char *rule, const struct json *at, const
 
 typedef void lint_rule(struct lint *lint, const struct json *schema);
 lint_rule lint_unknown, lint_ignored, lint_without_effect;              // lint_keywords.c
-lint_rule lint_limits, lint_required, lint_closed;                      // lint_rules.c
+lint_rule lint_limits, lint_patterns, lint_required, lint_closed;       // lint_rules.c
 lint_rule lint_branches, lint_conditions;                               // lint_branches.c
 lint_rule lint_enum, lint_values, lint_format;                          // lint_values.c
 

@@ -38,6 +38,19 @@ void lint_limits(struct lint *lint, const struct json *schema) {
         }
 }
 
+// --- patterns
+
+void lint_patterns(struct lint *lint, const struct json *schema) {
+        const struct json *pattern = lint_get(lint, schema, "pattern"), *members = lint_get(lint, schema, "patternProperties");
+        if (json_is(pattern, JSON_STRING) && pattern_matches_nothing(json_text(pattern), lint->arena))
+                lint_find(lint, "never-matches", pattern, "no text matches this pattern");
+        if (!json_is(members, JSON_OBJECT))
+                return;
+        JSON_FOR_EACH_MEMBER(key, value, members)
+                if (pattern_matches_nothing(json_text(key), lint->arena))
+                        lint_find(lint, "unreachable", value, "no name matches this pattern");
+}
+
 // --- members
 
 void lint_forget_patterns(struct lint *lint) {

@@ -299,6 +299,8 @@ def test_a_bundle_validates_the_same(schema, write):
     ("never-matches", "", {"type": "array", "prefixItems": [{}], "items": False, "minItems": 2}),
     ("never-matches", "", {"type": "object", "properties": {"a": {}}, "additionalProperties": False, "minProperties": 2}),
     ("never-matches", "/minContains", {"contains": {}, "minContains": 3, "maxContains": 2}),
+    ("never-matches", "/pattern", {"pattern": "^a^"}),
+    ("unreachable", "/patternProperties/[^\\s\\S]", {"patternProperties": {"[^\\s\\S]": {}}}),
     ("unknown-keyword", "/nullable", {"nullable": True}),
     ("unknown-keyword", "/id", {"id": "https://example.com/s"}),
     ("unknown-keyword", "/titel", {"titel": "A"}),
