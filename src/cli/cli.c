@@ -8,8 +8,11 @@
 #include "cli/cli_priv.h"
 #include "json/writer.h"
 
+enum { CHOICES_MAX = 6 };
+
 struct option_spec {
         const char *name, *letter, *value, *help;
+        const char *choices[CHOICES_MAX];       // that its value may be; none: anything
 };
 
 static const struct option_spec specs[CLI_OPTION_COUNT] = {
@@ -29,7 +32,10 @@ static const struct option_spec specs[CLI_OPTION_COUNT] = {
         [CLI_VALUES_FILE] = {"--values", NULL, "FILE", "values to look for, one a line"},
         [CLI_TAG] = {"--tag", NULL, NULL, "look for what contracts tag as personal, too"},
         [CLI_OUTPUT] = {"--output", "-o", "FILE", "write to the file"},
-        [CLI_FORM] = {"--output", NULL, "FORM", "flag, basic or detailed: the specification's output of each instance, one a line"},
+        [CLI_FORM] = {"--output", NULL, "FORM", "flag, basic or detailed: the specification's output of each instance, one a line",
+                      {"flag", "basic", "detailed"}},
+        [CLI_DRAFT] = {"--draft", NULL, "DRAFT", "4, 6, 7, 2019-09 or 2020-12, for schemas without $schema (2020-12)",
+                       {"4", "6", "7", "2019-09", "2020-12"}},
         [CLI_FORMAT_ASSERTION] = {"--format-assertion", NULL, NULL, "what \"format\" says must hold, in every draft"},
         [CLI_LINES] = {"--lines", NULL, NULL, "one instance a line, whatever the file's name (.jsonl and .ndjson are so anyway)"},
         [CLI_WITH] = {"--with", NULL, "PATH", "a schema, or a folder of them, that references find by $id"},
@@ -81,6 +87,21 @@ static bool wrong(const struct cli_command *command, const char *problem, const 
         return false;
 }
 
+// False: the option's value is none of those that it may have, which was printed.
+static bool is_choice(const struct cli_command *command, const struct option_spec *spec, const char *value) {
+        size_t count = 0;
+        for (; count < CHOICES_MAX && spec->choices[count]; count++)
+                if (strcmp(spec->choices[count], value) == 0)
+                        return true;
+        if (count == 0)
+                return true;
+        fprintf(stderr, "commute %s: %s is ", command->name, spec->name);
+        for (size_t i = 0; i < count; i++)
+                fprintf(stderr, "%s%s", spec->choices[i], i + 2 < count ? ", " : i + 2 == count ? " or " : "");
+        fprintf(stderr, ", not \"%s\"\nSee commute %s --help.\n", value, command->name);
+        return false;
+}
+
 // The option that the argument names, of those that the command takes; *ret_value points behind "=" if it has one.
 static bool find_option(const struct cli_command *command, const char *argument, unsigned *ret_option, const char **ret_value) {
         const char *equals = strncmp(argument, "--", 2) == 0 ? strchr(argument, '=') : NULL;
@@ -125,6 +146,8 @@ bool cli_parse(const struct cli_command *command, int argc, char **argv, struct 
                 } else if (!specs[option].value && value) {
                         return wrong(command, "takes no value: ", specs[option].name);
                 }
+                if (value && !is_choice(command, &specs[option], value))
+                        return false;
                 options.given[option] = true;
                 options.value[option] = value;
         }

@@ -3,7 +3,7 @@
 #include "cli/cli_priv.h"
 
 #define TAKES(option) (1u << CLI_##option)
-#define SCHEMAS (TAKES(FORMAT_ASSERTION) | TAKES(WITH))
+#define SCHEMAS (TAKES(FORMAT_ASSERTION) | TAKES(WITH) | TAKES(DRAFT))
 #define CLIENT (TAKES(JSON) | TAKES(CONTROL) | TAKES(TOKEN_FILE) | TAKES(CONFIG))
 
 const struct cli_command cli_commands[] = {

@@ -160,10 +160,10 @@ int cli_schema_validate(const struct cli_options *options) {
         struct schema *schema = NULL;
         struct error error;
         struct run run = {.options = options, .progress = isatty(STDERR_FILENO)};
-        if (!schema_report_begin(&run.report, options) || names_input_twice(options))
+        if (names_input_twice(options))
                 return CLI_USAGE;
-        if (!schema_files_open(&files, options->arguments[0], options->value[CLI_WITH], options->given[CLI_FORMAT_ASSERTION], &error) ||
-            !schema_files_compile(&files, &schema, &error)) {
+        schema_report_begin(&run.report, options);
+        if (!schema_files_open(&files, options->arguments[0], options, &error) || !schema_files_compile(&files, &schema, &error)) {
                 schema_report_unread(&run.report, options->arguments[0], &error);
                 schema_report_end(&run.report);
                 return run.report.status;

@@ -159,10 +159,22 @@ static bool resolve(void *user, struct bytes uri, struct bytes *ret_source, stru
         return read_beside(files, uri, ret_source, error);
 }
 
-bool schema_files_open(struct schema_files *files, const char *path, const char *with, bool assert_format, struct error *error) {
+static enum schema_draft draft_of(const char *name) {
+        static const struct { const char *name; enum schema_draft draft; } drafts[] = {
+                {"4", SCHEMA_DRAFT_4}, {"6", SCHEMA_DRAFT_6}, {"7", SCHEMA_DRAFT_7}, {"2019-09", SCHEMA_DRAFT_2019_09},
+        };
+        for (size_t i = 0; name && i < ARRAY_SIZE(drafts); i++)
+                if (strcmp(drafts[i].name, name) == 0)
+                        return drafts[i].draft;
+        return SCHEMA_DRAFT_2020_12;
+}
+
+bool schema_files_open(struct schema_files *files, const char *path, const struct cli_options *options, struct error *error) {
         CLEANUP(buffer_free) struct buffer text = {0};
-        const char *slash = strrchr(path, '/');
-        *files = (struct schema_files){.path = path, .with = with, .options = {.assert_format = assert_format, .resolve = resolve}};
+        const char *slash = strrchr(path, '/'), *with = options->value[CLI_WITH];
+        *files = (struct schema_files){.path = path, .with = with};
+        files->options = (struct schema_options){.draft = draft_of(options->value[CLI_DRAFT]), .resolve = resolve,
+                                                 .assert_format = options->given[CLI_FORMAT_ASSERTION]};
         files->options.user = files;
         files->folder = arena_text(&files->arena, (struct bytes){path, slash ? (size_t)(slash - path) + 1 : 0});
         if (!schema_file_read(path, SCHEMA_BYTES_MAX, &text, error))

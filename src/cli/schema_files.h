@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "cli/cli_priv.h"
 #include "schema/schema.h"
 
 enum {
@@ -37,10 +38,9 @@ const char *schema_file_error(const char *path, const struct error *error);
 // A whole file, "-" is standard input; at most `most` bytes, else ERROR_LIMIT.
 MUST_USE bool schema_file_read(const char *path, size_t most, struct buffer *text, struct error *error);
 
-// Reads the schema, and what `with` (a file or a folder, or NULL) has; fills `options` so that references find it. On failure, too,
-// `files` is to be freed.
-MUST_USE bool schema_files_open(struct schema_files *files, const char *path, const char *with, bool assert_format,
-                                struct error *error);
+// Reads the schema, and what --with (a file or a folder) has; makes options of --draft, --format-assertion, and so that references find
+// what was read. On failure, too, `files` is to be freed.
+MUST_USE bool schema_files_open(struct schema_files *files, const char *path, const struct cli_options *options, struct error *error);
 void schema_files_free(struct schema_files *files);
 // Compiles it; an error names the file.
 MUST_USE bool schema_files_compile(struct schema_files *files, struct schema **ret_schema, struct error *error);

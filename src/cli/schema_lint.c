@@ -9,10 +9,6 @@
 #include "schema/bundle.h"
 #include "schema/lint.h"
 
-static bool open_files(const struct cli_options *options, const char *path, struct schema_files *files, struct error *error) {
-        return schema_files_open(files, path, options->value[CLI_WITH], options->given[CLI_FORMAT_ASSERTION], error);
-}
-
 // What check and lint say of several schemas: in an array with --json, to the end in any case.
 struct said {
         const struct cli_options *options;
@@ -36,7 +32,7 @@ static void check(struct said *said, const char *path) {
         CLEANUP(schema_files_free) struct schema_files files = {0};
         struct schema *schema = NULL;
         struct error error;
-        bool good = open_files(said->options, path, &files, &error) && schema_files_compile(&files, &schema, &error);
+        bool good = schema_files_open(&files, path, said->options, &error) && schema_files_compile(&files, &schema, &error);
         schema_free(schema);
         json_begin_object(&said->writer);
         json_member_text(&said->writer, "file", path);
@@ -70,7 +66,7 @@ static void lint(struct said *said, const char *path) {
         struct schema_finding *findings;
         struct error error;
         size_t count = 0;
-        if (!open_files(said->options, path, &files, &error) ||
+        if (!schema_files_open(&files, path, said->options, &error) ||
             !schema_lint(files.source, &files.options, &arena, &findings, &count, &error)) {
                 json_begin_object(&said->writer);
                 json_member_text(&said->writer, "file", path);
@@ -115,7 +111,7 @@ int cli_schema_bundle(const struct cli_options *options) {
         CLEANUP(schema_files_free) struct schema_files files = {0};
         CLEANUP(buffer_free) struct buffer text = {0};
         struct error error;
-        if (!open_files(options, options->arguments[0], &files, &error))
+        if (!schema_files_open(&files, options->arguments[0], options, &error))
                 return cli_fail(options, &error);
         if (!schema_bundle(files.source, &files.options, &text, &error)) {
                 IGNORE(error_wrap(&error, "%s", options->arguments[0]));        // always false

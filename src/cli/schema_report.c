@@ -9,7 +9,7 @@
 
 enum { FAILURES_SHOWN = 20 };
 
-bool schema_report_begin(struct schema_report *report, const struct cli_options *options) {
+void schema_report_begin(struct schema_report *report, const struct cli_options *options) {
         static const struct { const char *name; enum schema_output_format form; } forms[] = {
                 {"flag", SCHEMA_OUTPUT_FLAG}, {"basic", SCHEMA_OUTPUT_BASIC}, {"detailed", SCHEMA_OUTPUT_DETAILED},
         };
@@ -17,15 +17,9 @@ bool schema_report_begin(struct schema_report *report, const struct cli_options 
         bool array = options->given[CLI_JSON];
         *report = (struct schema_report){.options = options, .array = array, .form = SCHEMA_OUTPUT_BASIC,
                                          .json = array || name || options->given[CLI_ANNOTATIONS]};
-        for (size_t i = 0; name && i < ARRAY_SIZE(forms); i++) {
-                if (strcmp(forms[i].name, name) == 0) {
+        for (size_t i = 0; name && i < ARRAY_SIZE(forms); i++)
+                if (strcmp(forms[i].name, name) == 0)
                         report->form = forms[i].form;
-                        return true;
-                }
-        }
-        if (name)
-                fprintf(stderr, "commute schema validate: --output is flag, basic or detailed, not \"%s\"\n", name);
-        return !name;
 }
 
 static void note(struct schema_report *report, enum error_code code) {

@@ -23,8 +23,7 @@ struct schema_input {
         const struct json *instance;            // NULL: not parsed
 };
 
-// False: the command line is wrong, which was printed.
-MUST_USE bool schema_report_begin(struct schema_report *report, const struct cli_options *options);
+void schema_report_begin(struct schema_report *report, const struct cli_options *options);
 // `arena` is for what is said of this input.
 void schema_report_verdict(struct schema_report *report, const struct schema_input *input, const struct schema *schema,
                            enum schema_verdict verdict, struct arena *arena);

@@ -199,6 +199,22 @@ def test_formats_assert_when_asked_to(schema, write):
     assert code == 65 and "format" in out
 
 
+def test_a_schema_that_names_no_draft_is_of_the_one_that_is_given(schema, write):
+    write("s.json", {"items": [{"type": "string"}], "additionalItems": False, "definitions": {"a": {"const": 1}}})
+    write("i.json", ["x", 1])
+    assert schema("validate", "s.json", "i.json")[0] == 65 and "prefixItems" in schema("validate", "s.json", "i.json")[2]
+    for draft in "4", "6", "7", "2019-09":
+        assert schema("validate", "s.json", "i.json", "--draft", draft)[1] == "i.json:1:7: /1: additionalItems: is an element too many\n"
+    code, out, _ = schema("lint", "s.json", "--draft", "4")
+    assert code == 65 and "/definitions/a/const: unknown-keyword" in out
+    assert "unknown-keyword" not in schema("lint", "s.json", "--draft=6")[1]
+    assert schema("check", "s.json", "--draft", "2020-12")[0] == 65
+    write("named.json", {**DRAFT, "prefixItems": [{"type": "string"}]})
+    assert schema("diff", "named.json", "named.json", "--draft", "4")[0] == 0
+    code, _, err = schema("check", "s.json", "--draft", "5")
+    assert code == 64 and '--draft is 4, 6, 7, 2019-09 or 2020-12, not "5"' in err
+
+
 def test_other_schemas_come_from_files_beside_it_and_from_those_given(schema, write):
     write("s.json", {**DRAFT, "properties": {"a": {"$ref": "parts/a.json"}, "b": {"$ref": "https://example.com/b"}}})
     write("parts/a.json", {"type": "integer"})
