@@ -27,12 +27,6 @@ bool matches(struct evaluation *evaluation, const struct subschema *subschema, c
              struct marks *marks) {
         if (subschema->trivial)
                 return true;
-        bool remembers = !marks && !evaluation->schema->dynamic && evaluation->steps < evaluation->steps_before_memo;
-        if (remembers) {
-                enum memo_answer known = memo_find(evaluation, subschema, node);
-                if (known != MEMO_UNKNOWN)
-                        return known == MEMO_GOOD;
-        }
         struct record *record = evaluation->record;
         struct marks own;
         if (!record || !record->annotations)
@@ -46,8 +40,6 @@ bool matches(struct evaluation *evaluation, const struct subschema *subschema, c
                 record->count = count;
         if (good && marks)
                 marks_join(marks, &own);
-        if (remembers && !evaluation->undecided)
-                memo_keep(evaluation, subschema, node, good);
         return good;
 }
 
@@ -291,11 +283,21 @@ static bool check_with_marks(struct evaluation *evaluation, const struct subsche
         return good;
 }
 
+// Whether a verdict is all that comes of an evaluation, wherever it was come to.
+static bool can_remember(const struct evaluation *evaluation, const struct marks *marks) {
+        const struct record *record = evaluation->record;
+        return !marks && !evaluation->schema->dynamic && !(record && (record->annotations || evaluation->schema->personal));
+}
+
 bool evaluate(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node, struct step step,
               struct marks *marks) {
         struct record *record = evaluation->record;
         if (subschema->trivial && !record)
                 return true;
+        bool remembers = evaluation->steps < evaluation->steps_before_memo && can_remember(evaluation, marks);
+        enum memo_answer known = remembers ? memo_find(evaluation, subschema, node) : MEMO_UNKNOWN;
+        if (known == MEMO_GOOD || (known == MEMO_BAD && !record))               // with a record, reasons are wanted
+                return known == MEMO_GOOD;
         if (evaluation->depth == SCHEMA_DEPTH_MAX || evaluation->steps == 0)
                 return evaluation_undecided(evaluation);
         evaluation->depth++;
@@ -323,6 +325,8 @@ bool evaluate(struct evaluation *evaluation, const struct subschema *subschema, 
         }
         evaluation->frame = outer;
         evaluation->depth--;
+        if (remembers && known == MEMO_UNKNOWN && !evaluation->undecided)
+                memo_keep(evaluation, subschema, node, good);
         return good;
 }
 

@@ -141,18 +141,18 @@ static struct schema_failure failure_of(const struct evaluation *evaluation, con
         };
 }
 
-enum schema_verdict schema_explain_with(const struct schema *schema, struct bytes source, const struct json *instance,
-                                        const struct schema_explain_options *options, struct arena *arena,
-                                        struct schema_failure **ret_failures, size_t *ret_count) {
-        static const struct schema_explain_options defaults = {0};
-        options = options ? options : &defaults;
+enum schema_verdict schema_decide(const struct schema *schema, struct bytes source, const struct json *instance, struct arena *scratch) {
+        enum schema_verdict verdict;
+        if (source.data && schema_verdict_bytes(schema, source, NULL, scratch, &verdict, NULL) && verdict != SCHEMA_UNDECIDED)
+                return verdict;
+        return schema_verdict(schema, instance, scratch);
+}
+
+// Of an instance that does not match.
+static struct schema_failure *reasons(const struct schema *schema, struct bytes source, const struct json *instance,
+                                      const struct schema_explain_options *options, struct arena *arena, size_t *ret_count) {
         size_t most = options->most ? options->most : SCHEMA_FAILURES_MAX;
         ASSERT(most <= SCHEMA_FAILURES_MAX);
-        enum schema_verdict verdict = schema_verdict(schema, instance, arena);
-        *ret_failures = NULL;
-        *ret_count = 0;
-        if (verdict != SCHEMA_INVALID)
-                return verdict;
         struct evaluation evaluation = evaluation_begin(schema, instance, arena);
         struct record record = {.limit = most};
         struct unit whole = {.keyword = "false", .node = instance, .error = true};
@@ -168,9 +168,20 @@ enum schema_verdict schema_explain_with(const struct schema *schema, struct byte
         struct schema_failure *failures = arena_alloc(arena, record.count * sizeof *failures);
         for (size_t i = 0; i < record.count; i++)
                 failures[i] = failure_of(&evaluation, &record.units[i], source, options->values, arena);
-        *ret_failures = failures;
         *ret_count = record.count;
-        return SCHEMA_INVALID;
+        return failures;
+}
+
+enum schema_verdict schema_explain_with(const struct schema *schema, struct bytes source, const struct json *instance,
+                                        const struct schema_explain_options *options, struct arena *arena,
+                                        struct schema_failure **ret_failures, size_t *ret_count) {
+        static const struct schema_explain_options defaults = {0};
+        enum schema_verdict verdict = schema_decide(schema, source, instance, arena);
+        *ret_failures = NULL;
+        *ret_count = 0;
+        if (verdict == SCHEMA_INVALID)
+                *ret_failures = reasons(schema, source, instance, options ? options : &defaults, arena, ret_count);
+        return verdict;
 }
 
 enum schema_verdict schema_explain(const struct schema *schema, struct bytes source, const struct json *instance,
@@ -179,30 +190,30 @@ enum schema_verdict schema_explain(const struct schema *schema, struct bytes sou
         return schema_explain_with(schema, source, instance, &options, arena, ret_failures, ret_count);
 }
 
-bool schema_validate_bytes(const struct schema *schema, struct bytes source, struct arena *scratch, struct error *error) {
-        enum schema_verdict verdict;
-        const struct json *instance;
-        if (!schema_verdict_bytes(schema, source, NULL, scratch, &verdict, error))
-                return false;
-        if (verdict == SCHEMA_VALID)
-                return true;
-        return json_parse(source, NULL, scratch, &instance, error) && schema_validate(schema, source, instance, scratch, error);
-}
-
-bool schema_validate(const struct schema *schema, struct bytes source, const struct json *instance, struct arena *scratch,
-                     struct error *error) {
-        struct schema_failure *failure;
+static bool answer(const struct schema *schema, struct bytes source, const struct json *instance, enum schema_verdict verdict,
+                   struct arena *scratch, struct error *error) {
+        static const struct schema_explain_options first = {.most = 1};
         size_t count;
-        enum schema_verdict verdict;
-        if (source.data && schema_verdict_bytes(schema, source, NULL, scratch, &verdict, NULL) && verdict == SCHEMA_VALID)
-                return true;                    // the faster way
-        verdict = schema_explain(schema, source, instance, scratch, 1, &failure, &count);
         if (verdict == SCHEMA_VALID)
                 return true;
         if (verdict == SCHEMA_UNDECIDED)
                 return error_set(error, ERROR_LIMIT,
                                  "the schema asks for too many steps, or goes too deep, to decide about this");
+        const struct schema_failure *failure = reasons(schema, source, instance, &first, scratch, &count);
         return error_set(error, ERROR_REJECTED, "at \"%s\" (line %zu, column %zu, byte %zu): %s [%s]", failure->instance_path,
                          failure->position.line, failure->position.column, failure->position.offset, failure->sentence,
                          failure->keyword_path);
+}
+
+bool schema_validate_bytes(const struct schema *schema, struct bytes source, struct arena *scratch, struct error *error) {
+        enum schema_verdict verdict;
+        const struct json *instance = NULL;
+        return schema_verdict_bytes(schema, source, NULL, scratch, &verdict, error) &&
+               (verdict != SCHEMA_INVALID || json_parse(source, NULL, scratch, &instance, error)) &&
+               answer(schema, source, instance, verdict, scratch, error);
+}
+
+bool schema_validate(const struct schema *schema, struct bytes source, const struct json *instance, struct arena *scratch,
+                     struct error *error) {
+        return answer(schema, source, instance, schema_decide(schema, source, instance, scratch), scratch, error);
 }

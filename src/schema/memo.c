@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Verdicts that were reached once, by subschema and node, in a table in the scratch arena. Branches that ask for the same part of an
-// instance again and again (anyOf within anyOf) cost no more than subschemas times nodes. It begins when an evaluation has
-// taken more steps than a plain one would, so that others pay nothing.
+// Verdicts that were reached once, by subschema and node, in a table in the scratch arena. Subschemas that ask for the same part of
+// an instance again and again (anyOf within anyOf, two that recurse side by side) cost no more than subschemas times nodes. It begins
+// when an evaluation has taken more steps than a plain one would, so that others pay nothing; when it is full it begins anew.
 #include "schema/schema_priv.h"
+
+enum { MEMO_SLOTS = 1024, MEMO_SLOTS_MAX = 1 << 20 };
 
 struct memo {
         uint64_t *slots;                        // (subschema << 32 | node) + 1, shifted by one with the verdict as lowest bit
@@ -40,10 +42,13 @@ void memo_keep(struct evaluation *evaluation, const struct subschema *subschema,
         struct memo *memo = evaluation->memo;
         if (!memo) {
                 memo = evaluation->memo = arena_alloc(evaluation->scratch, sizeof *memo);
-                memo->size = 1024;
+                memo->size = MEMO_SLOTS;
                 memo->slots = arena_alloc(evaluation->scratch, memo->size * sizeof *memo->slots);
         }
-        if (memo->count * 2 >= memo->size) {
+        if (memo->count * 2 >= memo->size && memo->size == MEMO_SLOTS_MAX) {
+                memset(memo->slots, 0, memo->size * sizeof *memo->slots);
+                memo->count = 0;
+        } else if (memo->count * 2 >= memo->size) {
                 struct memo old = *memo;
                 *memo = (struct memo){arena_alloc(evaluation->scratch, old.size * 2 * sizeof *old.slots), 0, old.size * 2};
                 for (size_t i = 0; i < old.size; i++)

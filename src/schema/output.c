@@ -170,7 +170,7 @@ static void write_detailed(struct output *output) {
 
 enum schema_verdict schema_output(const struct schema *schema, struct bytes source, const struct json *instance,
                                   const struct schema_output_options *options, struct arena *scratch, struct buffer *buffer) {
-        enum schema_verdict verdict = schema_verdict(schema, instance, scratch);
+        enum schema_verdict verdict = schema_decide(schema, source, instance, scratch);
         struct evaluation evaluation = evaluation_begin(schema, instance, scratch);
         struct record record = {.limit = SCHEMA_UNITS_MAX, .every_branch = true};
         struct output output = {.evaluation = &evaluation, .options = options, .writer = {.buffer = buffer}};

@@ -311,6 +311,8 @@ size_t record_choose(struct record *record, size_t start, size_t middle, const s
 const char *unit_sentence(const struct evaluation *evaluation, const struct unit *unit, bool values, struct arena *arena);
 void append_keyword_location(struct buffer *buffer, const struct unit *unit);
 void append_place_location(struct buffer *buffer, const struct place *place);
+// Scanned if it can be, else evaluated.
+enum schema_verdict schema_decide(const struct schema *schema, struct bytes source, const struct json *instance, struct arena *scratch);
 void append_absolute_location(struct buffer *buffer, const struct subschema *subschema, const char *keyword);
 
 // ---- compilation ----

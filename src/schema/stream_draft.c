@@ -76,6 +76,7 @@ void draft_finish(struct object_draft *draft, struct plan_object *plan) {
                 struct bytes name = draft->keys[i].name;
                 uint32_t hash = key_hash(name.data, name.size), at = hash & plan->slot_mask;
                 plan_key_make(&plan->keys[i], name);
+                ASSERT(draft->keys[i].plan);
                 plan->keys[i].plan = draft->keys[i].plan;
                 plan->keys[i].place = draft->keys[i].place;
                 while (plan->slots[at])

@@ -168,6 +168,13 @@ static void make_picks(struct object_draft *draft, struct plan_object *plan) {
         }
 }
 
+static void plan_named(struct object_draft *draft, uint32_t from) {
+        for (uint32_t i = from; i < draft->key_count && !draft->failed; i++) {          // whose number may grow
+                const struct plan *member = member_plan(draft, draft->keys[i].name, 0);
+                draft->keys[i].plan = member;
+        }
+}
+
 static void plan_others(struct object_draft *draft, struct plan_object *plan) {
         struct bytes nothing = {NULL, 0};
         struct arena *arena = draft->planner->arena;
@@ -231,12 +238,11 @@ static bool make(struct object_draft *draft, struct plan_object *plan) {
         add_names(draft, plan);
         add_tests(draft);
         plan_names(draft, plan);
-        for (uint32_t i = 0; i < draft->key_count && !draft->failed; i++) {     // whose number may grow
-                const struct plan *member = member_plan(draft, draft->keys[i].name, 0);
-                draft->keys[i].plan = member;
-        }
+        plan_named(draft, 0);
+        uint32_t named = draft->key_count;
         if (!draft->failed)
                 plan_others(draft, plan);
+        plan_named(draft, named);                               // names that were met on the way
         if (draft->failed)
                 return false;
         plan->words = MAX((draft->key_count + 63) / 64, 1u);

@@ -6,7 +6,28 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+// The same value otherwise written: spaces wherever they may be, the first byte of each string as an escape.
+static void write_otherwise(struct buffer *buffer, struct bytes text) {
+        bool inside = false;
+        for (size_t i = 0; i < text.size; i++) {
+                char c = text.data[i];
+                if (inside && c == '\\')
+                        buffer_append_byte(buffer, text.data[i++]);
+                else if (c == '"')
+                        inside = !inside;
+                if (!inside && strchr(":,{}[]", c)) {
+                        buffer_print(buffer, " %c\t", c);
+                        continue;
+                }
+                buffer_append_byte(buffer, text.data[i]);
+                char next = i + 1 < text.size ? text.data[i + 1] : '"';
+                if (inside && c == '"' && next != '"' && next != '\\' && (uint8_t)next < 0x80)
+                        buffer_print(buffer, "\\u%04x", (unsigned)text.data[++i]);
+        }
+}
+
 static void validate(const struct schema *schema, const struct json *instance, struct arena *arena) {
+        CLEANUP(buffer_free) struct buffer otherwise = {0};
         CLEANUP(buffer_free) struct buffer filled = {0};
         CLEANUP(buffer_free) struct buffer text = {0};
         CLEANUP(buffer_free) struct buffer output = {0};
@@ -19,6 +40,10 @@ static void validate(const struct schema *schema, const struct json *instance, s
         ASSERT(json_parse(buffer_bytes(&text), NULL, arena, &copy, NULL));
         ASSERT(schema_verdict_bytes(schema, buffer_bytes(&text), NULL, arena, &scanned, NULL));
         ASSERT(verdict == scanned || verdict == SCHEMA_UNDECIDED);
+        verdict = scanned;
+        write_otherwise(&otherwise, buffer_bytes(&text));
+        ASSERT(schema_verdict_bytes(schema, buffer_bytes(&otherwise), NULL, arena, &scanned, NULL));
+        ASSERT(verdict == scanned || scanned == SCHEMA_UNDECIDED);
         ASSERT(schema_explain(schema, buffer_bytes(&text), copy, arena, 20, &failures, &count) == verdict);
         ASSERT((verdict == SCHEMA_INVALID) == (count > 0));
         ASSERT(schema_output(schema, buffer_bytes(&text), copy, &options, arena, &output) == verdict);

@@ -47,6 +47,7 @@ static const char *scalar(struct maker *maker) {
 static void value(struct maker *maker, unsigned depth) {
         unsigned kind = below(maker, depth ? 6 : 3), count = below(maker, 5);
         static const char *const names[] = {"\"a\"", "\"b\"", "\"c\"", "\"ab\"", "\"d\"", "\"\\u0065\""};
+        static const char *const escaped[] = {"\"\\u0061\"", "\"\\u0062\"", "\"\\u0063\"", "\"a\\u0062\"", "\"\\u0064\"", "\"e\""};
         if (kind < 3) {
                 put(maker, scalar(maker));
         } else if (kind == 3) {
@@ -60,9 +61,10 @@ static void value(struct maker *maker, unsigned depth) {
                 unsigned first = below(maker, ARRAY_SIZE(names));
                 put(maker, "{");
                 for (unsigned i = 0; i < count; i++) {
-                        put(maker, i ? ", " : "");
-                        put(maker, names[(first + i) % ARRAY_SIZE(names)]);
-                        put(maker, ": ");
+                        unsigned number = (first + i) % ARRAY_SIZE(names);
+                        put(maker, i ? PICK(maker, ",", ", ", " ,") : "");
+                        put(maker, below(maker, 5) ? names[number] : escaped[number]);
+                        put(maker, PICK(maker, ":", ": ", " :", " : "));
                         value(maker, depth - 1);
                 }
                 put(maker, "}");

@@ -494,6 +494,8 @@ static void branches_of_objects_are_not_parsed(void **state) {
                  {"{\"i\":[1],\"t\":[\"a\"],\"l\":[1,\"a\"]}", "{\"i\":[\"a\"]}", "{\"t\":[1]}"}, "vii"},
                 {"{\"propertyNames\":{\"anyOf\":[{\"pattern\":\"^x-\"},{\"enum\":[\"a\",\"b\"]}]},\"properties\":{\"a\":{},\"c\":{}}}",
                  {"{\"x-1\":1,\"a\":2}", "{\"c\":1}", "{\"d\":1}", "{\"\\u0061\":1,\"b\":[]}", "{ \"x-\" : {\"z\":1} }"}, "viivv"},
+                {"{\"dependentSchemas\":{\"a\":{\"properties\":{\"b\":true}}},\"unevaluatedProperties\":false}",     // a is named late
+                 {"{\"a\" :1}", "{\"\\u0061\":1}", "{\"b\": 1}", "{}"}, "iiiv"},
                 {"{\"const\":{\"a\":[]},\"minProperties\":1}", {"{\"a\":[]}", "{\"a\":[0]}", "{}", "1", "{\"a\":[],\"a\":1}"}, "viiie"},
         };
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
