@@ -85,7 +85,8 @@ void schema_report_verdict(struct schema_report *report, const struct schema_inp
                 CLEANUP(buffer_free) struct buffer output = {0};
                 struct schema_output_options options = {.format = report->form, .values = report->options->given[CLI_VALUES],
                                                         .annotations = report->options->given[CLI_ANNOTATIONS]};
-                IGNORE(schema_output(schema, input->text, input->instance, &options, arena, &output));  // the same verdict
+                if (schema_output(schema, input->text, input->instance, &options, arena, &output) == SCHEMA_UNDECIDED)
+                        buffer_print(&output, "{\"valid\":%s,\"truncated\":true}", verdict == SCHEMA_VALID ? "true" : "false");
                 print_object(report, input->path, input->line, buffer_bytes(&output));
         } else if (verdict == SCHEMA_INVALID) {
                 print_failures(report, input, schema, arena);

@@ -158,7 +158,8 @@ static struct schema_failure *reasons(const struct schema *schema, struct bytes 
         struct unit whole = {.keyword = "false", .node = instance, .error = true};
         evaluation.record = &record;
         IGNORE(evaluate(&evaluation, schema->root, instance, step_to(NULL), NULL));     // invalid, as is known
-        if (record.count == 0) {                // the explanation had no steps left: the document as such does not match
+        bool unknown = record.count == 0;       // the explanation had no steps left: the document as such does not match
+        if (unknown) {
                 struct place *root = arena_alloc(arena, sizeof *root);
                 *root = (struct place){.subschema = schema->root, .node = instance};
                 whole.place = root;
@@ -168,6 +169,8 @@ static struct schema_failure *reasons(const struct schema *schema, struct bytes 
         struct schema_failure *failures = arena_alloc(arena, record.count * sizeof *failures);
         for (size_t i = 0; i < record.count; i++)
                 failures[i] = failure_of(&evaluation, &record.units[i], source, options->values, arena);
+        if (unknown)
+                failures[0].sentence = "does not match; a limit was reached before it was known where";
         *ret_count = record.count;
         return failures;
 }

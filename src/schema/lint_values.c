@@ -47,7 +47,7 @@ static void check_value(struct lint *lint, const struct schema *schema, const st
         if (lint->checks == 0)
                 return;
         lint->checks--;
-        if (schema_explain(schema, lint->source, value, lint->arena, 1, &failures, &count) == SCHEMA_INVALID)
+        if (schema_explain(schema, (struct bytes){0}, value, lint->arena, 1, &failures, &count) == SCHEMA_INVALID)
                 lint_find(lint, "wrong-value", value, "its own schema refuses this %s: %s%s%s", what, failures[0].instance_path,
                           failures[0].instance_path[0] ? ": " : "", failures[0].sentence);
 }
