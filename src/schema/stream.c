@@ -51,7 +51,7 @@ enum run run_string_rules(struct machine *machine, const struct plan *plan, stru
         if (!(plan->types & 1u << JSON_STRING))
                 return RUN_INVALID;
         if (plan->listed[JSON_STRING])
-                return values_have_string(plan->listed[JSON_STRING], text) ? RUN_GOOD : RUN_INVALID;
+                return values_have_string(plan->listed[JSON_STRING], text, machine->seed) ? RUN_GOOD : RUN_INVALID;
         return plan->string ? check_string_rules(machine, plan->string, text, ascii) : RUN_GOOD;
 }
 
@@ -72,13 +72,6 @@ static enum run run_string(struct machine *machine, const struct plan *plan) {
                 found.ascii = false;            // a \u may be anything
         }
         return run_string_rules(machine, plan, text, found.ascii);
-}
-
-static bool values_have_number(const struct plan_values *values, struct bytes text) {
-        for (uint32_t i = 0; i < values->number_count; i++)
-                if (bytes_equal(values->numbers[i], text) || json_number_compare(values->numbers[i], text) == 0)
-                        return true;
-        return false;
 }
 
 static bool number_rules_hold(const struct number_rules *rules, struct bytes text) {
@@ -108,7 +101,7 @@ static enum run run_number(struct machine *machine, const struct plan *plan) {
         struct bytes text = {start, (size_t)(end - start)};
         if (plan->listed[JSON_NUMBER])
                 return found.fraction && plan->plain_listed                      ? run_parsed(machine, start, &plan->set)
-                       : values_have_number(plan->listed[JSON_NUMBER], text) ? RUN_GOOD
+                       : values_have_number(plan->listed[JSON_NUMBER], text, machine->seed) ? RUN_GOOD
                                                                              : RUN_INVALID;
         if (!rules)
                 return RUN_GOOD;
@@ -378,6 +371,7 @@ static void begin(struct machine *machine, const struct schema *schema, struct b
         machine->start = machine->at = source.data;
         machine->end = source.data + source.size;
         machine->schema = schema;
+        machine->seed = schema->seed;
         machine->scratch = scratch;
         machine->anything = schema->stream->anything;
         machine->depth = 0;

@@ -120,7 +120,7 @@ static void index_values(struct planner *planner, struct plan_dispatch *dispatch
         dispatch->slots = arena_alloc(planner->arena, size * sizeof *dispatch->slots);
         dispatch->slot_mask = (uint32_t)(size - 1);
         for (uint32_t i = 0; i < dispatch->count; i++) {
-                uint32_t at = key_hash(dispatch->values[i].data, dispatch->values[i].size) & dispatch->slot_mask;
+                uint32_t at = key_hash(dispatch->values[i].data, dispatch->values[i].size, planner->schema->seed) & dispatch->slot_mask;
                 while (dispatch->slots[at])
                         at = (at + 1) & dispatch->slot_mask;
                 dispatch->slots[at] = i + 1;

@@ -9,7 +9,7 @@ enum { KEYS_MAX = 30000, CACHE_LINE = 64 };
 static_assert(sizeof(struct plan_key) == CACHE_LINE, "a key is looked at in one piece");
 
 static uint32_t *slot_of(const struct object_draft *draft, struct bytes name) {
-        uint32_t at = key_hash(name.data, name.size) & draft->slot_mask;
+        uint32_t at = key_hash(name.data, name.size, draft->planner->schema->seed) & draft->slot_mask;
         for (; draft->slots[at]; at = (at + 1) & draft->slot_mask)
                 if (bytes_equal(draft->keys[draft->slots[at] - 1].name, name))
                         break;
@@ -74,7 +74,7 @@ void draft_finish(struct object_draft *draft, struct plan_object *plan) {
         plan->key_count = draft->key_count;
         for (uint32_t i = 0; i < draft->key_count; i++) {
                 struct bytes name = draft->keys[i].name;
-                uint32_t hash = key_hash(name.data, name.size), at = hash & plan->slot_mask;
+                uint32_t hash = key_hash(name.data, name.size, draft->planner->schema->seed), at = hash & plan->slot_mask;
                 plan_key_make(&plan->keys[i], name);
                 ASSERT(draft->keys[i].plan);
                 plan->keys[i].plan = draft->keys[i].plan;

@@ -38,29 +38,8 @@ enum run read_key_slowly(struct machine *machine, struct bytes *ret_name) {
         return ret_name->data ? RUN_GOOD : RUN_SYNTAX;
 }
 
-// Seeded: of up to 16 bytes all are in two words.
-uint32_t entry_hash(const struct entry *entry, uint64_t seed) {
-        const char *text = entry->text;
-        size_t size = entry->size;
-        uint64_t head = 0, tail = 0;
-        if (size > 16) {
-                uint64_t hash = XXH3_64bits_withSeed(text, size, seed);
-                return (uint32_t)(hash ^ hash >> 32);
-        }
-        if (size >= 8) {
-                memcpy(&head, text, 8);
-                memcpy(&tail, text + size - 8, 8);
-        } else if (size >= 4) {
-                uint32_t low, high;
-                memcpy(&low, text, 4);
-                memcpy(&high, text + size - 4, 4);
-                head = (uint64_t)low << 32 | high;
-        } else if (size) {
-                head = (uint64_t)(uint8_t)text[0] << 16 | (uint64_t)(uint8_t)text[size / 2] << 8 | (uint8_t)text[size - 1];
-        }
-        unsigned __int128 product = (unsigned __int128)(head ^ seed ^ 0x9E3779B97F4A7C15u) *
-                                    (tail ^ seed >> 32 ^ size ^ 0xA0761D6478BD642Fu);
-        uint64_t hash = (uint64_t)product ^ (uint64_t)(product >> 64);
+uint32_t key_hash_long(const char *text, size_t size, uint64_t seed) {
+        uint64_t hash = XXH3_64bits_withSeed(text, size, seed);
         return (uint32_t)(hash ^ hash >> 32);
 }
 
@@ -85,7 +64,7 @@ enum run entries_differ(struct machine *machine, size_t first) {
         machine->collisions = 0;
         uint32_t numbers = (uint32_t)(size - 1);                // the bits of a slot that are a number + 1; the others are of the hash
         for (size_t i = 0; i < count; i++) {
-                uint32_t hash = entry_hash(&entries[i], machine->schema->seed), at = hash & numbers, slot;
+                uint32_t hash = key_hash(entries[i].text, entries[i].size, machine->seed), at = hash & numbers, slot;
                 for (; (slot = machine->table[at]); at = (at + 1) & numbers) {
                         if (((slot ^ hash) & ~numbers) == 0 && entry_equal(&entries[(slot & numbers) - 1], &entries[i]))
                                 return RUN_SYNTAX;

@@ -127,7 +127,7 @@ static enum run find_member(struct machine *machine, struct members *members, st
                 machine->at = reading.quote + 1;
         else if (read_key_slowly(machine, &name) != RUN_GOOD)
                 return RUN_SYNTAX;
-        uint32_t hash = reading.quote ? reading.hash : key_hash(name.data, name.size), key = find_key(plan, name, hash);
+        uint32_t hash = reading.quote ? reading.hash : key_hash(name.data, name.size, machine->seed), key = find_key(plan, name, hash);
         enum run run;
         if (key != UINT32_MAX) {
                 *ret_value = plan->keys[key].plan;
@@ -149,7 +149,7 @@ static inline const char *find_fast(struct machine *machine, const struct plan_o
         ret_reading->quote = NULL;
         if (quote == machine->end || *quote != '"')
                 return NULL;
-        uint32_t hash = key_hash(at, (size_t)(quote - at)), place = hash & plan->slot_mask, slot;
+        uint32_t hash = key_hash(at, (size_t)(quote - at), machine->seed), place = hash & plan->slot_mask, slot;
         for (; (slot = plan->slots[place]); place = (place + 1) & plan->slot_mask) {
                 if ((slot ^ hash) >> 16 || !is_key(&plan->keys[(slot & 0xFFFF) - 1], at, machine->end))
                         continue;
@@ -290,7 +290,7 @@ static enum run choose(struct machine *machine, const struct plan_dispatch *disp
                 return RUN_GOOD;
         if (read_key(machine, &value) != RUN_GOOD)
                 return RUN_SYNTAX;
-        uint32_t at = key_hash(value.data, value.size) & dispatch->slot_mask, slot;
+        uint32_t at = key_hash(value.data, value.size, machine->seed) & dispatch->slot_mask, slot;
         for (; (slot = dispatch->slots[at]); at = (at + 1) & dispatch->slot_mask)
                 if (bytes_equal(dispatch->values[slot - 1], value))
                         *ret_choice = dispatch->choices[slot - 1];

@@ -28,11 +28,9 @@ struct plan;
 // Values that are allowed, where they are listed: scalars only.
 struct plan_values {
         bool null, truth[2];
-        struct bytes *strings;
-        uint32_t string_count;
-        uint32_t *slots, slot_mask;             // of string number + 1
-        struct bytes *numbers;
-        uint32_t number_count;
+        struct bytes *texts;                    // of strings, or of numbers
+        uint32_t count;
+        uint32_t *slots, slot_mask;             // of text number + 1; NULL: they are few
 };
 
 struct plan_number {
@@ -125,8 +123,12 @@ struct plan_object {
         uint32_t need_count;
 };
 
-static inline uint32_t key_hash(const char *text, size_t size) {
+// Of more than 16 bytes: stream_keys.c.
+uint32_t key_hash_long(const char *text, size_t size, uint64_t seed);
+static inline uint32_t key_hash(const char *text, size_t size, uint64_t seed) {
         uint64_t head = 0, tail = 0;
+        if (__builtin_expect(size > 16, 0))
+                return key_hash_long(text, size, seed);
         if (size >= 8) {
                 memcpy(&head, text, 8);
                 memcpy(&tail, text + size - 8, 8);
@@ -140,7 +142,8 @@ static inline uint32_t key_hash(const char *text, size_t size) {
                 head = (uint8_t)text[0];
                 tail = (uint64_t)(uint8_t)text[size / 2] << 8 | (uint8_t)text[size - 1];
         }
-        unsigned __int128 product = (unsigned __int128)(head ^ 0x9E3779B97F4A7C15u) * (tail ^ size ^ 0xA0761D6478BD642Fu);
+        unsigned __int128 product = (unsigned __int128)(head ^ seed ^ 0x9E3779B97F4A7C15u) *
+                                    (tail ^ seed >> 32 ^ size ^ 0xA0761D6478BD642Fu);
         uint64_t hash = (uint64_t)product ^ (uint64_t)(product >> 64);
         return (uint32_t)(hash ^ hash >> 32);
 }
@@ -301,6 +304,7 @@ enum { ENTRIES_ROOM = 64, BITS_ROOM = 128, SCAN_AGAIN_MIN = 1 << 14, SCAN_AGAIN_
 struct machine {
         const char *at, *end, *start;
         const struct schema *schema;
+        uint64_t seed;                          // the schema's
         struct arena *scratch;
         const struct plan *anything;
         unsigned depth, depth_limit;
@@ -332,7 +336,8 @@ struct ended {                                  // an object whose end has been 
 enum run run_formula(struct machine *machine, const struct ended *object);
 enum run run_groups(struct machine *machine, const char *start, const struct plan_group *groups, uint32_t count);
 enum run run_string_rules(struct machine *machine, const struct plan *plan, struct bytes text, bool ascii);
-bool values_have_string(const struct plan_values *values, struct bytes text);
+bool values_have_string(const struct plan_values *values, struct bytes text, uint64_t seed);
+bool values_have_number(const struct plan_values *values, struct bytes text, uint64_t seed);
 // The decoded bytes of what stands between quotes; data NULL: a wrong escape.
 struct bytes run_decode(struct machine *machine, const char *at, const char *end);
 void entries_grow(struct machine *machine);
@@ -341,7 +346,6 @@ static inline void entry_push(struct machine *machine, struct entry entry) {
                 entries_grow(machine);
         machine->entries[machine->entry_count++] = entry;
 }
-uint32_t entry_hash(const struct entry *entry, uint64_t seed);
 // Whether the entries from `first` on differ. RUN_SYNTAX: two are equal. RUN_DEFER: more than COLLISIONS_MAX an entry.
 enum run entries_differ(struct machine *machine, size_t first);
 static inline bool entry_equal(const struct entry *a, const struct entry *b) {

@@ -33,7 +33,7 @@ static enum run skip_members(struct machine *machine, struct same_keys *shape, s
         struct noted noted = {machine->entry_count, 0};
         for (size_t i = 0; i < same; i++) {
                 struct entry entry = machine->entries[shape->first + i];
-                noted.hashes |= (uint64_t)1 << (key_hash(entry.text, entry.size) & 63);
+                noted.hashes |= (uint64_t)1 << (key_hash(entry.text, entry.size, machine->seed) & 63);
                 entry_push(machine, entry);
         }
         while (more == RUN_GOOD) {
@@ -41,7 +41,7 @@ static enum run skip_members(struct machine *machine, struct same_keys *shape, s
                 if (read_key(machine, &name) != RUN_GOOD || pass_colon(machine) != RUN_GOOD)
                         return RUN_SYNTAX;
                 machine->nodes++;
-                if (note_key(machine, &noted, name, key_hash(name.data, name.size)) != RUN_GOOD)
+                if (note_key(machine, &noted, name, key_hash(name.data, name.size, machine->seed)) != RUN_GOOD)
                         return RUN_SYNTAX;
                 enum run run = run_skip(machine);
                 if (run != RUN_GOOD)

@@ -46,7 +46,7 @@ static bool hash_value(struct machine *machine, const char **at, uint64_t *ret_h
 
 static bool hash_container(struct machine *machine, const char **at, uint64_t *ret_hash) {
         bool object = **at == '{';
-        uint64_t seed = machine->schema->seed, hash = seed + (object ? JSON_OBJECT : JSON_ARRAY);
+        uint64_t seed = machine->seed, hash = seed + (object ? JSON_OBJECT : JSON_ARRAY);
         const char *here = scan_space(*at + 1, machine->end);
         while (*here != ']' && *here != '}') {
                 uint64_t key = 0, value;
@@ -96,7 +96,7 @@ static bool hash_value(struct machine *machine, const char **at, uint64_t *ret_h
                 *at = end;
         }
         if (text.data)
-                *ret_hash = XXH3_64bits_withSeed(text.data, text.size, machine->schema->seed + type);
+                *ret_hash = XXH3_64bits_withSeed(text.data, text.size, machine->seed + type);
         return text.data;
 }
 

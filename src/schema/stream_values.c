@@ -14,11 +14,9 @@ static void add_value(struct plan_values *values, const struct json *value) {
                 values->truth[json_bool(value)] = true;
                 break;
         case JSON_NUMBER:
-                values->numbers[values->number_count++] = json_text(value);
-                break;
         case JSON_STRING:
         default:
-                values->strings[values->string_count++] = json_text(value);
+                values->texts[values->count++] = json_text(value);
                 break;
         case JSON_ARRAY:
         case JSON_OBJECT:
@@ -26,32 +24,54 @@ static void add_value(struct plan_values *values, const struct json *value) {
         }
 }
 
-static void index_strings(struct planner *planner, struct plan_values *values) {
+static uint32_t number_hash(struct bytes number, uint64_t seed) {
+        uint64_t hash = json_number_hash(number, seed);
+        return (uint32_t)(hash ^ hash >> 32);
+}
+
+static void index_texts(struct planner *planner, enum json_type type, struct plan_values *values) {
+        uint64_t seed = planner->schema->seed;
         size_t size = 16;
-        if (values->string_count <= 4)
+        if (values->count <= 4)
                 return;
-        while (size < 2 * (size_t)values->string_count)
+        while (size < 2 * (size_t)values->count)
                 size *= 2;
         values->slots = arena_alloc(planner->arena, size * sizeof *values->slots);
         values->slot_mask = (uint32_t)(size - 1);
-        for (uint32_t i = 0; i < values->string_count; i++) {
-                uint32_t at = key_hash(values->strings[i].data, values->strings[i].size) & values->slot_mask;
+        for (uint32_t i = 0; i < values->count; i++) {
+                struct bytes text = values->texts[i];
+                uint32_t hash = type == JSON_NUMBER ? number_hash(text, seed) : key_hash(text.data, text.size, seed);
+                uint32_t at = hash & values->slot_mask;
                 while (values->slots[at])
                         at = (at + 1) & values->slot_mask;
                 values->slots[at] = i + 1;
         }
 }
 
-bool values_have_string(const struct plan_values *values, struct bytes text) {
+bool values_have_string(const struct plan_values *values, struct bytes text, uint64_t seed) {
         if (!values->slots) {
-                for (uint32_t i = 0; i < values->string_count; i++)
-                        if (bytes_equal(values->strings[i], text))
+                for (uint32_t i = 0; i < values->count; i++)
+                        if (bytes_equal(values->texts[i], text))
                                 return true;
                 return false;
         }
-        uint32_t at = key_hash(text.data, text.size) & values->slot_mask;
+        uint32_t at = key_hash(text.data, text.size, seed) & values->slot_mask;
         for (; values->slots[at]; at = (at + 1) & values->slot_mask)
-                if (bytes_equal(values->strings[values->slots[at] - 1], text))
+                if (bytes_equal(values->texts[values->slots[at] - 1], text))
+                        return true;
+        return false;
+}
+
+bool values_have_number(const struct plan_values *values, struct bytes text, uint64_t seed) {
+        if (!values->slots) {
+                for (uint32_t i = 0; i < values->count; i++)
+                        if (bytes_equal(values->texts[i], text) || json_number_compare(values->texts[i], text) == 0)
+                                return true;
+                return false;
+        }
+        uint32_t at = number_hash(text, seed) & values->slot_mask;
+        for (; values->slots[at]; at = (at + 1) & values->slot_mask)
+                if (json_number_compare(values->texts[values->slots[at] - 1], text) == 0)
                         return true;
         return false;
 }
@@ -65,8 +85,7 @@ const struct subschema *conditions_listing(const struct conditions *conditions) 
 
 static struct plan_values *values_begin(struct planner *planner, size_t most) {
         struct plan_values *values = arena_alloc(planner->arena, sizeof *values);
-        values->strings = arena_alloc(planner->arena, most * sizeof *values->strings + 1);
-        values->numbers = arena_alloc(planner->arena, most * sizeof *values->numbers + 1);
+        values->texts = arena_alloc(planner->arena, most * sizeof *values->texts + 1);
         return values;
 }
 
@@ -188,7 +207,7 @@ static bool values_make(struct planner *planner, enum json_type type, const stru
         }
         if (type >= JSON_ARRAY)
                 return count == 0 || plan_containers(planner, plan, type, containers, count);
-        index_strings(planner, values);
+        index_texts(planner, type, values);
         plan->listed[type] = values;
         return true;
 }

@@ -245,10 +245,10 @@ static void keys_differ_where_nothing_is_asserted(void **state) {
         schema_free(schema);
 }
 
-static size_t steps_to_keys(const struct plan_object *plan) {
+static size_t steps_to_keys(const struct plan_object *plan, uint64_t seed) {
         size_t steps = 0;
         for (uint32_t i = 0; i < plan->key_count; i++) {
-                uint32_t at = key_hash(plan->keys[i].name, plan->keys[i].size) & plan->slot_mask;
+                uint32_t at = key_hash(plan->keys[i].name, plan->keys[i].size, seed) & plan->slot_mask;
                 for (; (plan->slots[at] & 0xFFFF) != i + 1; at = (at + 1) & plan->slot_mask)
                         steps++;
                 steps++;
@@ -262,13 +262,13 @@ static void work_grows_with_the_instance(void **state) {
         for (unsigned count = 1000; count <= 16000; count *= 4) {
                 struct buffer source = {0};
                 for (unsigned i = 0; i < count; i++)
-                        buffer_print(&source, "%s\"property_%04u\":{\"type\":\"integer\"}", i ? "," : "{\"properties\":{", i);
+                        buffer_print(&source, "%s\"prefix__%05u__suffix\":{\"type\":\"integer\"}", i ? "," : "{\"properties\":{", i);
                 buffer_append(&source, BYTES("},\"additionalProperties\":false}"));
                 buffer_append_byte(&source, '\0');
                 struct schema *schema = compile(source.data);
-                assert_true(steps_to_keys(schema->stream->root->object->object) < 3 * (size_t)count);
+                assert_true(steps_to_keys(schema->stream->root->object->object, schema->seed) < 3 * (size_t)count);
                 struct arena arena = {0};
-                struct machine machine = {.schema = schema, .scratch = &arena};
+                struct machine machine = {.schema = schema, .seed = schema->seed, .scratch = &arena};
                 machine.entries = must_calloc(count, sizeof *machine.entries);
                 for (unsigned i = 0; i < count; i++)
                         machine.entries[i] = (struct entry){arena_print(&arena, "%05u", i), 5, JSON_STRING};
@@ -284,18 +284,49 @@ static void work_grows_with_the_instance(void **state) {
         }
 }
 
+static size_t longest_run(const struct plan_values *values) {
+        size_t longest = 0, run = 0;
+        for (size_t i = 0; i <= 2 * (size_t)values->slot_mask + 1; i++) {
+                run = values->slots[i & values->slot_mask] ? run + 1 : 0;
+                longest = MAX(longest, run);
+        }
+        return longest;
+}
+
+// Nor is one of many values looked for among all.
+static void many_values_are_found_by_hash(void **state) {
+        (void)state;
+        for (unsigned form = 0; form < 3; form++) {
+                struct buffer source = {0};
+                for (unsigned i = 0; i < 5000; i++) {
+                        buffer_append(&source, i ? BYTES(",") : BYTES("{\"enum\":["));
+                        buffer_print(&source, form == 0 ? "%u" : form == 1 ? "%u.50" : "\"prefix__%05u__suffix\"", i);
+                }
+                buffer_append(&source, BYTES("]}"));
+                buffer_append_byte(&source, '\0');
+                struct schema *schema = compile(source.data);
+                assert_in_range(longest_run(schema->stream->root->listed[form == 2 ? JSON_STRING : JSON_NUMBER]), 1, 200);
+                assert_int_equal(decide(schema, form == 0   ? BYTES("41.0e2")
+                                                : form == 1 ? BYTES("4100.5")
+                                                            : BYTES("\"prefix__04100__suffix\""), NULL), 'v');
+                assert_int_equal(decide(schema, form == 2 ? BYTES("\"prefix__05000__suffix\"") : BYTES("4100.25"), NULL), 'i');
+                schema_free(schema);
+                buffer_free(&source);
+        }
+}
+
 // Who knows the seed may choose elements that collide: the table is given up after some steps, the verdict is the same.
 static void collisions_are_given_up(void **state) {
         (void)state;
         struct schema *schema = compile("{\"uniqueItems\":true}");
         struct arena arena = {0};
         struct buffer text = {0};
-        struct machine machine = {.schema = schema, .scratch = &arena};
+        struct machine machine = {.schema = schema, .seed = schema->seed, .scratch = &arena};
         size_t count = 0;
         machine.entries = must_calloc(1000, sizeof *machine.entries);
         for (unsigned i = 0; count < 1000; i++) {
                 struct entry entry = {arena_print(&arena, "%06x", i), 6, JSON_STRING};
-                if (entry_hash(&entry, schema->seed) % 2048)
+                if (key_hash(entry.text, entry.size, schema->seed) % 2048)
                         continue;
                 buffer_print(&text, "%s\"%s\"", count ? "," : "[", entry.text);
                 machine.entries[count++] = entry;
@@ -331,7 +362,7 @@ static void large_formulas_are_charged(void **state) {
         buffer_append_byte(&text, ']');
         assert_int_equal(decide(schema, buffer_bytes(&text), NULL), 'v');
         struct arena arena = {0};
-        struct machine machine = {.schema = schema, .scratch = &arena, .again = 100};
+        struct machine machine = {.schema = schema, .seed = schema->seed, .scratch = &arena, .again = 100};
         uint64_t seen[16] = {0};
         struct ended object = {.plan = plan, .one = seen};
         size_t looked = 0;
@@ -368,7 +399,7 @@ static void elements_are_compared_unparsed(void **state) {
                 struct arena arena = {0};
                 int64_t budget = 1000000, size = (int64_t)text.size;
                 struct machine machine = {.start = text.data, .at = text.data, .end = text.data + text.size, .schema = schema,
-                        .scratch = &arena, .anything = schema->stream->anything, .depth_limit = 10, .again = budget};
+                        .seed = schema->seed, .scratch = &arena, .anything = schema->stream->anything, .depth_limit = 10, .again = budget};
                 machine.entries = machine.entry_room;
                 machine.entry_capacity = ENTRIES_ROOM;
                 assert_int_equal(decide(schema, text, NULL), cases[i].verdict);
@@ -416,7 +447,7 @@ static void nested_branches_come_to_an_end(void **state) {
                 buffer_append_byte(&text, ']');
         assert_int_equal(decide(schema, buffer_bytes(&text), NULL), 'i');
         struct arena arena = {0};                               // ... and each time costs something, however short the value is
-        struct machine machine = {.schema = schema, .scratch = &arena, .start = "0", .at = "0", .depth_limit = 8};
+        struct machine machine = {.schema = schema, .seed = schema->seed, .scratch = &arena, .start = "0", .at = "0", .depth_limit = 8};
         machine.end = machine.at + 1;
         machine.again = 100 * SCAN_AGAIN_COST;
         size_t times = 0;
@@ -527,6 +558,7 @@ int main(void) {
                 cmocka_unit_test(large_objects_and_arrays_are_decided),
                 cmocka_unit_test(keys_differ_where_nothing_is_asserted),
                 cmocka_unit_test(work_grows_with_the_instance),
+                cmocka_unit_test(many_values_are_found_by_hash),
                 cmocka_unit_test(collisions_are_given_up),
                 cmocka_unit_test(large_formulas_are_charged),
                 cmocka_unit_test(elements_are_compared_unparsed),
