@@ -89,7 +89,8 @@ def test_the_greatest_exit_status_counts_and_a_file_that_vanishes_is_only_missed
 
 def test_what_does_not_match_for_reasons_beyond_a_limit_is_invalid_all_the_same(schema, write):
     chain = {f"d{i}": {"$ref": f"#/$defs/d{i + 1}"} for i in range(12)}
-    write("s.json", {**DRAFT, "properties": {"a": {"$ref": "#/$defs/d0"}, "b": {"type": "string"}}, "$defs": {**chain, "d12": {"$ref": "#"}}})
+    write("s.json", {**DRAFT, "properties": {"a": {"$ref": "#/$defs/d0"}, "b": {"type": "string"}},
+                     "$defs": {**chain, "d12": {"$ref": "#"}}})
     write("i.json", '{"a":' * 120 + '{"b":1}' + "}" * 120)
     assert schema("validate", "s.json", "i.json") == (65, "i.json:1:1: the document: false: does not match; a limit was reached before "
                                                           "it was known where\n", "")
