@@ -159,6 +159,8 @@ def test_thousands_of_files_are_one_command(schema, write):
     write("s.json", {})
     code, out, _ = schema("validate", "s.json", *["s.json"] * 5000)
     assert code == 0 and out == "s.json: valid\n" * 5000
+    code, out, err = schema("validate", "s.json", *["x"] * 100000)
+    assert (code, out) == (64, "") and "too many arguments" in err
 
 
 def test_every_schema_is_told_of(schema, write):
