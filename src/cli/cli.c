@@ -8,11 +8,8 @@
 #include "cli/cli_priv.h"
 #include "json/writer.h"
 
-enum { CHOICES_MAX = 6 };
-
 struct option_spec {
         const char *name, *letter, *value, *help;
-        const char *choices[CHOICES_MAX];       // that its value may be; none: anything
 };
 
 static const struct option_spec specs[CLI_OPTION_COUNT] = {
@@ -32,10 +29,8 @@ static const struct option_spec specs[CLI_OPTION_COUNT] = {
         [CLI_VALUES_FILE] = {"--values", NULL, "FILE", "values to look for, one a line"},
         [CLI_TAG] = {"--tag", NULL, NULL, "look for what contracts tag as personal, too"},
         [CLI_OUTPUT] = {"--output", "-o", "FILE", "write to the file"},
-        [CLI_FORM] = {"--output", NULL, "FORM", "flag, basic or detailed: the specification's output of each instance, one a line",
-                      {"flag", "basic", "detailed"}},
-        [CLI_DRAFT] = {"--draft", NULL, "DRAFT", "4, 6, 7, 2019-09 or 2020-12, for schemas without $schema (2020-12)",
-                       {"4", "6", "7", "2019-09", "2020-12"}},
+        [CLI_FORM] = {"--output", NULL, "FORM", "flag, basic or detailed: the specification's output of each instance, one a line"},
+        [CLI_DRAFT] = {"--draft", NULL, "DRAFT", "4, 6, 7, 2019-09 or 2020-12, for schemas without $schema (2020-12)"},
         [CLI_FORMAT_ASSERTION] = {"--format-assertion", NULL, NULL, "what \"format\" says must hold, in every draft"},
         [CLI_LINES] = {"--lines", NULL, NULL, "one instance a line, whatever the file's name (.jsonl and .ndjson are so anyway)"},
         [CLI_WITH] = {"--with", NULL, "PATH", "a schema, or a folder of them, that references find by $id"},
@@ -87,17 +82,27 @@ static bool wrong(const struct cli_command *command, const char *problem, const 
         return false;
 }
 
+enum { CHOICES_MAX = 6 };
+
+static const struct { enum cli_option option; const char *names[CHOICES_MAX]; } choices[] = {
+        {CLI_FORM, {"flag", "basic", "detailed"}}, {CLI_DRAFT, {"4", "6", "7", "2019-09", "2020-12"}},
+};
+
 // False: the option's value is none of those that it may have, which was printed.
-static bool is_choice(const struct cli_command *command, const struct option_spec *spec, const char *value) {
+static bool is_choice(const struct cli_command *command, unsigned option, const char *value) {
+        const char *const *names = NULL;
         size_t count = 0;
-        for (; count < CHOICES_MAX && spec->choices[count]; count++)
-                if (strcmp(spec->choices[count], value) == 0)
+        for (size_t i = 0; i < ARRAY_SIZE(choices); i++)
+                if (choices[i].option == option)
+                        names = choices[i].names;
+        for (; names && count < CHOICES_MAX && names[count]; count++)
+                if (strcmp(names[count], value) == 0)
                         return true;
-        if (count == 0)
+        if (!names)
                 return true;
-        fprintf(stderr, "commute %s: %s is ", command->name, spec->name);
+        fprintf(stderr, "commute %s: %s is ", command->name, specs[option].name);
         for (size_t i = 0; i < count; i++)
-                fprintf(stderr, "%s%s", spec->choices[i], i + 2 < count ? ", " : i + 2 == count ? " or " : "");
+                fprintf(stderr, "%s%s", names[i], i + 2 < count ? ", " : i + 2 == count ? " or " : "");
         fprintf(stderr, ", not \"%s\"\nSee commute %s --help.\n", value, command->name);
         return false;
 }
@@ -146,7 +151,7 @@ bool cli_parse(const struct cli_command *command, int argc, char **argv, struct 
                 } else if (!specs[option].value && value) {
                         return wrong(command, "takes no value: ", specs[option].name);
                 }
-                if (value && !is_choice(command, &specs[option], value))
+                if (value && !is_choice(command, option, value))
                         return false;
                 options.given[option] = true;
                 options.value[option] = value;
