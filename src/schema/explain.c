@@ -65,21 +65,93 @@ static const char *sentence_of(const struct unit *unit, struct arena *arena) {
         return "does not match";
 }
 
-enum { VALUE_SHOWN_MAX = 80 };          // bytes
+enum { VALUE_SHOWN_MAX = 80, NODES_SHOWN_MAX = 32, TEXT_SHOWN_MAX = 4096 };    // bytes; values and keys; bytes that are written to be cut
+
+// At most VALUE_SHOWN_MAX bytes, at a whole character.
+static const char *cut(const struct buffer *text, struct arena *arena) {
+        size_t size = MIN(text->size, (size_t)VALUE_SHOWN_MAX);
+        while (size < text->size && ((uint8_t)text->data[size] & 0xC0) == 0x80)
+                size--;
+        return arena_print(arena, "%.*s%s", (int)size, text->data, size < text->size ? "…" : "");
+}
+
+// Whether it is so small that it may be written for each failure.
+static bool is_small(const struct json *value) {
+        size_t size = 0;
+        if (value->span > NODES_SHOWN_MAX)
+                return false;
+        for (const struct json *node = value; node < json_next(value); node++)
+                size += json_is(node, JSON_STRING) || json_is(node, JSON_NUMBER) ? json_count(node) : 1;
+        return size <= TEXT_SHOWN_MAX;
+}
+
+static void write_small(struct buffer *text, const struct json *value) {
+        if (is_small(value))
+                json_write(text, value);
+        else
+                buffer_append(text, BYTES("…"));
+}
+
+static bool is_one_line(struct bytes text) {
+        for (size_t i = 0; i < text.size; i++)
+                if ((uint8_t)text.data[i] < 0x20 || text.data[i] == 0x7F)
+                        return false;
+        return true;
+}
+
+static void write_limit(struct buffer *text, const char *keyword, const struct json *value) {
+        bool plain = json_is(value, JSON_STRING) && strcmp(keyword, "const") != 0;      // a pattern, the name of a format
+        if (plain && is_small(value) && is_one_line(json_text(value))) {
+                buffer_append(text, json_text(value));
+        } else if (json_is(value, JSON_ARRAY) && strcmp(keyword, "enum") == 0) {
+                JSON_FOR_EACH(one, value) {
+                        if (text->size > VALUE_SHOWN_MAX)
+                                return;
+                        buffer_append(text, one == value + 1 ? BYTES("") : BYTES(", "));
+                        write_small(text, one);
+                }
+        } else {
+                write_small(text, value);
+        }
+}
+
+// What the schema asks for: "at most 3", "^a"; NULL: it says no more than the keyword does.
+static const char *limit_of(const struct unit *unit, struct arena *arena) {
+        static const struct { const char *keyword, *before, *behind, *instead; } limits[] = {
+                {"const", "", "", NULL}, {"enum", "", "", NULL}, {"minimum", "", "", NULL}, {"maximum", "", "", NULL},
+                {"exclusiveMinimum", "", "", "minimum"}, {"exclusiveMaximum", "", "", "maximum"}, {"multipleOf", "", "", NULL},
+                {"minLength", "at least ", " characters", NULL}, {"maxLength", "at most ", " characters", NULL},
+                {"pattern", "", "", NULL}, {"format", "", "", NULL}, {"contentEncoding", "", "", NULL},
+                {"contentMediaType", "", "", NULL}, {"minItems", "at least ", "", NULL}, {"maxItems", "at most ", "", NULL},
+                {"minContains", "at least ", "", NULL}, {"maxContains", "at most ", "", NULL},
+                {"minProperties", "at least ", "", NULL}, {"maxProperties", "at most ", "", NULL},
+        };
+        CLEANUP(buffer_free) struct buffer text = {0};
+        for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+                if (strcmp(limits[i].keyword, unit->keyword) != 0)
+                        continue;
+                const struct json *value = json_get_text(unit->place->subschema->source, unit->keyword);
+                if (json_is(value, JSON_BOOL) && limits[i].instead)             // in draft 4 the limit is the other keyword's
+                        value = json_get_text(unit->place->subschema->source, limits[i].instead);
+                if (value)
+                        write_limit(&text, unit->keyword, value);
+                return text.size ? arena_print(arena, "%s%s%s", limits[i].before, cut(&text, arena), limits[i].behind) : NULL;
+        }
+        return NULL;
+}
 
 const char *unit_sentence(const struct evaluation *evaluation, const struct unit *unit, bool values, struct arena *arena) {
-        const char *sentence = sentence_of(unit, arena);
+        const char *sentence = sentence_of(unit, arena), *limit = limit_of(unit, arena);
         bool scalar = !json_is(unit->node, JSON_ARRAY) && !json_is(unit->node, JSON_OBJECT);
         if (!values || !scalar)
-                return sentence;
+                return limit ? arena_print(arena, "%s (%s)", sentence, limit) : sentence;
+        const char *separator = limit ? "; " : "";
+        limit = limit ? limit : "";
         if (record_is_personal(evaluation, unit->node))
-                return arena_print(arena, "%s (the value is personal and not shown)", sentence);
+                return arena_print(arena, "%s (%s%sthe value is personal and not shown)", sentence, limit, separator);
         CLEANUP(buffer_free) struct buffer text = {0};
         json_write(&text, unit->node);
-        size_t size = MIN(text.size, (size_t)VALUE_SHOWN_MAX);
-        while (size < text.size && ((uint8_t)text.data[size] & 0xC0) == 0x80)
-                size--;
-        return arena_print(arena, "%s (it is %.*s%s)", sentence, (int)size, text.data, size < text.size ? "…" : "");
+        return arena_print(arena, "%s (%s%sit is %s)", sentence, limit, separator, cut(&text, arena));
 }
 
 void append_place_location(struct buffer *buffer, const struct place *place) {
