@@ -52,6 +52,31 @@ static const char *type_sentence(const struct unit *unit, struct arena *arena) {
                            BYTES_PRINT(buffer_bytes(&types)));
 }
 
+enum { NAMES_TRIED_MAX = 50 };
+
+// The property that the object has not, and whose name is nearly that of the member; {NULL, 0}: none.
+static struct bytes meant_name(const struct unit *unit) {
+        const struct json *properties = json_get_text(unit->place->subschema->source, "properties"), *object = unit->place->node;
+        struct bytes best = {0};
+        if (!json_is(properties, JSON_OBJECT) || !json_is(object, JSON_OBJECT) || unit->node <= object)
+                return best;
+        const struct json *key = unit->node - 1;
+        struct bytes name = json_is(key, JSON_STRING) ? json_text(key) : best;
+        if (json_get(object, name) != unit->node)               // it is not the object's member
+                return best;
+        size_t tried = 0, least = name.size < 3 ? 0 : name.size < 6 ? 2 : 3;
+        JSON_FOR_EACH_MEMBER(property, value, properties) {
+                if (tried++ == NAMES_TRIED_MAX)
+                        break;
+                size_t far = name_distance(name, json_text(property));
+                if (far < least && !json_get(object, json_text(property))) {
+                        least = far;
+                        best = json_text(property);
+                }
+        }
+        return best;
+}
+
 static const char *sentence_of(const struct unit *unit, struct arena *arena) {
         if (strcmp(unit->keyword, "type") == 0)
                 return type_sentence(unit, arena);
@@ -59,6 +84,10 @@ static const char *sentence_of(const struct unit *unit, struct arena *arena) {
                 return unit->name.size ? "matches more than one of the alternatives" : "matches none of the alternatives";
         if (unit->name.data)
                 return arena_print(arena, "has no member \"%.*s\"", BYTES_PRINT(unit->name));
+        bool member = strcmp(unit->keyword, "additionalProperties") == 0 || strcmp(unit->keyword, "unevaluatedProperties") == 0;
+        struct bytes meant = member ? meant_name(unit) : (struct bytes){0};
+        if (meant.data)
+                return arena_print(arena, "is a member that is not allowed; is \"%.*s\" meant?", BYTES_PRINT(meant));
         for (size_t i = 0; i < ARRAY_SIZE(sentences); i++)
                 if (strcmp(sentences[i].keyword, unit->keyword) == 0)
                         return sentences[i].sentence;

@@ -32,36 +32,12 @@ static const struct { const char *keyword, *meant; } others[] = {
         {"optional", "members are optional that required does not name"},
 };
 
-static char lower(char c) {
-        return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
-// Insertions, deletions and changes of letters between the two, upper case or not; at least 3 if it is more than 2.
-static size_t distance(struct bytes a, const char *b) {
-        enum { LONGEST = 40 };
-        size_t size = strlen(b), row[LONGEST + 1];
-        if (a.size > LONGEST || size > LONGEST)
-                return 3;
-        for (size_t j = 0; j <= size; j++)
-                row[j] = j;
-        for (size_t i = 1; i <= a.size; i++) {
-                size_t diagonal = row[0];
-                row[0] = i;
-                for (size_t j = 1; j <= size; j++) {
-                        size_t other = diagonal + (lower(a.data[i - 1]) != lower(b[j - 1]));
-                        diagonal = row[j];
-                        row[j] = MIN(other, MIN(row[j], row[j - 1]) + 1);
-                }
-        }
-        return row[size];
-}
-
 static const char *nearest(struct bytes name) {
         const char *best = NULL;
         size_t least = 3;
         for (size_t i = 0; i < ARRAY_SIZE(all_keywords) + ARRAY_SIZE(annotations); i++) {
                 const char *one = i < ARRAY_SIZE(all_keywords) ? all_keywords[i] : annotations[i - ARRAY_SIZE(all_keywords)];
-                size_t far = distance(name, one);
+                size_t far = name_distance(name, bytes_of(one));
                 if (far < least && far < name.size) {
                         least = far;
                         best = one;

@@ -192,6 +192,13 @@ static void limits_are_told(void **state) {
                 {"{\"$schema\":\"http://json-schema.org/draft-04/schema#\",\"minimum\":3,\"exclusiveMinimum\":true}", "3",
                  "is not above the limit (3)"},
                 {"{\"uniqueItems\":true}", "[1,1]", "has an element twice"},
+                {"{\"properties\":{\"amount\":{},\"accounts\":{}},\"additionalProperties\":false}", "{\"ammount\":1}",
+                 "is a member that is not allowed; is \"amount\" meant?"},
+                {"{\"properties\":{\"amount\":{}},\"unevaluatedProperties\":false}", "{\"Amount\":1}",
+                 "is a member that is not allowed; is \"amount\" meant?"},
+                {"{\"properties\":{\"amount\":{}},\"additionalProperties\":false}", "{\"ammount\":1,\"amount\":2}",
+                 "is a member that is not allowed"},
+                {"{\"properties\":{\"id\":{}},\"additionalProperties\":false}", "{\"is\":1}", "is a member that is not allowed"},
         };
         struct schema_failure *failures;
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
