@@ -37,7 +37,8 @@ def test_it_says_its_version(run):
 
 
 @pytest.mark.parametrize("command", ["serve", "check", "plan", "migrate", "advance", "pause", "rollback", "cancel", "status",
-                                     "evolve", "parked list", "parked settle", "proof", "verify", "schema validate", "docs"])
+                                     "evolve", "parked list", "parked settle", "proof", "verify", "schema validate",
+                                     "schema register", "docs"])
 def test_every_command_has_a_help(run, command):
     code, out, err = run(*command.split(), "--help")
     assert code == 0 and err == ""
