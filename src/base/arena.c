@@ -19,7 +19,20 @@ static void use_block(struct arena *arena, struct arena_block *block) {
         arena->end = block->data + block->size;
 }
 
+// Makes the spare the newest block.
+static void take_spare(struct arena *arena) {
+        struct arena_block *spare = arena->spare;
+        arena->spare = NULL;
+        spare->older = arena->blocks;
+        arena->blocks = spare;
+        use_block(arena, spare);
+}
+
 static void add_block(struct arena *arena, size_t least) {
+        if (arena->spare && arena->spare->size >= least) {
+                take_spare(arena);
+                return;
+        }
         size_t size = arena->blocks ? MIN(arena->blocks->size * 2, (size_t)LARGEST_BLOCK) : FIRST_BLOCK;
         size = MAX(size, least);
         struct arena_block *block = must_malloc(sizeof *block + size);
@@ -78,6 +91,8 @@ size_t arena_held(const struct arena *arena) {
 }
 
 void arena_reset(struct arena *arena) {
+        if (arena->spare)
+                take_spare(arena);
         while (arena->blocks && arena->blocks->older) {
                 struct arena_block *block = arena->blocks;
                 arena->blocks = block->older;
@@ -88,6 +103,8 @@ void arena_reset(struct arena *arena) {
 }
 
 void arena_reset_keeping(struct arena *arena, size_t most) {
+        if (arena->spare)
+                take_spare(arena);
         struct arena_block *kept = arena->blocks;
         while (kept && kept->older && kept->size > most)
                 kept = kept->older;
@@ -108,4 +125,31 @@ void arena_free(struct arena *arena) {
         arena_reset(arena);
         free(arena->blocks);
         *arena = (struct arena){0};
+}
+
+struct arena_mark arena_mark(const struct arena *arena) {
+        return (struct arena_mark){arena->blocks, arena->next};
+}
+
+void arena_rewind(struct arena *arena, struct arena_mark mark) {
+        while (arena->blocks != mark.newest) {
+                struct arena_block *block = arena->blocks;
+                ASSERT(block);
+                arena->blocks = block->older;
+                if (arena->spare && arena->spare->size >= block->size) {
+                        free(block);
+                } else {
+                        free(arena->spare);
+                        arena->spare = block;
+                }
+        }
+        arena->next = mark.next;
+        arena->end = mark.newest ? mark.newest->data + mark.newest->size : NULL;
+}
+
+size_t arena_size(const struct arena *arena) {
+        size_t size = arena->spare ? arena->spare->size : 0;
+        for (const struct arena_block *block = arena->blocks; block; block = block->older)
+                size += block->size;
+        return size;
 }

@@ -11,6 +11,7 @@ struct arena {
         struct arena_block *blocks;     // newest first; the oldest is kept by a reset
         char *next;
         char *end;
+        struct arena_block *spare;      // that a rewind has emptied, for what comes next; or NULL
 };
 
 void *arena_alloc(struct arena *arena, size_t size);            // aligned for any type, zeroed
@@ -23,3 +24,14 @@ void arena_reset(struct arena *arena);
 void arena_reset_keeping(struct arena *arena, size_t most);
 size_t arena_held(const struct arena *arena);                   // bytes of its blocks, used or not
 void arena_free(struct arena *arena);                           // fit for CLEANUP
+
+// Gives back what was allocated since the mark, and nothing of before: marks are rewound to in the opposite order. The largest block
+// that this empties is kept as a spare, so that marking, allocating and rewinding again and again mostly costs no malloc. No reset may
+// lie between the two.
+struct arena_mark {
+        struct arena_block *newest;
+        char *next;
+};
+struct arena_mark arena_mark(const struct arena *arena);
+void arena_rewind(struct arena *arena, struct arena_mark mark);
+size_t arena_size(const struct arena *arena);                   // bytes of all blocks, the spare included

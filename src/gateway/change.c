@@ -34,7 +34,12 @@ static enum change_result finish(struct change *change) {
                 return failed(change);
         }
         CLEANUP(buffer_free) struct buffer filled = {0};
-        if (change->schema && schema_fill_defaults(change->schema, change->json, &filled)) {
+        bool fills = false;
+        if (change->schema && !schema_fill_defaults(change->schema, change->json, &filled, &fills, error)) {
+                error_wrap(error, "version %u of %s", change->to, change->event->name);
+                return failed(change);
+        }
+        if (fills) {
                 change->body = arena_copy(change->arena, buffer_bytes(&filled));
                 change->filled = true;
                 if (!json_parse(change->body, NULL, change->arena, &change->json, error))

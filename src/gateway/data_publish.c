@@ -35,7 +35,10 @@ bool data_event_of(const struct data *data, struct bytes source, struct bytes ex
         if (!json_parse(source, &limits, arena, &event.json, error))
                 return error_wrap(error, "event");
         CLEANUP(buffer_free) struct buffer filled = {0};
-        if (schema_fill_defaults(schema, event.json, &filled)) {
+        bool fills;
+        if (!schema_fill_defaults(schema, event.json, &filled, &fills, error))
+                return error_wrap(error, "event");
+        if (fills) {
                 event.body = arena_copy(arena, buffer_bytes(&filled));
                 event.flags |= RECORD_FILLED;
                 if (!json_parse(event.body, NULL, arena, &event.json, error))

@@ -289,7 +289,10 @@ static bool fill_event(struct gateway *gateway, const struct schema *schema, str
         CLEANUP(buffer_free) struct buffer filled = {0};
         if (!json_parse(*body, NULL, &gateway->arena, &event, error))
                 return error_wrap(error, "event");
-        if (!schema_fill_defaults(schema, event, &filled))
+        bool fills;
+        if (!schema_fill_defaults(schema, event, &filled, &fills, error))
+                return error_wrap(error, "event");
+        if (!fills)
                 return true;
         buffer_clear(&gateway->event);
         buffer_append(&gateway->event, buffer_bytes(&filled));

@@ -56,7 +56,10 @@ static bool check_given(struct outside *outside, struct error *error) {
         if (!schema)
                 return false;
         CLEANUP(buffer_free) struct buffer filled = {0};
-        if (schema_fill_defaults(schema, outside->json, &filled)) {
+        bool fills;
+        if (!schema_fill_defaults(schema, outside->json, &filled, &fills, error))
+                return error_wrap(error, "body");
+        if (fills) {
                 outside->body = arena_copy(exchange->arena, buffer_bytes(&filled));
                 outside->filled = true;
                 if (!json_parse(outside->body, NULL, exchange->arena, &outside->json, error))

@@ -43,11 +43,15 @@ bool json_pointer_parse(struct bytes text, struct arena *arena, struct json_poin
         return true;
 }
 
+bool json_pointer_index(struct bytes token, uint64_t *ret_index) {
+        return bytes_to_u64(token, ret_index) && (token.size == 1 || token.data[0] != '0');
+}
+
 const struct json *json_pointer_step(const struct json *node, struct bytes token) {
         uint64_t index;
         if (json_is(node, JSON_OBJECT))
                 return json_get(node, token);
-        if (!json_is(node, JSON_ARRAY) || !bytes_to_u64(token, &index) || (token.size > 1 && token.data[0] == '0'))
+        if (!json_is(node, JSON_ARRAY) || !json_pointer_index(token, &index))
                 return NULL;
         return json_at(node, index);
 }
@@ -102,5 +106,39 @@ void json_pointer_of(struct buffer *buffer, const struct json *root, const struc
                 }
                 ASSERT(below);
                 root = below;
+        }
+}
+
+void json_places_make(struct json_places *places, const struct json *root, struct arena *arena) {
+        struct json_place *items = arena_alloc_raw(arena, root->span * sizeof *items);
+        items[0] = (struct json_place){0, 0};
+        for (uint32_t outer = 0; outer < root->span; outer++) {
+                const struct json *node = root + outer;
+                uint32_t index = 0;
+                if (json_is(node, JSON_OBJECT)) {
+                        JSON_FOR_EACH_MEMBER(key, value, node)
+                                items[key - root] = items[value - root] = (struct json_place){outer, (uint32_t)(key - root)};
+                } else if (json_is(node, JSON_ARRAY)) {
+                        JSON_FOR_EACH(element, node)
+                                items[element - root] = (struct json_place){outer, index++};
+                }
+        }
+        *places = (struct json_places){root, items};
+}
+
+void json_places_pointer(const struct json_places *places, struct buffer *buffer, const struct json *node) {
+        uint32_t way[JSON_DEPTH_MAX + 1];
+        size_t count = 0;
+        ASSERT(node >= places->root && node < json_next(places->root));
+        for (uint32_t at = (uint32_t)(node - places->root); at; at = places->items[at].outer) {
+                ASSERT(count < ARRAY_SIZE(way));
+                way[count++] = at;
+        }
+        while (count-- > 0) {
+                const struct json_place *place = &places->items[way[count]];
+                if (json_is(places->root + place->outer, JSON_ARRAY))
+                        json_pointer_append_index(buffer, place->token);
+                else
+                        json_pointer_append(buffer, json_text(places->root + place->token));
         }
 }

@@ -153,9 +153,13 @@ bool commute_schema_fill_defaults(const struct commute_schema *schema, struct co
                                   size_t size, const char **ret_text, size_t *ret_size, struct commute_schema_error *error) {
         struct bytes source = {text, size};
         const struct json *instance;
+        struct error inner;
+        bool filled;
         if (!parse(workspace, source, &instance, error))
                 return false;
-        if (!schema_fill_defaults(schema->schema, instance, &workspace->output))
+        if (!schema_fill_defaults(schema->schema, instance, &workspace->output, &filled, &inner))
+                return fail(error, &inner);
+        if (!filled)
                 buffer_append(&workspace->output, source);
         hand_over(workspace, ret_text, ret_size);
         return true;

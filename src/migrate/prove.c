@@ -384,7 +384,10 @@ static bool as_appended(struct prover *prover, struct bytes *body, struct error 
         say_version(prover, body);
         if (!json_parse(*body, NULL, &prover->arena, &prover->event, error))
                 return false;
-        if (schema_fill_defaults(schema, prover->event, &filled)) {
+        bool fills;
+        if (!schema_fill_defaults(schema, prover->event, &filled, &fills, error))
+                return false;
+        if (fills) {
                 *body = arena_copy(&prover->arena, buffer_bytes(&filled));
                 if (!json_parse(*body, NULL, &prover->arena, &prover->event, error))
                         return false;

@@ -22,15 +22,14 @@ struct bundle {
 static bool note(void *user, struct bytes uri, struct bytes *ret_source, struct error *error) {
         struct bundle *bundle = user;
         struct bytes source;
-        struct json_limits limits = {.bytes = SCHEMA_BYTES_MAX, .nodes = SCHEMA_NODES_MAX};
         struct part part;
         if (!bundle->options->resolve)
                 return error_set(error, ERROR_NOT_FOUND, "no other documents are given");
         if (!bundle->options->resolve(bundle->options->user, uri, &source, error))
                 return false;
         part.uri = arena_copy(&bundle->arena, uri);
-        part.source = arena_copy(&bundle->arena, source);
-        if (!json_parse(part.source, &limits, &bundle->arena, &part.root, error))
+        part.source = source;
+        if (!document_parse_copy(&part.source, &bundle->arena, &part.root, error))
                 return error_wrap(error, "%.*s", BYTES_PRINT(uri));
         if (bundle->count == bundle->capacity) {
                 bundle->capacity = bundle->capacity * 2 + 8;

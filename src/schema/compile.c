@@ -45,7 +45,7 @@ const struct pattern *compile_pattern(struct compiler *compiler, const struct js
         struct schema *schema = compiler->schema;
         struct error error;
         struct pattern *pattern;
-        struct known_pattern *known = table_find(&compiler->patterns, property_hash(source), &source, is_source);
+        struct known_pattern *known = table_find(&compiler->patterns, compile_hash(compiler, source), &source, is_source);
         if (known)
                 return known->pattern;
         if (!pattern_compile(source, &pattern, &error)) {
@@ -65,7 +65,7 @@ const struct pattern *compile_pattern(struct compiler *compiler, const struct js
         }
         known = arena_alloc(&schema->arena, sizeof *known);
         *known = (struct known_pattern){source, pattern};
-        table_insert(&compiler->patterns, property_hash(source), known);
+        table_insert(&compiler->patterns, compile_hash(compiler, source), known);
         return pattern;
 }
 
@@ -153,26 +153,11 @@ const struct subschema *compile_subschema(struct compiler *compiler, const struc
         return subschema;
 }
 
-// Which dynamic anchor, if any, the reference may be overridden by.
-static bool dynamic_name(const struct compiler *compiler, const struct pending *pending, const struct json *target,
-                         struct anchor **ret_anchor) {
-        struct bytes name = {"", 0};
-        if (pending->kind == PENDING_DYNAMIC) {
-                struct bytes text = json_text(pending->reference);
-                const char *hash = text.size ? memchr(text.data, '#', text.size) : NULL;
-                if (!hash || hash + 1 == text.data + text.size || hash[1] == '/')
-                        return false;
-                name = (struct bytes){hash + 1, text.size - (size_t)(hash + 1 - text.data)};
-        }
-        *ret_anchor = anchor_find(resource_of(compiler, target), name);
-        return *ret_anchor && (*ret_anchor)->dynamic;
-}
-
 static bool resolve(struct compiler *compiler, const struct pending *pending) {
         const struct json *target;
         struct anchor *anchor;
         struct subschema *subschema = pending->subschema;
-        if (!reference_find(compiler, subschema->resource, pending->reference, &target))
+        if (!reference_find(compiler, subschema->resource, pending->reference, &target, &anchor))
                 return false;
         const struct subschema *found = compile_subschema(compiler, target);
         if (!found)
@@ -181,17 +166,20 @@ static bool resolve(struct compiler *compiler, const struct pending *pending) {
                 subschema->reference = found;
         else
                 subschema->other_reference = found;
-        if (pending->kind != PENDING_PLAIN && dynamic_name(compiler, pending, target, &anchor))
+        if (pending->kind == PENDING_RECURSIVE)
+                anchor = anchor_find(compiler, resource_of(compiler, target), (struct bytes){"", 0});
+        if (pending->kind != PENDING_PLAIN && anchor && anchor->dynamic) {
                 subschema->dynamic = anchor;
+                dynamic_refer(compiler, anchor->dynamic);
+        }
         return true;
 }
 
 // Compiles every place that a dynamic reference may lead to.
-static bool compile_anchors(struct compiler *compiler, struct bytes name) {
-        for (struct resource *resource = compiler->resources; resource; resource = resource->next) {
-                struct anchor *anchor = anchor_find(resource, name);
-                if (!anchor || !anchor->dynamic || anchor->subschema)
-                        continue;
+static bool compile_anchors(struct compiler *compiler) {
+        while (compiler->asked) {
+                struct anchor *anchor = compiler->asked;
+                compiler->asked = anchor->later;
                 anchor->subschema = compile_subschema(compiler, anchor->node);
                 if (!anchor->subschema)
                         return false;
@@ -208,11 +196,8 @@ static bool resolve_all(struct compiler *compiler) {
                         if (!resolve(compiler, &pending))
                                 return false;
                 }
-                for (size_t i = 0; i < compiler->pending_count; i++) {
-                        const struct anchor *anchor = compiler->pending[i].subschema->dynamic;
-                        if (anchor && !compile_anchors(compiler, anchor->name))
-                                return false;
-                }
+                if (!compile_anchors(compiler))
+                        return false;
         } while (compiler->pending_count != before);
         return true;
 }
@@ -230,17 +215,17 @@ static bool compile_document(struct compiler *compiler, const struct json *root)
         settle_dynamic(compiler);
         if (!find_loops(compiler))
                 return false;
+        find_fallbacks(compiler);
         stream_plan(schema);
         return true;
 }
 
 static bool compile(struct schema *schema, struct bytes source, const struct schema_options *options, struct error *error) {
-        struct json_limits limits = {.bytes = SCHEMA_BYTES_MAX, .nodes = SCHEMA_NODES_MAX};
         const struct json *root;
-        schema->source = arena_copy(&schema->arena, source);
-        schema->seed = (uintptr_t)schema->source.data * 0x9E3779B97F4A7C15u ^ (uintptr_t)schema;
-        if (!json_parse(schema->source, &limits, &schema->arena, &root, error))
+        if (!document_parse_copy(&source, &schema->arena, &root, error))
                 return error_wrap(error, "schema");
+        schema->source = source;
+        schema->seed = (uintptr_t)schema->source.data * 0x9E3779B97F4A7C15u ^ (uintptr_t)schema;
         struct compiler compiler = {.schema = schema, .options = options, .error = error};
         bool good = compile_document(&compiler, root);
         for (struct document *document = compiler.documents; document; document = document->next) {
@@ -250,6 +235,8 @@ static bool compile(struct schema *schema, struct bytes source, const struct sch
                 document->subschemas = NULL;
         }
         table_free(&compiler.patterns);
+        names_free(&compiler);
+        arena_free(&compiler.arena);
         free(compiler.pending);
         free(compiler.walk);
         free(compiler.made);

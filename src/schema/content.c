@@ -39,7 +39,12 @@ static bool decode_base64(struct bytes text, struct arena *scratch, struct bytes
 
 const char *content_failure(const struct string_rules *rules, struct bytes text, struct arena *scratch) {
         const struct json *root;
+        const char *failure = NULL;
+        struct arena_mark mark = arena_mark(scratch);
         if (rules->base64 && !decode_base64(text, scratch, &text))
-                return "contentEncoding";
-        return rules->json && !json_parse(text, NULL, scratch, &root, NULL) ? "contentMediaType" : NULL;
+                failure = "contentEncoding";
+        else if (rules->json && !json_parse(text, NULL, scratch, &root, NULL))
+                failure = "contentMediaType";
+        arena_rewind(scratch, mark);
+        return failure;
 }

@@ -60,11 +60,52 @@ static unsigned vocabulary_bits(struct bytes uri, bool required) {
         return 0;
 }
 
-static bool read_vocabularies(struct compiler *compiler, const struct json *meta, const struct json *blame,
-                              struct dialect *dialect) {
-        const struct json *list = json_get_text(meta, "$vocabulary");
-        if (!json_is(list, JSON_OBJECT))
+// A meta-schema that is none of the drafts', read once for all that name it.
+struct meta {
+        struct bytes uri;
+        const struct json *root;                // NULL: there is none
+        bool read;
+        unsigned vocabularies;
+};
+
+static bool is_meta(const void *element, const void *key) {
+        return bytes_equal(((const struct meta *)element)->uri, *(const struct bytes *)key);
+}
+
+static const struct json *load_meta(struct compiler *compiler, struct bytes uri) {
+        const struct schema_options *options = compiler->options;
+        const struct resource *resource = resource_find(compiler, uri);
+        const struct json *root = NULL;
+        struct bytes source;
+        struct error error;
+        if (resource)
+                return resource->node;
+        if (!options->resolve || !options->resolve(options->user, uri, &source, &error) ||
+            !document_parse(source, &compiler->arena, &root, &error))
+                return NULL;
+        return root;
+}
+
+static bool meta_find(struct compiler *compiler, const struct json *blame, struct bytes uri, struct meta **ret_meta) {
+        uint64_t hash = compile_hash(compiler, uri);
+        struct meta *meta = table_find(&compiler->metas, hash, &uri, is_meta);
+        if (!meta) {
+                if (compiler->meta_count++ == SCHEMA_DOCUMENTS_MAX)
+                        return compile_wrong(compiler, blame, ERROR_LIMIT, "more than %d meta-schemas", SCHEMA_DOCUMENTS_MAX);
+                meta = arena_alloc(&compiler->arena, sizeof *meta);
+                *meta = (struct meta){.uri = uri, .root = load_meta(compiler, uri), .vocabularies = VOCABULARY_ALL};
+                table_insert(&compiler->metas, hash, meta);
+        }
+        *ret_meta = meta;
+        return true;
+}
+
+static bool read_vocabularies(struct compiler *compiler, struct meta *meta, const struct json *blame, struct dialect *dialect) {
+        const struct json *list = json_get_text(meta->root, "$vocabulary");
+        if (meta->read || !json_is(list, JSON_OBJECT)) {
+                dialect->vocabularies = meta->vocabularies;
                 return true;
+        }
         dialect->vocabularies = VOCABULARY_CORE;
         JSON_FOR_EACH_MEMBER(key, value, list) {
                 bool required = json_is(value, JSON_BOOL) && json_bool(value);
@@ -75,6 +116,9 @@ static bool read_vocabularies(struct compiler *compiler, const struct json *meta
                                              BYTES_PRINT(json_text(key)));
                 dialect->vocabularies |= bits;
         }
+        compiler->schema->looks += json_count(list);
+        meta->read = true;
+        meta->vocabularies = dialect->vocabularies;
         return true;
 }
 
@@ -109,23 +153,10 @@ bool dialect_find(struct compiler *compiler, const struct json *value, struct di
                         *ret_dialect = dialect;
                         return true;
                 }
-                const struct json *meta = NULL;
-                struct bytes source;
-                struct error error;
-                for (struct resource *resource = compiler->resources; resource && !meta; resource = resource->next)
-                        if (bytes_equal(bytes_of(resource->uri), uri))
-                                meta = resource->node;
-                if (!meta) {
-                        const struct schema_options *options = compiler->options;
-                        struct json_limits limits = {.bytes = SCHEMA_BYTES_MAX, .nodes = SCHEMA_NODES_MAX};
-                        if (!options->resolve || !options->resolve(options->user, uri, &source, &error) ||
-                            !json_parse(arena_copy(&compiler->schema->arena, source), &limits, &compiler->schema->arena, &meta,
-                                        &error))
-                                break;
-                }
-                if (chain == 0 && !read_vocabularies(compiler, meta, value, &dialect))
+                struct meta *meta;
+                if (!meta_find(compiler, value, uri, &meta) || (chain == 0 && !read_vocabularies(compiler, meta, value, &dialect)))
                         return false;
-                const struct json *next = json_get_text(meta, "$schema");
+                const struct json *next = json_get_text(meta->root, "$schema");
                 if (!json_is(next, JSON_STRING))
                         break;
                 uri = without_hash(json_text(next));

@@ -19,47 +19,51 @@ struct resource *resource_of(const struct compiler *compiler, const struct json 
         return document->resources[node - document->root];
 }
 
-static struct resource *find_resource(const struct compiler *compiler, struct bytes uri) {
-        for (struct resource *resource = compiler->resources; resource; resource = resource->next)
-                if (bytes_equal(bytes_of(resource->uri), uri))
-                        return resource;
-        return NULL;
+bool document_parse(struct bytes source, struct arena *arena, const struct json **ret_root, struct error *error) {
+        struct json_limits limits = {.bytes = SCHEMA_BYTES_MAX, .nodes = SCHEMA_NODES_MAX};
+        return json_parse(source, &limits, arena, ret_root, error);
 }
 
-struct anchor *anchor_find(const struct resource *resource, struct bytes name) {
-        for (struct anchor *anchor = resource->anchors; anchor; anchor = anchor->next)
-                if (bytes_equal(anchor->name, name))
-                        return anchor;
-        return NULL;
+bool document_parse_copy(struct bytes *source, struct arena *arena, const struct json **ret_root, struct error *error) {
+        if (source->size <= SCHEMA_BYTES_MAX)
+                *source = arena_copy(arena, *source);
+        return document_parse(*source, arena, ret_root, error);
+}
+
+static bool uri_fits(const struct compiler *compiler, const struct json *node, size_t size) {
+        return size <= SCHEMA_URI_MAX || compile_wrong(compiler, node, ERROR_LIMIT, "a URI of %zu bytes; at most %d are accepted", size,
+                                                       SCHEMA_URI_MAX);
 }
 
 static bool add_resource(struct compiler *compiler, const struct document *document, const struct json *node, const char *uri,
                          const struct dialect *dialect, struct resource **ret_resource) {
-        struct resource *known = find_resource(compiler, bytes_of(uri));
+        struct resource *known = resource_find(compiler, bytes_of(uri));
         if (known && known->document == document && known->node != node)
                 return compile_wrong(compiler, node, ERROR_INVALID, "\"%s\" names another place already", uri);
         if (compiler->resource_count++ == SCHEMA_RESOURCES_MAX)
                 return compile_wrong(compiler, node, ERROR_LIMIT, "more than %d resources", SCHEMA_RESOURCES_MAX);
         struct resource *resource = arena_alloc(&compiler->schema->arena, sizeof *resource);
-        *resource = (struct resource){compiler->resources, uri, document, node, *dialect, NULL};
+        *resource = (struct resource){compiler->resources, uri, document, node, *dialect, NULL, 0};
         compiler->resources = resource;
+        resource_keep(compiler, resource);
         *ret_resource = resource;
         return true;
 }
 
 static bool add_anchor(struct compiler *compiler, struct resource *resource, const struct json *node, struct bytes name,
                        bool dynamic) {
-        struct anchor *known = anchor_find(resource, name);
-        if (known && known->node != node)
+        struct anchor *anchor = anchor_find(compiler, resource, name);
+        if (anchor && anchor->node != node)
                 return compile_wrong(compiler, node, ERROR_INVALID, "the anchor \"%.*s\" names another place already",
                                      BYTES_PRINT(name));
-        if (known) {
-                known->dynamic |= dynamic;
-                return true;
+        if (!anchor) {
+                anchor = arena_alloc(&compiler->schema->arena, sizeof *anchor);
+                *anchor = (struct anchor){.next = resource->anchors, .resource = resource, .name = name, .node = node};
+                resource->anchors = anchor;
+                anchor_keep(compiler, anchor);
         }
-        struct anchor *anchor = arena_alloc(&compiler->schema->arena, sizeof *anchor);
-        *anchor = (struct anchor){resource->anchors, name, node, NULL, dynamic};
-        resource->anchors = anchor;
+        if (dynamic)
+                anchor_make_dynamic(compiler, anchor);
         return true;
 }
 
@@ -106,6 +110,8 @@ static bool index_id(struct compiler *compiler, const struct document *document,
         if (fragment.size && !is_old(&dialect))
                 return compile_wrong(compiler, id, ERROR_INVALID, "a $id may have no fragment");
         struct bytes base = {uri.data, size};
+        if (!uri_fits(compiler, id, size))
+                return false;
         bool pointer = fragment.size && fragment.data[0] == '/';
         if (!bytes_equal(base, bytes_of((*resource)->uri)) || (node == (*resource)->node && fragment.size == 0)) {
                 const char *text = arena_text(&compiler->schema->arena, base);
@@ -193,9 +199,7 @@ static bool load(struct compiler *compiler, const struct resource *from, const s
                 root = json_get(root, uri);
         }
         if (!root && uri.size && options->resolve && options->resolve(options->user, uri, &source, &error)) {
-                struct json_limits limits = {.bytes = SCHEMA_BYTES_MAX, .nodes = SCHEMA_NODES_MAX};
-                source = arena_copy(arena, source);
-                if (!json_parse(source, &limits, arena, &root, &error))
+                if (!document_parse_copy(&source, arena, &root, &error))
                         return compile_wrong(compiler, reference, ERROR_INVALID, "the document \"%.*s\": %s", BYTES_PRINT(uri),
                                              error.text);
         } else if (!root && uri.size && options->resolve && error.code != ERROR_NOT_FOUND) {
@@ -209,7 +213,7 @@ static bool load(struct compiler *compiler, const struct resource *from, const s
         struct document *document;
         if (!document_add(compiler, arena_text(arena, uri), source, root, &from->dialect, &document))
                 return false;
-        *ret_resource = find_resource(compiler, uri);
+        *ret_resource = resource_find(compiler, uri);
         ASSERT(*ret_resource);
         return true;
 }
@@ -224,7 +228,7 @@ static bool follow_pointer(struct compiler *compiler, struct resource *resource,
         if (!json_pointer_parse(text, &arena, &pointer, NULL))
                 return true;
         for (size_t i = 0; i < pointer.count && node; i++) {
-                node = json_pointer_step(node, pointer.tokens[i]);
+                node = compile_step(compiler, node, pointer.tokens[i]);
                 if (node && document->resources[node - document->root])
                         resource = document->resources[node - document->root];
         }
@@ -235,7 +239,7 @@ static bool follow_pointer(struct compiler *compiler, struct resource *resource,
 }
 
 bool reference_find(struct compiler *compiler, const struct resource *from, const struct json *reference,
-                    const struct json **ret_node) {
+                    const struct json **ret_node, struct anchor **ret_anchor) {
         CLEANUP(buffer_free) struct buffer uri = {0};
         CLEANUP(buffer_free) struct buffer fragment = {0};
         uri_resolve(&uri, bytes_of(from->uri), json_text(reference));
@@ -244,19 +248,23 @@ bool reference_find(struct compiler *compiler, const struct resource *from, cons
         struct bytes document = {uri.data, hash ? (size_t)(hash - uri.data) : uri.size};
         if (hash && !uri_decode((struct bytes){hash + 1, uri.size - document.size - 1}, &fragment))
                 return compile_wrong(compiler, reference, ERROR_INVALID, "a broken percent escape");
-        struct resource *resource = find_resource(compiler, document);
+        if (!uri_fits(compiler, reference, document.size))
+                return false;
+        struct resource *resource = resource_find(compiler, document);
         if (!resource && !load(compiler, from, reference, document, &resource))
                 return false;
         const struct json *node = resource->node;
+        struct anchor *anchor = NULL;
         if (fragment.size && fragment.data[0] == '/') {
                 if (!follow_pointer(compiler, resource, buffer_bytes(&fragment), &node))
                         return false;
         } else if (fragment.size) {
-                const struct anchor *anchor = anchor_find(resource, buffer_bytes(&fragment));
+                anchor = anchor_find(compiler, resource, buffer_bytes(&fragment));
                 node = anchor ? anchor->node : NULL;
         }
         if (!node)
                 return compile_wrong(compiler, reference, ERROR_INVALID, "this reference leads nowhere");
         *ret_node = node;
+        *ret_anchor = anchor;
         return true;
 }

@@ -62,7 +62,12 @@ enum format_verdict format_check(enum schema_format format, struct bytes text, s
                 text.data = "";
         if (format == FORMAT_REGEX)
                 return of_pattern[pattern_check(text, scratch)];
-        return !formats[format].check || formats[format].check(text, scratch) ? FORMAT_VALID : FORMAT_INVALID;
+        if (!formats[format].check)
+                return FORMAT_VALID;
+        struct arena_mark mark = arena_mark(scratch);
+        bool good = formats[format].check(text, scratch);
+        arena_rewind(scratch, mark);
+        return good ? FORMAT_VALID : FORMAT_INVALID;
 }
 
 // --- pointers and identifiers

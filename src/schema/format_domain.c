@@ -314,7 +314,7 @@ static bool is_domain(struct bytes text, enum normalization normalization, struc
         while (more) {
                 if (count > NAME_SIZE_MAX / 2)
                         return false;
-                uint32_t *points = arena_alloc(scratch, ((size_t)(scan.end - scan.at) + 1) * sizeof *points);
+                uint32_t *points = arena_alloc(scratch, (LABEL_MAX + 1) * sizeof *points);
                 struct label *label = &labels[count++];
                 *label = (struct label){points, 0};
                 for (more = false; scan.at < scan.end && !more; ) {

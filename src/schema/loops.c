@@ -18,15 +18,15 @@ static bool find_loop(struct compiler *compiler, const struct subschema *subsche
         if (!subschema)
                 return true;
         unsigned char *walk = &compiler->walk[subschema->id];
-        if (*walk == 1)
+        if (*walk == WALK_NOW)
                 return compile_wrong(compiler, subschema->source, ERROR_INVALID,
                                      "this schema leads back to itself without going deeper into the instance");
-        if (*walk == 2)
+        if (*walk == WALK_DONE)
                 return true;
         if (depth > SCHEMA_CHAIN_MAX)
                 return compile_wrong(compiler, subschema->source, ERROR_LIMIT, "more than %d references in a row",
                                      SCHEMA_CHAIN_MAX);
-        *walk = 1;
+        *walk = WALK_NOW;
         depth++;
         if (!find_loop(compiler, subschema->reference, depth) || !find_loop(compiler, subschema->other_reference, depth) ||
             !find_loop(compiler, subschema->not, depth) || !find_loop(compiler, subschema->condition, depth) ||
@@ -37,7 +37,7 @@ static bool find_loop(struct compiler *compiler, const struct subschema *subsche
         for (size_t i = 0; subschema->object && i < subschema->object->dependency_count; i++)
                 if (!find_loop(compiler, subschema->object->dependencies[i].schema, depth))
                         return false;
-        *walk = 2;
+        *walk = WALK_DONE;
         return true;
 }
 

@@ -20,6 +20,7 @@ struct output {
         const struct schema_output_options *options;
         struct json_writer writer;
         struct positions positions;
+        struct json_places places_of_nodes;
         bool valid;
         uint32_t *below;                        // entries (units and places that are needed) directly below a place, by its number
         const struct unit **only;               // the last unit below it
@@ -63,7 +64,7 @@ static void write_locations(struct output *output, const struct place *place, co
         append_place_location(&location, place);
         if (keyword && strcmp(keyword, "false") != 0)
                 json_pointer_append(&location, bytes_of(keyword));
-        json_pointer_of(&instance, output->evaluation->root, node);
+        json_places_pointer(&output->places_of_nodes, &instance, node);
         json_member_boolean(writer, "valid", output->valid);
         json_member_bytes(writer, "keywordLocation", buffer_bytes(&location));
         if (place->subschema->resource->uri[0]) {
@@ -188,6 +189,7 @@ enum schema_verdict schema_output(const struct schema *schema, struct bytes sour
                 json_member_boolean(&output.writer, "truncated", true);
         if (list) {
                 positions_make(&output.positions, source, scratch);
+                json_places_make(&output.places_of_nodes, instance, scratch);
                 if (options->format == SCHEMA_OUTPUT_DETAILED && record.count)
                         write_detailed(&output);
                 else

@@ -137,13 +137,25 @@ void pattern_free(struct pattern *pattern) {
 enum pattern_verdict pattern_check(struct bytes source, struct arena *scratch) {
         struct tree tree;
         struct error error;
-        if (pattern_parse(source, scratch, &tree, &error) || error.code == ERROR_UNSUPPORTED)
+        struct arena_mark mark = arena_mark(scratch);
+        bool parsed = pattern_parse(source, scratch, &tree, &error);
+        arena_rewind(scratch, mark);
+        if (parsed || error.code == ERROR_UNSUPPORTED)
                 return PATTERN_MATCH;
         return error.code == ERROR_INVALID ? PATTERN_NO_MATCH : PATTERN_UNDECIDED;
 }
 
 size_t pattern_memory(const struct pattern *pattern) {
         return pattern->memory;
+}
+
+// What the search takes of `scratch` is given back when it ends.
+static enum pattern_verdict part_search_with(const struct part *part, struct bytes text, struct arena *scratch) {
+        struct arena_mark mark = arena_mark(scratch);
+        enum pattern_verdict verdict = part->way == WAY_SIMULATE ? automaton_simulate(&part->automaton, text, scratch)
+                                                                 : automaton_backtrack(&part->automaton, text, scratch);
+        arena_rewind(scratch, mark);
+        return verdict;
 }
 
 static enum pattern_verdict part_search(const struct part *part, struct bytes text, struct arena *scratch) {
@@ -153,9 +165,8 @@ static enum pattern_verdict part_search(const struct part *part, struct bytes te
         case WAY_TABLE:
                 return table_search(part->table, &part->automaton.classes, text) ? PATTERN_MATCH : PATTERN_NO_MATCH;
         case WAY_SIMULATE:
-                return automaton_simulate(&part->automaton, text, scratch);
         case WAY_BACKTRACK:
-                return automaton_backtrack(&part->automaton, text, scratch);
+                return part_search_with(part, text, scratch);
         }
         UNREACHABLE("every way is above");
 }

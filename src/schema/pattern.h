@@ -35,7 +35,7 @@ enum pattern_verdict {
         PATTERN_UNDECIDED,              // a limit was reached: an error, not a verdict
 };
 // Whether the pattern matches anywhere in the text, which is valid UTF-8. Allocates nothing, or a part of `scratch` that is linear
-// in the text and the pattern.
+// in the text and the pattern and is given back at the end.
 enum pattern_verdict pattern_search(const struct pattern *pattern, struct bytes text, struct arena *scratch);
 // Whether the text is a pattern: the format "regex". Undecided: longer or deeper than what is parsed.
 enum pattern_verdict pattern_check(struct bytes source, struct arena *scratch);

@@ -107,7 +107,7 @@ static enum pattern_verdict run(struct simulation *simulation, const struct prog
 enum pattern_verdict automaton_simulate(const struct automaton *automaton, struct bytes text, struct arena *scratch) {
         struct simulation simulation = {.automaton = automaton, .text = text, .steps = PATTERN_STEPS_MAX};
         simulation.steps += text.size * PATTERN_STEPS_PER_BYTE;
-        uint32_t *memory = arena_alloc(scratch, automaton->largest * 4 * sizeof *memory);
+        uint32_t *memory = arena_alloc_raw(scratch, automaton->largest * 4 * sizeof *memory);   // sparse sets need not be cleared
         simulation.now = (struct states){memory, memory + automaton->largest, 0};
         simulation.next = (struct states){memory + automaton->largest * 2, memory + automaton->largest * 3, 0};
         simulation.holds = arena_alloc(scratch, (automaton->look_count + 1) * sizeof *simulation.holds);

@@ -3,6 +3,8 @@
 // frames of the stack: one is made when something is noted below it. All in the scratch arena.
 #include "schema/schema_priv.h"
 
+#include <stdlib.h>
+
 static struct place *place_of(struct evaluation *evaluation, struct frame *frame) {
         if (!frame)
                 return NULL;
@@ -80,6 +82,9 @@ void record_annotations(struct evaluation *evaluation, const struct subschema *s
 
 void record_personal(struct evaluation *evaluation, const struct json *node) {
         struct record *record = evaluation->record;
+        const struct json *last = record->personal_count ? record->personal[record->personal_count - 1] : NULL;
+        if (last && node >= last && node < json_next(last))
+                return;
         if (record->personal_count == record->personal_capacity) {
                 size_t capacity = record->personal_capacity ? record->personal_capacity * 2 : 16;
                 const struct json **nodes = arena_alloc(evaluation->scratch, capacity * sizeof *nodes);
@@ -89,17 +94,42 @@ void record_personal(struct evaluation *evaluation, const struct json *node) {
                 record->personal_capacity = capacity;
         }
         record->personal[record->personal_count++] = node;
+        record->personal_sorted = false;
+}
+
+static int compare_nodes(const void *left, const void *right) {
+        const struct json *const *a = left, *const *b = right;
+        return (*a > *b) - (*a < *b);
+}
+
+static void sort_personal(struct record *record) {
+        const struct json **nodes = record->personal;
+        size_t count = 0;
+        if (record->personal_count)
+                qsort(nodes, record->personal_count, sizeof *nodes, compare_nodes);
+        for (size_t i = 0; i < record->personal_count; i++)
+                if (count == 0 || nodes[i] >= json_next(nodes[count - 1]))
+                        nodes[count++] = nodes[i];
+        record->personal_count = count;
+        record->personal_sorted = true;
 }
 
 // An evaluation that was not finished has not seen all tags: everything counts as tagged then.
 bool record_is_personal(const struct evaluation *evaluation, const struct json *node) {
-        const struct record *record = evaluation->record;
+        struct record *record = evaluation->record;
         if (evaluation->schema->personal && (record_full(record) || evaluation->undecided))
                 return true;
-        for (size_t i = 0; i < record->personal_count; i++)
-                if (node >= record->personal[i] && node < json_next(record->personal[i]))
-                        return true;
-        return false;
+        if (!record->personal_sorted)
+                sort_personal(record);
+        size_t low = 0, high = record->personal_count;          // the last one that does not begin behind the node is below `low`
+        while (low < high) {
+                size_t middle = (low + high) / 2;
+                if (record->personal[middle] <= node)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low > 0 && node < json_next(record->personal[low - 1]);
 }
 
 // How near a branch came: of the right type at all, then not told apart by a const or enum of a member, then how far the first

@@ -24,12 +24,15 @@ enum {
         SCHEMA_NODES_MAX = 200000,      // values and keys of one document
         SCHEMA_DOCUMENTS_MAX = 1000,    // that a schema is made of
         SCHEMA_RESOURCES_MAX = 10000,   // $id
+        SCHEMA_URI_MAX = 8192,          // bytes of the URI of a resource, and of what a reference leads to, without its fragment
         SCHEMA_PATTERNS_MAX = 64 << 20, // bytes that all patterns of a schema take when compiled; equal ones count once
         SCHEMA_DEPTH_MAX = 1000,        // of evaluation: subschemas within each other, $ref included (about 1 MB of stack)
         SCHEMA_STEPS_MIN = 1000000,     // subschemas evaluated for one instance, …
         SCHEMA_STEPS_PER_NODE = 256,    // … and for each of its values and keys
         SCHEMA_FAILURES_MAX = 100,      // of schema_explain
         SCHEMA_UNITS_MAX = 10000,       // of schema_output
+        SCHEMA_DEFAULTS_MAX = 16 << 20, // bytes that defaults add to one instance
+        SCHEMA_DEFAULTS_STEPS_MAX = 5000000,    // subschemas and properties that are looked at for that
 };
 
 // Gives the document of an absolute URI without a fragment. The bytes must live until schema_compile returns. False with
@@ -118,5 +121,7 @@ bool schema_has_defaults(const struct schema *schema);
 // Appends the instance's text with `default`s filled in: for each object that `properties` describes (through $ref and allOf), a
 // member that is absent and whose schema has a default is added behind the others, in the order of the schema. Nested objects are
 // filled too, in arrays as well; a default is inserted as it is written. What stands inside anyOf, oneOf, not, if fills nothing.
-// Returns false, and appends nothing, when there is nothing to fill.
-bool schema_fill_defaults(const struct schema *schema, const struct json *instance, struct buffer *buffer);
+// *ret_filled is false, and nothing is appended, when there is nothing to fill. ERROR_LIMIT: they add more than SCHEMA_DEFAULTS_MAX
+// bytes, or the schema takes too many steps; nothing is appended.
+MUST_USE bool schema_fill_defaults(const struct schema *schema, const struct json *instance, struct buffer *buffer, bool *ret_filled,
+                                   struct error *error);

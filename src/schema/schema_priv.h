@@ -29,12 +29,27 @@ struct dialect {
         unsigned vocabularies;
 };
 
+// The anchors of one name that dynamic references may lead to.
+struct dynamic_name {
+        struct bytes name;
+        struct anchor *anchors;                         // by same_name
+        size_t count;
+        bool referred_to;                               // by a dynamic reference, …
+        bool open;                                      // … that has not been made plain
+        bool searched;                                  // dynamic.c: for the one entry
+        const struct resource *entry;
+        uint32_t search;                                // as a resource's
+};
+
 struct anchor {
-        struct anchor *next;
+        struct anchor *next;                            // of the resource
+        struct resource *resource;
         struct bytes name;                              // {"", 0}: the $recursiveAnchor
         const struct json *node;
         const struct subschema *subschema;              // of a dynamic anchor that a reference may lead to
-        bool dynamic;
+        struct dynamic_name *dynamic;                   // NULL: it is not
+        struct anchor *same_name;
+        struct anchor *later;                           // that a reference may lead to, and is still to be compiled
 };
 
 struct resource {
@@ -43,7 +58,8 @@ struct resource {
         const struct document *document;
         const struct json *node;
         struct dialect dialect;
-        struct anchor *anchors;
+        struct anchor *anchors;                         // once compiled: those that evaluation looks for
+        uint32_t search;                                // the last one that asked for it (dynamic.c)
 };
 
 struct document {
@@ -126,6 +142,7 @@ struct subschema {
         bool trivial;                           // asserts nothing
         bool plain_integers;                    // draft 4: 1.0 is no integer
         bool personal;                          // tagged as such
+        const struct json *fallback;            // its default, or the first of what it leads to in place; or NULL
         bool marks_contained;                   // 2020-12: contains evaluates the elements it finds
         unsigned types;                         // 0: any
         const struct json *values;              // of `enum`, an array; or NULL
@@ -166,7 +183,8 @@ struct schema {
         bool personal;                          // has tags
         bool defaults;                          // some subschema has a default
         bool plain_integers;                    // some subschema is of draft 4
-        uint64_t seed;                          // of hashes of instances
+        uint64_t seed;                          // of hashes of instances, and of names
+        uint64_t looks;                         // at names and places while it was compiled: no more than a few for each
         const struct stream *stream;
 };
 
@@ -296,7 +314,8 @@ struct record {
         size_t count, capacity, limit;
         bool annotations;
         bool every_branch;                      // the outputs; else the branch that came nearest
-        const struct json **personal;           // nodes
+        const struct json **personal;           // nodes; once asked for in order, none inside of another
+        bool personal_sorted;
         size_t personal_count, personal_capacity;
         uint32_t places;                        // made so far
 };
@@ -338,7 +357,12 @@ struct compiler {
         size_t pending_count, pending_capacity, pending_done;
         struct subschema **made;                // by number, to be changed
         struct table patterns;                  // of struct known_pattern
-        unsigned char *walk;                    // of the search for loops, by number: 0 not seen, 1 on the way, 2 done
+        struct table by_uri, anchors, dynamic_names, arrays;    // names.c
+        struct table metas;                     // dialect.c
+        size_t meta_count;
+        struct anchor *asked;                   // to be compiled
+        struct arena arena;                     // what is not needed any more once the schema is compiled
+        unsigned char *walk;                    // of the searches for loops and defaults, by number
 };
 bool compile_wrong(const struct compiler *compiler, const struct json *node, enum error_code code, const char *format, ...)
         PRINTF_LIKE(4, 5);
@@ -346,7 +370,9 @@ const struct subschema *compile_subschema(struct compiler *compiler, const struc
 const struct pattern *compile_pattern(struct compiler *compiler, const struct json *node, struct bytes source);
 void compile_later(struct compiler *compiler, struct subschema *subschema, const struct json *reference,
                    enum pending_kind kind);
+enum { WALK_NONE, WALK_NOW, WALK_DONE, WALK_FALLBACK };
 bool find_loops(struct compiler *compiler);
+void find_fallbacks(struct compiler *compiler); // defaults.c
 void settle_dynamic(struct compiler *compiler); // dynamic.c
 
 // documents.c
@@ -355,10 +381,26 @@ struct resource *resource_of(const struct compiler *compiler, const struct json 
 // Takes a document in and finds the resources and anchors in it. The source must live as long as the schema.
 bool document_add(struct compiler *compiler, const char *uri, struct bytes source, const struct json *root,
                   const struct dialect *dialect, struct document **ret_document);
-// The place that a reference in `resource` leads to.
+// Parses one: it is refused by its size before anything of it is read. The source must live as long as the nodes.
+bool document_parse(struct bytes source, struct arena *arena, const struct json **ret_root, struct error *error);
+// The same of a copy of *source, which becomes that.
+bool document_parse_copy(struct bytes *source, struct arena *arena, const struct json **ret_root, struct error *error);
+// The place that a reference in `resource` leads to; *ret_anchor: the anchor that it names, or NULL.
 bool reference_find(struct compiler *compiler, const struct resource *resource, const struct json *reference,
-                    const struct json **ret_node);
-struct anchor *anchor_find(const struct resource *resource, struct bytes name);
+                    const struct json **ret_node, struct anchor **ret_anchor);
+
+// names.c
+uint64_t schema_name_hash(const struct schema *schema, struct bytes name);     // seeded
+uint64_t compile_hash(const struct compiler *compiler, struct bytes name);
+struct resource *resource_find(const struct compiler *compiler, struct bytes uri);              // the newest of that URI
+void resource_keep(struct compiler *compiler, struct resource *resource);
+struct anchor *anchor_find(const struct compiler *compiler, const struct resource *resource, struct bytes name);
+void anchor_keep(struct compiler *compiler, struct anchor *anchor);                             // the name is new to its resource
+void anchor_make_dynamic(struct compiler *compiler, struct anchor *anchor);
+void dynamic_refer(struct compiler *compiler, struct dynamic_name *name);                       // its anchors are to be compiled
+// As json_pointer_step.
+const struct json *compile_step(struct compiler *compiler, const struct json *node, struct bytes token);
+void names_free(struct compiler *compiler);
 
 // dialect.c
 bool dialect_find(struct compiler *compiler, const struct json *value, struct dialect *ret_dialect);

@@ -80,10 +80,35 @@ static void broken_pointers_are_refused(void **state) {
         assert_int_equal(error.code, ERROR_LIMIT);
 }
 
+// Of values and keys, in any order.
+static void places_give_the_same_pointers(void **state) {
+        (void)state;
+        const struct json *root = NULL;
+        struct json_places places;
+        CLEANUP(buffer_free) struct buffer text = {0};
+        CLEANUP(buffer_free) struct buffer one = {0};
+        CLEANUP(buffer_free) struct buffer other = {0};
+        for (int i = 0; i < 100; i++)
+                buffer_append(&text, i % 2 ? BYTES("{\"a~/\":[],\"b\":{},\"\":") : BYTES("[1,{\"x\":[2,{}]},\"3\","));
+        buffer_append_byte(&text, '0');
+        for (int i = 100; i-- > 0; )
+                buffer_append(&text, i % 2 ? BYTES(",\"z\":null}") : BYTES(",[[true]]]"));
+        assert_true(json_parse(buffer_bytes(&text), NULL, &arena, &root, NULL));
+        json_places_make(&places, root, &arena);
+        for (uint32_t i = root->span; i-- > 0; ) {
+                buffer_clear(&one);
+                buffer_clear(&other);
+                json_pointer_of(&one, root, root + i);
+                json_places_pointer(&places, &other, root + i);
+                assert_true(bytes_equal(buffer_bytes(&one), buffer_bytes(&other)));
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_teardown(every_node_is_found_by_its_pointer, clean),
                 cmocka_unit_test_teardown(what_is_not_there_is_null, clean),
+                cmocka_unit_test_teardown(places_give_the_same_pointers, clean),
                 cmocka_unit_test_teardown(broken_pointers_are_refused, clean),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -141,11 +141,31 @@ static void undecided(void **state) {
         assert_int_equal(format_check(FORMAT_REGEX, buffer_bytes(&text), &arena), FORMAT_UNDECIDED);
 }
 
+// What a check takes does not grow with labels times text, and is given back.
+static void memory(void **state) {
+        (void)state;
+        static const enum schema_format takers[] = {FORMAT_IDN_HOSTNAME, FORMAT_IDN_EMAIL, FORMAT_REGEX};
+        CLEANUP(buffer_free) struct buffer text = {0};
+        for (int i = 0; i < 30000; i++)
+                buffer_append(&text, BYTES("é."));
+        for (size_t i = 0; i < ARRAY_SIZE(takers); i++) {
+                arena_free(&arena);
+                IGNORE(format_check(takers[i], buffer_bytes(&text), &arena) == FORMAT_VALID);           // the verdict does not matter
+                assert_true(arena_size(&arena) < 100 * text.size);
+                IGNORE(format_check(takers[i], BYTES("é.é.é"), &arena) == FORMAT_VALID);
+                size_t size = arena_size(&arena);
+                for (int j = 0; j < 1000; j++)
+                        IGNORE(format_check(takers[i], BYTES("é.é.é"), &arena) == FORMAT_VALID);
+                assert_int_equal(arena_size(&arena), size);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_teardown(times, clean), cmocka_unit_test_teardown(hosts, clean),
                 cmocka_unit_test_teardown(identifiers, clean),
                 cmocka_unit_test_teardown(drafts, clean), cmocka_unit_test_teardown(undecided, clean),
+                cmocka_unit_test_teardown(memory, clean),
         };
         return cmocka_run_group_tests_name("schema/format", tests, NULL, NULL);
 }

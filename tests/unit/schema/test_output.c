@@ -239,6 +239,40 @@ static void more_units_than_the_limit_are_said_to_be_missing(void **state) {
         schema_free(schema);
 }
 
+// 3,000 members beside as many others, in schemas that come to them from both ends.
+static void personal_values_are_known_among_many(void **state) {
+        (void)state;
+        struct schema *schema = compile("{\"allOf\":[{\"properties\":{\"z\":{\"x-pii\":true,\"maximum\":3}}},{\"properties\":{\"a\":"
+                                        "{\"items\":{\"anyOf\":[{\"x-pii\":true,\"type\":\"string\"},{\"maximum\":7}]}}}},"
+                                        "{\"properties\":{\"b\":{\"items\":{\"maximum\":7}}}}]}");
+        struct buffer text = {0}, output = {0};
+        struct schema_output_options options = {.format = SCHEMA_OUTPUT_BASIC, .values = true};
+        const struct json *instance, *root;
+        for (int part = 0; part < 2; part++) {
+                buffer_append(&text, part ? BYTES("],\"b\":[8") : BYTES("{\"a\":[8"));
+                for (int i = 1; i < 1500; i++)
+                        buffer_append(&text, BYTES(",8"));
+        }
+        buffer_append(&text, BYTES("],\"z\":9}"));
+        assert_true(json_parse(buffer_bytes(&text), NULL, &arena, &instance, NULL));
+        assert_int_equal(schema_output(schema, buffer_bytes(&text), instance, &options, &arena, &output), SCHEMA_INVALID);
+        assert_true(json_parse(buffer_bytes(&output), NULL, &arena, &root, NULL));
+        size_t shown = 0, hidden = 0;
+        JSON_FOR_EACH(unit, json_get_text(root, "errors")) {
+                struct bytes sentence = json_text(json_get_text(unit, "error"));
+                bool other = bytes_starts_with(json_text(json_get_text(unit, "instanceLocation")), BYTES("/b/"));
+                bool value = memmem(sentence.data, sentence.size, "it is 8", 7) != NULL;
+                assert_int_equal(value, other);
+                shown += value;
+                hidden += !value;
+        }
+        assert_int_equal(shown, 1500);
+        assert_true(hidden > 1500);
+        buffer_free(&text);
+        buffer_free(&output);
+        schema_free(schema);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_teardown(flag_is_one_word, clean),
@@ -249,6 +283,7 @@ int main(void) {
                 cmocka_unit_test_teardown(absolute_locations_are_uris, clean), cmocka_unit_test_teardown(limits_are_told, clean),
                 cmocka_unit_test_teardown(the_nearest_branch_is_told, clean),
                 cmocka_unit_test_teardown(values_are_shown_on_request_and_never_personal_ones, clean),
+                cmocka_unit_test_teardown(personal_values_are_known_among_many, clean),
                 cmocka_unit_test_teardown(more_units_than_the_limit_are_said_to_be_missing, clean),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

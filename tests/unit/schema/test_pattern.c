@@ -252,6 +252,29 @@ static void what_matches_nothing(void **state) {
         buffer_free(&large);
 }
 
+// What a search takes is given back when it ends: the second one of its kind takes nothing more, nor does the thousandth.
+static void memory_of_searches(void **state) {
+        (void)state;
+        static const char *const patterns[] = {"(?:ab|cd|e){0,4000}x(?!y)z", "^(.)(.*)\\1$"};
+        CLEANUP(buffer_free) struct buffer text = {0};
+        for (int i = 0; i < 30000; i++)
+                buffer_append_byte(&text, 'a');
+        for (size_t i = 0; i < ARRAY_SIZE(patterns); i++) {
+                struct pattern *pattern = compile(bytes_of(patterns[i]));
+                arena_free(&arena);
+                IGNORE(pattern_search(pattern, buffer_bytes(&text), &arena) == PATTERN_MATCH);          // the verdict does not matter
+                size_t size = arena_size(&arena);
+                assert_true(size > 0 && size < 4 << 20);
+                for (int j = 0; j < 1000; j++) {
+                        IGNORE(pattern_search(pattern, BYTES("a"), &arena) == PATTERN_MATCH);
+                        assert_int_equal(arena_size(&arena), size);
+                }
+                assert_int_equal(pattern_check(bytes_of(patterns[i]), &arena), PATTERN_MATCH);
+                assert_int_equal(arena_size(&arena), size);
+                pattern_free(pattern);
+        }
+}
+
 static void normal_forms(void **state) {
         (void)state;
         static const struct { uint32_t points[4]; size_t count; bool normal; } cases[] = {
@@ -272,7 +295,8 @@ int main(void) {
                 cmocka_unit_test_teardown(what_looks_around, clean), cmocka_unit_test_teardown(what_refers_back, clean),
                 cmocka_unit_test_teardown(properties, clean), cmocka_unit_test_teardown(what_is_refused, clean),
                 cmocka_unit_test_teardown(limits, clean), cmocka_unit_test_teardown(adversaries, clean),
-                cmocka_unit_test_teardown(what_matches_nothing, clean), cmocka_unit_test_teardown(normal_forms, clean),
+                cmocka_unit_test_teardown(what_matches_nothing, clean),
+                cmocka_unit_test_teardown(memory_of_searches, clean), cmocka_unit_test_teardown(normal_forms, clean),
         };
         return cmocka_run_group_tests_name("schema/pattern", tests, NULL, NULL);
 }

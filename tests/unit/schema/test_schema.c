@@ -204,15 +204,112 @@ static void defaults_are_filled_in(void **state) {
                 {"{\"properties\":{\"a\":{\"default\":{}}}}", "{\"a\":{}}", NULL},
                 {"{\"anyOf\":[{\"properties\":{\"a\":{\"default\":1}}}]}", "{}", NULL},
                 {"{\"properties\":{\"a\":{\"$ref\":\"#\",\"default\":{}}}}", "{}", "{\"a\":{}}"},
+                {"{\"properties\":{\"a\":{\"$ref\":\"#/$defs/b\"}},\"$defs\":{\"b\":{\"allOf\":[{},{\"default\":7},{\"default\":8}]}}}",
+                 "{}", "{\"a\":7}"},
+                {"{\"prefixItems\":[{\"properties\":{\"a\":{\"default\":1}}}],\"items\":{\"properties\":{\"b\":{\"default\":2}}},"
+                 "\"allOf\":[{\"items\":{\"properties\":{\"c\":{\"default\":3}}}}]}", "[{},{},{\"c\":0}]",
+                 "[{\"a\":1,\"c\":3},{\"b\":2,\"c\":3},{\"c\":0,\"b\":2}]"},
         };
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
                 struct schema *schema = compile(cases[i].schema);
                 struct buffer buffer = {0};
-                assert_int_equal(schema_fill_defaults(schema, parse(cases[i].instance), &buffer), cases[i].filled != NULL);
+                bool filled;
+                assert_true(schema_fill_defaults(schema, parse(cases[i].instance), &buffer, &filled, NULL));
+                assert_int_equal(filled, cases[i].filled != NULL);
                 assert_true(bytes_equal(buffer_bytes(&buffer), bytes_of(cases[i].filled)));
                 buffer_free(&buffer);
                 schema_free(schema);
         }
+}
+
+static bool fill(const struct buffer *schema_text, const struct buffer *text, struct buffer *filled, struct error *error) {
+        struct schema *schema = NULL;
+        const struct json *instance = NULL;
+        bool fills = false;
+        assert_true(schema_compile(buffer_bytes(schema_text), NULL, &schema, error));
+        assert_true(json_parse(buffer_bytes(text), NULL, &arena, &instance, error));
+        bool good = schema_fill_defaults(schema, instance, filled, &fills, error);
+        assert_int_equal(fills, good);
+        schema_free(schema);
+        return good;
+}
+
+// 20 KB of a default in each of 1,000 objects.
+static void what_defaults_add_has_a_limit(void **state) {
+        (void)state;
+        CLEANUP(buffer_free) struct buffer schema = {0};
+        CLEANUP(buffer_free) struct buffer text = {0};
+        CLEANUP(buffer_free) struct buffer filled = {0};
+        struct error error;
+        buffer_append(&schema, BYTES("{\"items\":{\"properties\":{\"a\":{\"default\":\""));
+        for (int i = 0; i < 20000; i++)
+                buffer_append_byte(&schema, 'x');
+        buffer_append(&schema, BYTES("\"}}}}"));
+        buffer_append(&text, BYTES("[{}"));
+        for (int i = 1; i < 800; i++)
+                buffer_append(&text, BYTES(",{}"));
+        buffer_append_byte(&text, ']');
+        assert_true(fill(&schema, &text, &filled, &error));
+        assert_true(filled.size > 800 * 20000 && filled.size < SCHEMA_DEFAULTS_MAX);
+        buffer_clear(&filled);
+        text.size--;
+        for (int i = 0; i < 200; i++)
+                buffer_append(&text, BYTES(",{}"));
+        buffer_append_byte(&text, ']');
+        buffer_append(&filled, BYTES("before"));
+        assert_false(fill(&schema, &text, &filled, &error));
+        assert_int_equal(error.code, ERROR_LIMIT);
+        assert_string_equal(error.text, "defaults add more than 16777216 bytes");
+        assert_true(bytes_equal(buffer_bytes(&filled), BYTES("before")));
+}
+
+// 10,000 properties are looked at once, not for each of 1,000 objects: that would be beyond the limit of steps.
+static void what_describes_many_objects_is_looked_at_once(void **state) {
+        (void)state;
+        CLEANUP(buffer_free) struct buffer schema = {0};
+        CLEANUP(buffer_free) struct buffer text = {0};
+        CLEANUP(buffer_free) struct buffer filled = {0};
+        struct error error;
+        buffer_append(&schema, BYTES("{\"items\":{\"allOf\":[{\"properties\":{\"d\":{\"default\":1}}}"));
+        for (int i = 0; i < 100; i++) {
+                buffer_append(&schema, BYTES(",{\"properties\":{\"d\":{\"default\":2}"));
+                for (int j = 0; j < 100; j++)
+                        buffer_print(&schema, ",\"p%d_%d\":{}", i, j);
+                buffer_append(&schema, BYTES("}}"));
+        }
+        buffer_append(&schema, BYTES("]}}"));
+        buffer_append(&text, BYTES("[{\"x\":0}"));
+        for (int i = 1; i < 1000; i++)
+                buffer_append(&text, BYTES(",{}"));
+        buffer_append_byte(&text, ']');
+        assert_true(10000 * 1000 > SCHEMA_DEFAULTS_STEPS_MAX);
+        assert_true(fill(&schema, &text, &filled, &error));
+        assert_true(bytes_starts_with(buffer_bytes(&filled), BYTES("[{\"x\":0,\"d\":1},{\"d\":1},{\"d\":1},")));
+        assert_int_equal(filled.size, 2 + 13 + 999 * 8);
+}
+
+// Each of 6,000 members has a schema of its own, and all of these lead to 1,000 others.
+static void steps_of_defaults_have_a_limit(void **state) {
+        (void)state;
+        CLEANUP(buffer_free) struct buffer schema = {0};
+        CLEANUP(buffer_free) struct buffer text = {0};
+        CLEANUP(buffer_free) struct buffer filled = {0};
+        struct error error;
+        buffer_append(&schema, BYTES("{\"$defs\":{\"a\":{\"allOf\":[{\"properties\":{\"d\":{\"default\":1}}}"));
+        for (int i = 0; i < 1000; i++)
+                buffer_append(&schema, BYTES(",{}"));
+        buffer_append(&schema, BYTES("]}},\"properties\":{\"a\":{}"));
+        buffer_append(&text, BYTES("{\"a\":0"));
+        for (int i = 0; i < 6000; i++) {
+                buffer_print(&schema, ",\"p%d\":{\"$ref\":\"#/$defs/a\"}", i);
+                buffer_print(&text, ",\"p%d\":{}", i);
+        }
+        buffer_append(&schema, BYTES("}}"));
+        buffer_append_byte(&text, '}');
+        assert_false(fill(&schema, &text, &filled, &error));
+        assert_int_equal(error.code, ERROR_LIMIT);
+        assert_string_equal(error.text, "filling in defaults looks at more than 5000000 subschemas and properties");
+        assert_int_equal(filled.size, 0);
 }
 
 // The arena's blocks stay the same over many instances that are parsed and validated with a reset between them.
@@ -266,6 +363,9 @@ int main(void) {
                 cmocka_unit_test_teardown(recursion_side_by_side_is_decided, clean),
                 cmocka_unit_test_teardown(all_failures_are_told_in_order, clean),
                 cmocka_unit_test_teardown(defaults_are_filled_in, clean),
+                cmocka_unit_test_teardown(what_defaults_add_has_a_limit, clean),
+                cmocka_unit_test_teardown(what_describes_many_objects_is_looked_at_once, clean),
+                cmocka_unit_test_teardown(steps_of_defaults_have_a_limit, clean),
                 cmocka_unit_test_teardown(validation_does_not_allocate, clean),
                 cmocka_unit_test(patterns_have_a_limit_together),
         };
