@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * JSON Schema validation, drafts 4, 6, 7, 2019-09 and 2020-12, for C and C++. See commute-schema(3).
  *
- * A compiled schema is immutable: compile once, validate from any number of threads at once, each with a workspace of its own.
+ * A compiled schema is immutable: compile once, validate from any number of threads at once, each with a workspace of its own and
+ * 1 MiB of stack.
  * Nothing here reads files, opens connections or starts threads. Functions that fail return false and fill the error, if one is
  * given; what they would have returned is untouched then. When memory runs out, the process ends with a message.
  *

@@ -148,6 +148,8 @@ static void stores(struct api *api, struct buffer *out) {
         single(out, "commute_http_refused_total", "counter", "Malformed, oversized or slow requests.", servers.refused);
         single(out, "commute_registry_schemas", "gauge", "Schemas that the registry has an id for.",
                registry_ids(api->options.registry));
+        single(out, "commute_registry_bytes", "gauge", "Memory that the registry's schemas and versions take.",
+               registry_memory(api->options.registry));
 }
 
 static void metrics(struct api_states *states) {

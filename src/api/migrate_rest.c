@@ -34,9 +34,14 @@ static const struct model_event *find_event(const struct api_request *request) {
 
 static struct mover find_mover(struct api_request *request) {
         struct mover mover = {.event = find_event(request)};
-        if (!mover.event)
-                mover.communication = api_communication(request, request->parameters[0]);
+        mover.communication = model_communication_find(api_options(request->api)->model, request->parameters[0]);
         mover.found = mover.event || mover.communication;
+        if (mover.found)
+                return mover;
+        struct error error;
+        error_set(&error, ERROR_NOT_FOUND, "there is no communication and no event \"%.*s\"",
+                  (int)MIN(request->parameters[0].size, (size_t)64), request->parameters[0].data);
+        api_fail(request, &error);
         return mover;
 }
 
@@ -52,11 +57,13 @@ static bool read_version(struct api_request *request, const struct json *to, str
         return false;
 }
 
-static bool read_mode(struct api_request *request, struct bytes name, enum model_mode *ret_mode) {
+static bool read_mode(struct api_request *request, const struct model_communication *communication, struct bytes name,
+                      enum model_mode *ret_mode) {
         struct error error;
         if (model_mode_of(name, ret_mode))
                 return true;
-        error_set(&error, ERROR_INVALID, "to: expected sync, pull, push or async, got \"%.*s\"", BYTES_PRINT(name));
+        error_set(&error, ERROR_INVALID, "to: %s is a communication: expected sync, pull, push or async, got \"%.*s\"",
+                  communication->name, BYTES_PRINT(name));
         api_fail(request, &error);
         return false;
 }
@@ -82,7 +89,7 @@ static void answer_plan(struct api_request *request, void *user) {
                 return;
         if (!api_query(request, "to", &to))
                 to = (struct bytes){0};
-        if (mover.event ? !read_version(request, NULL, to, &version) : !read_mode(request, to, &mode))
+        if (mover.event ? !read_version(request, NULL, to, &version) : !read_mode(request, mover.communication, to, &mode))
                 return;
         struct planning *planning = must_calloc(1, sizeof *planning);
         planning->api = request;
@@ -95,13 +102,12 @@ static void answer_plan(struct api_request *request, void *user) {
 // ---- what is seen ----
 
 static void answer_one(struct api_request *request, void *user) {
-        const struct model_event *event = find_event(request);
-        const struct model_communication *communication = event ? NULL : api_communication(request, request->parameters[0]);
-        if (event)
-                migrate_describe_event(user, event, &request->writer);
-        else if (communication)
-                migrate_describe(user, communication, &request->writer);
-        if (event || communication)
+        struct mover mover = find_mover(request);
+        if (mover.event)
+                migrate_describe_event(user, mover.event, &request->writer);
+        else if (mover.communication)
+                migrate_describe(user, mover.communication, &request->writer);
+        if (mover.found)
                 api_answer(request, 200);
 }
 
@@ -167,7 +173,7 @@ static void begin(struct api_request *request, void *user) {
                 api_fail(request, &error);
                 return;
         }
-        if (mover.event ? !read_version(request, to, text, &version) : !read_mode(request, text, &mode))
+        if (mover.event ? !read_version(request, to, text, &version) : !read_mode(request, mover.communication, text, &mode))
                 return;
         give(request, user, &(struct migrate_request){
                 .order = MIGRATE_BEGIN, .communication = mover.communication, .event = mover.event, .to = mode, .version = version,

@@ -8,7 +8,7 @@
 
 #define VND_TYPE "application/vnd.schemaregistry.v1+json"
 
-enum query_kind { QUERY_FLAG, QUERY_NUMBER, QUERY_TEXT, QUERY_EMPTY };
+enum query_kind { QUERY_FLAG, QUERY_NUMBER, QUERY_TEXT, QUERY_EMPTY, QUERY_LIST };
 static const struct {
         const char *name;
         enum rest_query query;
@@ -28,6 +28,8 @@ static const struct {
         {"subjectPrefix", Q_PREFIX, QUERY_TEXT},
         {"format", Q_FORMAT, QUERY_EMPTY},
         {"verbose", Q_VERBOSE, QUERY_FLAG},
+        {"key", Q_KEY, QUERY_LIST},
+        {"value", Q_VALUE, QUERY_LIST},
 };
 
 // ---- routes ----
@@ -44,6 +46,7 @@ static const struct route {
         {"GET", "subjects", rest_get_subjects, Q_DELETED | Q_DELETED_ONLY | Q_PREFIX | Q_PAGE},
         {"POST", "subjects/*", rest_lookup, Q_DELETED | Q_NORMALIZE | Q_FORMAT},
         {"DELETE", "subjects/*", rest_delete_subject, Q_PERMANENT},
+        {"GET", "subjects/*/metadata", rest_get_by_metadata, Q_DELETED | Q_FORMAT | Q_KEY | Q_VALUE},
         {"GET", "subjects/*/versions", rest_get_versions, Q_DELETED | Q_DELETED_ONLY | Q_PAGE},
         {"POST", "subjects/*/versions", rest_post_version, Q_NORMALIZE | Q_FORMAT},
         {"GET", "subjects/*/versions/*", rest_get_version, Q_DELETED | Q_FORMAT},
@@ -64,8 +67,10 @@ static const struct route {
         {"DELETE", "config/*", rest_delete_config, 0},
         {"GET", "mode", rest_get_mode, 0},
         {"PUT", "mode", rest_put_mode, 0},
+        {"DELETE", "mode", rest_delete_mode, 0},
         {"GET", "mode/*", rest_get_mode, Q_DEFAULT},
         {"PUT", "mode/*", rest_put_mode, 0},
+        {"DELETE", "mode/*", rest_delete_mode, 0},
         {"POST", "compatibility/subjects/*/versions", rest_post_compatibility, Q_VERBOSE | Q_NORMALIZE},
         {"POST", "compatibility/subjects/*/versions/*", rest_post_compatibility, Q_VERBOSE | Q_NORMALIZE},
 };
@@ -97,19 +102,25 @@ static bool decode(struct arena *arena, struct bytes raw, struct bytes *ret_deco
         return true;
 }
 
-// "/a/b" and "/a/b/" are two segments, "/" none.
+// "/a/b" and "/a/b/" are two segments, "/" none. False, and answered, when it cannot be a path of the registry.
 static bool split_path(struct registry_exchange *exchange) {
         struct bytes rest = exchange->path;
-        if (rest.size == 0 || rest.data[0] != '/')
+        if (!bytes_starts_with(rest, BYTES("/"))) {
+                rest_fail(exchange, REGISTRY_ERROR_NO_PATH, "HTTP 404 Not Found");
                 return false;
+        }
         while (rest.size > 1) {
                 rest = (struct bytes){rest.data + 1, rest.size - 1};
                 const char *slash = memchr(rest.data, '/', rest.size);
                 struct bytes segment = {rest.data, slash ? (size_t)(slash - rest.data) : rest.size};
-                if (exchange->segment_count == REGISTRY_REST_SEGMENTS_MAX ||
-                    !decode(&exchange->arena, segment, &exchange->segments[exchange->segment_count]))
+                if (exchange->segment_count == REGISTRY_REST_SEGMENTS_MAX) {
+                        rest_fail(exchange, REGISTRY_ERROR_NO_PATH, "HTTP 404 Not Found");
                         return false;
-                exchange->segment_count++;
+                }
+                if (!decode(&exchange->arena, segment, &exchange->segments[exchange->segment_count++])) {
+                        rest_fail(exchange, REGISTRY_ERROR_BAD_REQUEST, "the path has a broken percent escape, or a NUL");
+                        return false;
+                }
                 rest = (struct bytes){rest.data + segment.size, rest.size - segment.size};
         }
         return true;
@@ -129,6 +140,25 @@ static bool matches(const struct registry_exchange *exchange, const char *path) 
         return at == exchange->segment_count;
 }
 
+// Clients spell out defaults, also of parameters that this registry does not have.
+static bool asks_nothing(struct bytes value) {
+        return value.size == 0 || bytes_equal_ignore_case(value, BYTES("false"));
+}
+
+// ":.:name" is a name in the default context, which is the only one.
+static struct bytes without_context(struct bytes name) {
+        return bytes_starts_with(name, BYTES(":.:")) ? (struct bytes){name.data + 3, name.size - 3} : name;
+}
+
+static bool read_item(struct registry_exchange *exchange, struct bytes **items, size_t *count, struct bytes value) {
+        if (!*items)
+                *items = arena_alloc(&exchange->arena, REGISTRY_PROPERTIES_MAX * sizeof **items);
+        if (*count == REGISTRY_PROPERTIES_MAX)
+                return false;
+        (*items)[(*count)++] = value;
+        return true;
+}
+
 static bool read_query(struct registry_exchange *exchange, size_t kind, struct bytes value) {
         uint64_t number;
         switch (queries[kind].kind) {
@@ -136,27 +166,34 @@ static bool read_query(struct registry_exchange *exchange, size_t kind, struct b
                 if (bytes_equal_ignore_case(value, BYTES("true")))
                         exchange->flags |= queries[kind].query;
                 else
-                        return bytes_equal_ignore_case(value, BYTES("false"));
+                        return asks_nothing(value);
                 return true;
         case QUERY_NUMBER:
-                if (queries[kind].query == Q_LIMIT && bytes_equal(value, BYTES("-1")))
-                        return true;            // no limit, which is the default
+                if (queries[kind].query == Q_LIMIT && bytes_starts_with(value, BYTES("-"))) {
+                        value = (struct bytes){value.data + 1, value.size - 1};
+                        return bytes_to_u64(value, &number);    // no limit, as 0, which is the default
+                }
                 if (!bytes_to_u64(value, &number))
                         return false;
-                *(queries[kind].query == Q_LIMIT ? &exchange->limit : &exchange->offset) = number;
+                if (queries[kind].query == Q_OFFSET)
+                        exchange->offset = number;
+                else
+                        exchange->limit = number ? number : UINT64_MAX;
                 return true;
         case QUERY_TEXT:
-                *(queries[kind].query == Q_SUBJECT ? &exchange->subject : &exchange->prefix) = value;
+                if (queries[kind].query == Q_SUBJECT)
+                        exchange->subject = without_context(value);
+                else            // ":*:": in any context
+                        exchange->prefix = bytes_starts_with(value, BYTES(":*:")) ? (struct bytes){value.data + 3, value.size - 3}
+                                                                                   : without_context(value);
                 return true;
         case QUERY_EMPTY:
                 return value.size == 0;
+        case QUERY_LIST:
+                return queries[kind].query == Q_KEY ? read_item(exchange, &exchange->keys, &exchange->key_count, value)
+                                                    : read_item(exchange, &exchange->values, &exchange->value_count, value);
         }
         return false;
-}
-
-// Clients spell out defaults of parameters that this registry does not have.
-static bool asks_nothing(struct bytes value) {
-        return value.size == 0 || bytes_equal_ignore_case(value, BYTES("false"));
 }
 
 static bool read_queries(struct registry_exchange *exchange, unsigned allowed) {
@@ -220,6 +257,13 @@ static bool check_request(struct registry_exchange *exchange, const struct route
         }
         size_t place = bytes_equal(exchange->segments[0], BYTES("compatibility")) ? 2 : 1;
         bool named = exchange->segment_count > place && !bytes_equal(exchange->segments[0], BYTES("schemas"));
+        if (named && bytes_equal(exchange->segments[place], BYTES(":.:")) && exchange->segment_count == 2 &&
+            !bytes_equal(exchange->segments[0], BYTES("subjects"))) {
+                exchange->segment_count = 1;            // config, mode: the whole registry
+                return true;
+        }
+        if (named)
+                exchange->segments[place] = without_context(exchange->segments[place]);
         if (named && !registry_check_subject(exchange->segments[place], &error)) {
                 rest_fail(exchange, REGISTRY_ERROR_SUBJECT, "The specified subject '%.*s' is not a valid subject: %s",
                           BYTES_PRINT(exchange->segments[place]), error.text);
@@ -232,22 +276,25 @@ void registry_rest_handle(const struct registry_rest *rest, struct registry_exch
         exchange->rest = rest;
         exchange->limit = UINT64_MAX;
         exchange->content_type_out = answer_type(exchange->accept);
-        if (!split_path(exchange)) {
-                rest_fail(exchange, REGISTRY_ERROR_BAD_REQUEST, "a path that is too long, or has a wrong escape");
+        if (!split_path(exchange))
                 return;
-        }
-        bool other_method = false;
+        // The server leaves out the body of what answers a HEAD.
+        struct bytes method = bytes_equal(exchange->method, BYTES("HEAD")) ? BYTES("GET") : exchange->method;
+        const char *allow = NULL;
         for (size_t at = 0; at < ARRAY_SIZE(routes); at++) {
                 if (!matches(exchange, routes[at].path))
                         continue;
-                other_method = true;
-                if (!bytes_equal(exchange->method, bytes_of(routes[at].method)))
+                if (!bytes_equal(method, bytes_of(routes[at].method))) {
+                        const char *also = strcmp(routes[at].method, "GET") == 0 ? "GET, HEAD" : routes[at].method;
+                        allow = arena_print(&exchange->arena, "%s%s%s", allow ? allow : "", allow ? ", " : "", also);
                         continue;
+                }
                 if (check_request(exchange, &routes[at]))
                         routes[at].answer(exchange);
                 return;
         }
-        if (other_method)
+        exchange->allow = allow;
+        if (allow)
                 rest_fail(exchange, REGISTRY_ERROR_METHOD, "HTTP 405 Method Not Allowed");
         else
                 rest_fail(exchange, REGISTRY_ERROR_NO_PATH, "HTTP 404 Not Found");

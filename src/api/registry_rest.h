@@ -18,7 +18,7 @@
         X(METHOD, 405)                                                                                                \
         X(INCOMPATIBLE, 409)            /* with an earlier version; the message says why */                           \
         X(MEDIA_TYPE, 415)                                                                                            \
-        X(TOO_LARGE, 413)               /* a limit of registry.h */                                                   \
+        X(TOO_LARGE, 413)               /* a limit of registry.h on one schema, or of an answer */                    \
         X(MEMBER, 422)                  /* unknown member, or one of the wrong type */                                \
         X(NO_SUBJECT, 40401)                                                                                          \
         X(NO_VERSION, 40402)                                                                                          \
@@ -35,7 +35,8 @@
         X(REFERENCED, 42206)            /* other schemas refer to what would be deleted */                            \
         X(SUBJECT, 42208)               /* not a name of a subject */                                                 \
         X(STORE, 50001)                 /* the log failed; the text says how */                                       \
-        X(UNAVAILABLE, 50301)           /* the log is full or not there now; again later */
+        X(UNAVAILABLE, 50301)           /* the log is full or not there now; again later */                           \
+        X(EXHAUSTED, 507)               /* a limit of all that the registry keeps */
 
 enum registry_error {
 #define X(name, number) REGISTRY_ERROR_##name = number,
@@ -43,7 +44,12 @@ enum registry_error {
 #undef X
 };
 
-enum { REGISTRY_REST_SEGMENTS_MAX = 8, REGISTRY_REST_BODY_MAX = 3 * REGISTRY_SCHEMA_MAX };      // the latter for the HTTP server
+enum {
+        REGISTRY_REST_SEGMENTS_MAX = 8,
+        REGISTRY_REST_BODY_MAX = 3 * REGISTRY_SCHEMA_MAX,       // bytes; for the HTTP server
+        REGISTRY_REST_SCHEMAS_MAX = 1000,       // of one answer to GET /schemas, as Confluent's registry has it; further ones by ?offset=
+        REGISTRY_REST_ANSWER_MAX = 64 << 20,    // bytes of a list
+};
 
 struct registry_rest {
         struct registry *registry;
@@ -64,6 +70,7 @@ struct registry_exchange {
         // the answer
         int status;
         const char *content_type_out;           // static
+        const char *allow;                      // of 405: methods that are; in the arena. NULL: none is named
         struct buffer answer;
 
         // private
@@ -73,6 +80,8 @@ struct registry_exchange {
         size_t segment_count;
         unsigned flags;                         // query flags that are true
         struct bytes subject, prefix;           // ?subject=, ?subjectPrefix=
+        struct bytes *keys, *values;            // ?key=, ?value=, as often as they are there; in the arena, REGISTRY_PROPERTIES_MAX each
+        size_t key_count, value_count;
         uint64_t offset, limit;                 // of a list
         struct registry_change change;
         struct registry_objections objections;

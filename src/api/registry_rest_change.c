@@ -17,10 +17,7 @@ static void registered(struct registry_change *change, const struct error *error
                 return;
         }
         struct json_writer writer = {.buffer = &exchange->answer};
-        json_begin_object(&writer);
-        json_member_u64(&writer, "id", change->registered.id);
-        rest_write_attachments(&writer, exchange, change->registered.id);
-        json_end_object(&writer);
+        rest_write_version(&writer, exchange, (struct bytes){0}, &change->registered);
         rest_reply(exchange, &writer);
 }
 

@@ -24,28 +24,26 @@ static void reply_config(struct registry_exchange *exchange, const char *level_k
         json_begin_object(&writer);
         if (config->level != REGISTRY_LEVEL_UNSET)
                 json_member_text(&writer, level_key, registry_level_name(config->level));
-        if (config->group.size)
+        if (config->group.data)
                 json_member_bytes(&writer, "compatibilityGroup", config->group);
         json_end_object(&writer);
         rest_reply(exchange, &writer);
 }
 
 static bool has_none(const struct registry_config *config) {
-        return config->level == REGISTRY_LEVEL_UNSET && !config->group.size;
+        return config->level == REGISTRY_LEVEL_UNSET && !config->group.data;
 }
 
+// What holds, the level as the group: own or inherited. Without ?defaultToGlobal only of a subject that has something of its own.
 void rest_get_config(struct registry_exchange *exchange) {
         const struct registry *registry = exchange->rest->registry;
-        struct registry_config config = registry_config(registry, scope(exchange));
-        if (exchange->flags & Q_DEFAULT)
-                config = registry_config_in_scope(registry, scope(exchange));
-        if (has_none(&config)) {
+        struct registry_config own = registry_config(registry, scope(exchange));
+        struct registry_config config = registry_config_in_scope(registry, scope(exchange));
+        if (has_none(&own) && !(exchange->flags & Q_DEFAULT)) {
                 rest_fail(exchange, REGISTRY_ERROR_NO_LEVEL, "Subject '%.*s' does not have subject-level compatibility configured",
                           BYTES_PRINT(scope(exchange)));
                 return;
         }
-        if (config.level == REGISTRY_LEVEL_UNSET)
-                config.level = registry_config_in_scope(registry, scope(exchange)).level;
         reply_config(exchange, "compatibilityLevel", &config);
 }
 
@@ -59,6 +57,10 @@ static void configured(struct registry_change *change, const struct error *error
 }
 
 static bool parse_level(struct registry_exchange *exchange, const struct json *value, struct registry_config_change *change) {
+        if (!change->keep_level) {
+                rest_fail(exchange, REGISTRY_ERROR_LEVEL, "both \"compatibility\" and \"compatibilityLevel\" are there");
+                return false;
+        }
         change->keep_level = false;
         if (json_is(value, JSON_NULL))
                 return true;
@@ -73,11 +75,12 @@ static bool parse_group(struct registry_exchange *exchange, const struct json *v
         change->keep_group = false;
         if (json_is(value, JSON_NULL))
                 return true;
-        change->group = json_is(value, JSON_STRING) ? json_text(value) : (struct bytes){0};
-        if (change->group.size)
-                return true;
-        rest_fail(exchange, REGISTRY_ERROR_MEMBER, "\"compatibilityGroup\" is not the name of a metadata property");
-        return false;
+        if (!json_is(value, JSON_STRING)) {
+                rest_fail(exchange, REGISTRY_ERROR_MEMBER, "\"compatibilityGroup\" must be a string, the name of a metadata property");
+                return false;
+        }
+        change->group = json_text(value).size ? json_text(value) : BYTES("");
+        return true;
 }
 
 // Members of Confluent's that say what is so in any case.
@@ -135,13 +138,17 @@ void rest_delete_config(struct registry_exchange *exchange) {
         struct registry_config now = registry_config(exchange->rest->registry, scope(exchange));
         struct registry_config_change change = {0};
         if (has_none(&now)) {
-                rest_fail(exchange, REGISTRY_ERROR_NO_SUBJECT, "Subject '%.*s' not found.", BYTES_PRINT(scope(exchange)));
+                rest_fail(exchange, REGISTRY_ERROR_NO_SUBJECT, "Subject '%.*s' not found: it has no configuration of its own",
+                          BYTES_PRINT(scope(exchange)));
                 return;
         }
         if (!scope(exchange).size)
                 change = (struct registry_config_change){.level = REGISTRY_DEFAULT_LEVEL, .group = REGISTRY_DEFAULT_GROUP};
         exchange->removed = now;
-        exchange->removed.group = now.group.size ? arena_copy(&exchange->arena, now.group) : now.group;
+        if (now.group.size)
+                exchange->removed.group = arena_copy(&exchange->arena, now.group);
+        else if (now.group.data)
+                exchange->removed.group = BYTES("");
         rest_submit(exchange, (struct registry_change){.kind = REGISTRY_CONFIG, .subject = scope(exchange), .config = change,
                                                        .done = unconfigured});
 }
@@ -159,6 +166,15 @@ static void reply_mode(struct registry_exchange *exchange) {
 void rest_get_mode(struct registry_exchange *exchange) {
         if (scope(exchange).size > 0 && !(exchange->flags & Q_DEFAULT))
                 rest_fail(exchange, REGISTRY_ERROR_NO_MODE, "Subject '%.*s' does not have subject-level mode configured",
+                          BYTES_PRINT(scope(exchange)));
+        else
+                reply_mode(exchange);
+}
+
+// Nothing was ever set, so nothing is removed.
+void rest_delete_mode(struct registry_exchange *exchange) {
+        if (scope(exchange).size > 0)
+                rest_fail(exchange, REGISTRY_ERROR_NO_SUBJECT, "Subject '%.*s' not found: it has no mode of its own",
                           BYTES_PRINT(scope(exchange)));
         else
                 reply_mode(exchange);
@@ -182,12 +198,13 @@ void rest_put_mode(struct registry_exchange *exchange) {
         if (bytes_equal(mode, BYTES("READWRITE")) && scope(exchange).size == 0)
                 reply_mode(exchange);
         else
-                rest_fail(exchange, REGISTRY_ERROR_MODE, "mode %.*s is not supported, only READWRITE for the whole registry is",
-                          BYTES_PRINT(mode));
+                rest_fail(exchange, REGISTRY_ERROR_MODE, "mode %.*s%s is not supported, only READWRITE for the whole registry is",
+                          BYTES_PRINT(mode), scope(exchange).size ? " of a subject" : "");
 }
 
 // ---- compatibility ----
 
+// The remark is no message: Confluent's clients take any message for an incompatibility, whatever is_compatible says.
 static void reply_compatibility(struct registry_exchange *exchange) {
         const struct registry_objections *objections = &exchange->objections;
         struct json_writer writer = {.buffer = &exchange->answer};
@@ -199,6 +216,10 @@ static void reply_compatibility(struct registry_exchange *exchange) {
                 for (size_t at = 0; at < objections->count; at++)
                         json_string_text(&writer, objections->items[at]);
                 json_end_array(&writer);
+                if (objections->uncompared) {
+                        json_key(&writer, "remark");
+                        json_string_print(&writer, "nothing was compared: %s", objections->uncompared);
+                }
         }
         json_end_object(&writer);
         rest_reply(exchange, &writer);

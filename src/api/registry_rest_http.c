@@ -11,8 +11,9 @@ static struct bytes header(const struct http_exchange *from, const char *name) {
 }
 
 static void answered(struct registry_exchange *exchange) {
-        struct http_header type = {.name = BYTES("Content-Type"), .value = bytes_of(exchange->content_type_out)};
-        http_answer(exchange->user, (unsigned)exchange->status, &type, 1, buffer_bytes(&exchange->answer));
+        const struct http_header headers[] = {{BYTES("Content-Type"), bytes_of(exchange->content_type_out)},
+                                              {BYTES("Allow"), bytes_of(exchange->allow)}};
+        http_answer(exchange->user, (unsigned)exchange->status, headers, exchange->allow ? 2 : 1, buffer_bytes(&exchange->answer));
         registry_exchange_clear(exchange);
         free(exchange);
 }

@@ -61,6 +61,8 @@ void rest_fail_with(struct registry_exchange *exchange, enum registry_error inva
                 code = invalid;
         else if (error->code == ERROR_LIMIT)
                 code = REGISTRY_ERROR_TOO_LARGE;
+        else if (error->code == ERROR_EXHAUSTED)
+                code = REGISTRY_ERROR_EXHAUSTED;
         else if (error->code == ERROR_CONFLICT)
                 code = REGISTRY_ERROR_REFERENCED;
         else if (error->code == ERROR_NOT_FOUND)
@@ -82,9 +84,19 @@ bool rest_page(const struct registry_exchange *exchange, uint64_t *seen) {
         return at >= exchange->offset && at - exchange->offset < exchange->limit;
 }
 
-// True: no item from *seen on is within ?limit.
+// True: no item from `seen` on is within ?limit, or the answer is too large already.
 bool rest_page_ended(const struct registry_exchange *exchange, uint64_t seen) {
-        return seen >= exchange->offset && seen - exchange->offset >= exchange->limit;
+        return (seen >= exchange->offset && seen - exchange->offset >= exchange->limit) ||
+               exchange->answer.size > REGISTRY_REST_ANSWER_MAX;
+}
+
+void rest_reply_list(struct registry_exchange *exchange, struct json_writer *writer) {
+        json_end_array(writer);
+        if (exchange->answer.size > REGISTRY_REST_ANSWER_MAX)
+                rest_fail(exchange, REGISTRY_ERROR_TOO_LARGE, "the answer has more than %d bytes: ask for parts of it by offset and limit",
+                          REGISTRY_REST_ANSWER_MAX);
+        else
+                rest_reply(exchange, writer);
 }
 
 // Of a subject's version: is it to be seen with these query flags?
@@ -195,37 +207,56 @@ static struct bytes text_of(struct registry_exchange *exchange, const struct jso
         return arena_copy(&exchange->arena, buffer_bytes(&text));
 }
 
+// A member that must be a string. Null is as if it were not there.
+static bool parse_text(struct registry_exchange *exchange, struct bytes key, const struct json *value, struct bytes *ret_text) {
+        if (json_is(value, JSON_NULL))
+                return true;
+        if (!json_is(value, JSON_STRING)) {
+                bool schema = bytes_equal(key, BYTES("schema"));
+                rest_fail(exchange, REGISTRY_ERROR_SCHEMA, "Invalid schema: \"%.*s\" must be a string%s", BYTES_PRINT(key),
+                          schema ? ": the schema's JSON as a text" : "");
+                return false;
+        }
+        *ret_text = json_text(value).size ? json_text(value) : BYTES("");
+        return true;
+}
+
+static bool parse_member(struct registry_exchange *exchange, struct bytes key, const struct json *value, struct bytes *type,
+                         struct registry_draft *draft) {
+        if (bytes_equal(key, BYTES("schemaType")))
+                return parse_text(exchange, key, value, type);
+        if (bytes_equal(key, BYTES("schema")))
+                return parse_text(exchange, key, value, &draft->text);
+        if (bytes_equal(key, BYTES("metadata")))
+                draft->metadata = json_is(value, JSON_NULL) ? (struct bytes){0} : text_of(exchange, value);
+        else if (bytes_equal(key, BYTES("references")))
+                draft->references = text_of(exchange, value);
+        else
+                return check_other_member(exchange, key, value);
+        return true;
+}
+
 // {"schema":"…","schemaType":"JSON","metadata":{…},"references":[…]}, the last two if wanted; metadata null is as none given. False,
 // and answered, when it is anything else.
 bool rest_parse_schema(struct registry_exchange *exchange, struct registry_draft *ret_draft) {
         struct registry_draft draft = {0};
-        const struct json *body, *schema = NULL;
+        const struct json *body;
         struct bytes type = BYTES("AVRO");              // what Confluent's registry takes it for
         if (!rest_parse_body(exchange, &body))
                 return false;
-        JSON_FOR_EACH_MEMBER(key, value, body) {
-                bool is_type = bytes_equal(json_text(key), BYTES("schemaType"));
-                if (is_type && json_is(value, JSON_STRING))
-                        type = json_text(value);
-                else if (bytes_equal(json_text(key), BYTES("schema")) && json_is(value, JSON_STRING))
-                        schema = value;
-                else if (bytes_equal(json_text(key), BYTES("metadata")))
-                        draft.metadata = json_is(value, JSON_NULL) ? (struct bytes){0} : text_of(exchange, value);
-                else if (bytes_equal(json_text(key), BYTES("references")))
-                        draft.references = text_of(exchange, value);
-                else if (!is_type && !check_other_member(exchange, json_text(key), value))
+        JSON_FOR_EACH_MEMBER(key, value, body)
+                if (!parse_member(exchange, json_text(key), value, &type, &draft))
                         return false;
-        }
         if (!bytes_equal(type, BYTES("JSON"))) {
                 rest_fail(exchange, REGISTRY_ERROR_SCHEMA, "Invalid schema: schema type %.*s is not supported, only JSON is "
                           "(\"schemaType\":\"JSON\")", BYTES_PRINT(type));
                 return false;
         }
-        if (!schema) {
-                rest_fail(exchange, REGISTRY_ERROR_SCHEMA, "Invalid schema: there is no \"schema\", or it is not a string");
+        if (!draft.text.data) {
+                rest_fail(exchange, REGISTRY_ERROR_SCHEMA, "Invalid schema: there is no \"schema\": it must be a string, the schema's "
+                          "JSON as a text");
                 return false;
         }
-        draft.text = json_text(schema);
         *ret_draft = draft;
         return true;
 }

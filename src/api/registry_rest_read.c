@@ -15,7 +15,7 @@ static bool find_id(struct registry_exchange *exchange, uint32_t *ret_id) {
         return true;
 }
 
-void rest_write_attachments(struct json_writer *writer, const struct registry_exchange *exchange, uint32_t id) {
+static void write_attachments(struct json_writer *writer, const struct registry_exchange *exchange, uint32_t id) {
         struct bytes references = registry_references(exchange->rest->registry, id);
         struct bytes metadata = registry_metadata(exchange->rest->registry, id);
         if (references.size) {
@@ -28,14 +28,15 @@ void rest_write_attachments(struct json_writer *writer, const struct registry_ex
         }
 }
 
-static void write_version(struct json_writer *writer, const struct registry_exchange *exchange, struct bytes subject,
-                          const struct registry_version *version) {
+void rest_write_version(struct json_writer *writer, const struct registry_exchange *exchange, struct bytes subject,
+                        const struct registry_version *version) {
         json_begin_object(writer);
-        json_member_bytes(writer, "subject", subject);
+        if (subject.size)
+                json_member_bytes(writer, "subject", subject);
         json_member_u64(writer, "version", version->version);
         json_member_u64(writer, "id", version->id);
         json_member_text(writer, "schemaType", "JSON");
-        rest_write_attachments(writer, exchange, version->id);
+        write_attachments(writer, exchange, version->id);
         json_member_bytes(writer, "schema", registry_schema_text(exchange->rest->registry, version->id));
         json_end_object(writer);
 }
@@ -60,12 +61,11 @@ void rest_get_subjects(struct registry_exchange *exchange) {
         struct registry_subject subject;
         uint64_t seen = 0;
         json_begin_array(&writer);
-        for (size_t at = 0; registry_subject_at(exchange->rest->registry, at, &subject); at++)
+        for (size_t at = 0; !rest_page_ended(exchange, seen) && registry_subject_at(exchange->rest->registry, at, &subject); at++)
                 if (subject.count > 0 && rest_visible(exchange, subject.live == 0) &&
                     bytes_starts_with(subject.name, exchange->prefix) && rest_page(exchange, &seen))
                         json_string(&writer, subject.name);
-        json_end_array(&writer);
-        rest_reply(exchange, &writer);
+        rest_reply_list(exchange, &writer);
 }
 
 void rest_get_versions(struct registry_exchange *exchange) {
@@ -75,11 +75,10 @@ void rest_get_versions(struct registry_exchange *exchange) {
         struct json_writer writer = {.buffer = &exchange->answer};
         uint64_t seen = 0;
         json_begin_array(&writer);
-        for (size_t at = 0; at < subject.count; at++)
+        for (size_t at = 0; at < subject.count && !rest_page_ended(exchange, seen); at++)
                 if (rest_visible(exchange, subject.versions[at].deleted) && rest_page(exchange, &seen))
                         json_u64(&writer, subject.versions[at].version);
-        json_end_array(&writer);
-        rest_reply(exchange, &writer);
+        rest_reply_list(exchange, &writer);
 }
 
 void rest_get_version(struct registry_exchange *exchange) {
@@ -88,8 +87,32 @@ void rest_get_version(struct registry_exchange *exchange) {
         if (!rest_find_version(exchange, &subject, &version))
                 return;
         struct json_writer writer = {.buffer = &exchange->answer};
-        write_version(&writer, exchange, subject.name, &version);
+        rest_write_version(&writer, exchange, subject.name, &version);
         rest_reply(exchange, &writer);
+}
+
+// The latest version whose metadata has all properties of the query.
+void rest_get_by_metadata(struct registry_exchange *exchange) {
+        const struct registry *registry = exchange->rest->registry;
+        struct registry_subject subject;
+        if (exchange->key_count != exchange->value_count) {
+                rest_fail(exchange, REGISTRY_ERROR_BAD_REQUEST, "query: %zu keys, and %zu values", exchange->key_count,
+                          exchange->value_count);
+                return;
+        }
+        if (!rest_find_subject(exchange, &subject))
+                return;
+        for (size_t at = subject.count; at > 0; at--) {
+                const struct registry_version *version = &subject.versions[at - 1];
+                if (!rest_visible(exchange, version->deleted) ||
+                    !registry_has_properties(registry, version->id, exchange->keys, exchange->values, exchange->key_count))
+                        continue;
+                struct json_writer writer = {.buffer = &exchange->answer};
+                rest_write_version(&writer, exchange, subject.name, version);
+                rest_reply(exchange, &writer);
+                return;
+        }
+        rest_fail(exchange, REGISTRY_ERROR_NO_SCHEMA, "Schema not found");
 }
 
 void rest_get_version_schema(struct registry_exchange *exchange) {
@@ -110,35 +133,40 @@ void rest_get_referenced_by(struct registry_exchange *exchange) {
         struct json_writer writer = {.buffer = &exchange->answer};
         uint64_t seen = 0;
         json_begin_array(&writer);
-        for (uint32_t id = 0; !rest_page_ended(exchange, seen) &&
-                              registry_referrer(exchange->rest->registry, subject.name, version.version, &id);)
+        size_t at = 0;
+        uint32_t id;
+        while (!rest_page_ended(exchange, seen) &&
+               registry_referrer(exchange->rest->registry, subject.name, version.version, &at, &id))
                 if (rest_page(exchange, &seen))
                         json_u64(&writer, id);
-        json_end_array(&writer);
-        rest_reply(exchange, &writer);
+        rest_reply_list(exchange, &writer);
+}
+
+// Of one subject: its versions, or the latest of them.
+static void write_versions(struct json_writer *writer, const struct registry_exchange *exchange, const struct registry_subject *subject,
+                           uint64_t *seen) {
+        const struct registry_version *last = NULL;
+        for (size_t at = 0; at < subject->count && !rest_page_ended(exchange, *seen); at++) {
+                if (!rest_visible(exchange, subject->versions[at].deleted))
+                        continue;
+                last = &subject->versions[at];
+                if (!(exchange->flags & Q_LATEST) && rest_page(exchange, seen))
+                        rest_write_version(writer, exchange, subject->name, last);
+        }
+        if ((exchange->flags & Q_LATEST) && last && rest_page(exchange, seen))
+                rest_write_version(writer, exchange, subject->name, last);
 }
 
 void rest_get_schemas(struct registry_exchange *exchange) {
         struct json_writer writer = {.buffer = &exchange->answer};
         struct registry_subject subject;
         uint64_t seen = 0;
+        exchange->limit = MIN(exchange->limit, (uint64_t)REGISTRY_REST_SCHEMAS_MAX);
         json_begin_array(&writer);
-        for (size_t at = 0; registry_subject_at(exchange->rest->registry, at, &subject); at++) {
-                if (!bytes_starts_with(subject.name, exchange->prefix))
-                        continue;
-                const struct registry_version *last = NULL;
-                for (size_t each = 0; each < subject.count; each++) {
-                        if (!rest_visible(exchange, subject.versions[each].deleted))
-                                continue;
-                        last = &subject.versions[each];
-                        if (!(exchange->flags & Q_LATEST) && rest_page(exchange, &seen))
-                                write_version(&writer, exchange, subject.name, last);
-                }
-                if ((exchange->flags & Q_LATEST) && last && rest_page(exchange, &seen))
-                        write_version(&writer, exchange, subject.name, last);
-        }
-        json_end_array(&writer);
-        rest_reply(exchange, &writer);
+        for (size_t at = 0; !rest_page_ended(exchange, seen) && registry_subject_at(exchange->rest->registry, at, &subject); at++)
+                if (bytes_starts_with(subject.name, exchange->prefix))
+                        write_versions(&writer, exchange, &subject, &seen);
+        rest_reply_list(exchange, &writer);
 }
 
 void rest_get_id(struct registry_exchange *exchange) {
@@ -149,7 +177,7 @@ void rest_get_id(struct registry_exchange *exchange) {
         json_begin_object(&writer);
         json_member_bytes(&writer, "schema", registry_schema_text(exchange->rest->registry, id));
         json_member_text(&writer, "schemaType", "JSON");
-        rest_write_attachments(&writer, exchange, id);
+        write_attachments(&writer, exchange, id);
         if (exchange->flags & Q_MAX_ID)
                 json_member_u64(&writer, "maxId", registry_ids(exchange->rest->registry));
         json_end_object(&writer);
@@ -164,7 +192,27 @@ void rest_get_id_schema(struct registry_exchange *exchange) {
         rest_send(exchange, 200);
 }
 
-// Where an id is used: the versions, or only the subjects.
+// A subject's versions with an id, or only its name.
+static void write_use(struct json_writer *writer, const struct registry_exchange *exchange, const struct registry_subject *subject,
+                      uint32_t id, bool versions, uint64_t *seen) {
+        for (size_t at = 0; at < subject->count && !rest_page_ended(exchange, *seen); at++) {
+                const struct registry_version *version = &subject->versions[at];
+                if (version->id != id || !rest_visible(exchange, version->deleted))
+                        continue;
+                bool shown = rest_page(exchange, seen);
+                if (shown && versions) {
+                        json_begin_object(writer);
+                        json_member_bytes(writer, "subject", subject->name);
+                        json_member_u64(writer, "version", version->version);
+                        json_end_object(writer);
+                } else if (shown) {
+                        json_string(writer, subject->name);
+                }
+                if (!versions)
+                        return;
+        }
+}
+
 static void write_uses(struct registry_exchange *exchange, bool versions) {
         struct registry_subject subject;
         uint32_t id;
@@ -173,27 +221,10 @@ static void write_uses(struct registry_exchange *exchange, bool versions) {
         struct json_writer writer = {.buffer = &exchange->answer};
         uint64_t seen = 0;
         json_begin_array(&writer);
-        for (size_t at = 0; registry_subject_at(exchange->rest->registry, at, &subject); at++) {
-                bool named = false;
-                if (exchange->subject.size > 0 && !bytes_equal(exchange->subject, subject.name))
-                        continue;
-                for (size_t each = 0; each < subject.count && !named; each++) {
-                        const struct registry_version *version = &subject.versions[each];
-                        if (version->id != id || !rest_visible(exchange, version->deleted) || !rest_page(exchange, &seen))
-                                continue;
-                        if (!versions) {
-                                json_string(&writer, subject.name);
-                                named = true;
-                                continue;
-                        }
-                        json_begin_object(&writer);
-                        json_member_bytes(&writer, "subject", subject.name);
-                        json_member_u64(&writer, "version", version->version);
-                        json_end_object(&writer);
-                }
-        }
-        json_end_array(&writer);
-        rest_reply(exchange, &writer);
+        for (size_t at = 0; !rest_page_ended(exchange, seen) && registry_user(exchange->rest->registry, id, at, &subject); at++)
+                if (exchange->subject.size == 0 || bytes_equal(exchange->subject, subject.name))
+                        write_use(&writer, exchange, &subject, id, versions, &seen);
+        rest_reply_list(exchange, &writer);
 }
 
 void rest_get_id_versions(struct registry_exchange *exchange) {
@@ -219,6 +250,6 @@ void rest_lookup(struct registry_exchange *exchange) {
                 return;
         }
         struct json_writer writer = {.buffer = &exchange->answer};
-        write_version(&writer, exchange, subject.name, &version);
+        rest_write_version(&writer, exchange, subject.name, &version);
         rest_reply(exchange, &writer);
 }

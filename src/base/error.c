@@ -47,8 +47,8 @@ const char *error_name(enum error_code code) {
                 [ERROR_NONE] = "none", [ERROR_INVALID] = "invalid", [ERROR_REJECTED] = "rejected",
                 [ERROR_UNSUPPORTED] = "unsupported", [ERROR_LIMIT] = "limit", [ERROR_NOT_FOUND] = "not-found",
                 [ERROR_CONFLICT] = "conflict", [ERROR_UNAUTHORIZED] = "unauthorized", [ERROR_UNAVAILABLE] = "unavailable",
-                [ERROR_TIMEOUT] = "timeout", [ERROR_FULL] = "full", [ERROR_IO] = "io", [ERROR_CORRUPT] = "corrupt",
-                [ERROR_INTERNAL] = "internal",
+                [ERROR_TIMEOUT] = "timeout", [ERROR_FULL] = "full", [ERROR_EXHAUSTED] = "exhausted", [ERROR_IO] = "io",
+                [ERROR_CORRUPT] = "corrupt", [ERROR_INTERNAL] = "internal",
         };
         static_assert(ARRAY_SIZE(names) == ARRAY_SIZE(codes), "each code has a name");
         return names[code];

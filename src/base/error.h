@@ -23,6 +23,7 @@
         X(UNAVAILABLE, 75, 503, true)     /* a peer, or a part of commute, is not there now */                  \
         X(TIMEOUT, 75, 504, true)                                                                               \
         X(FULL, 74, 503, true)            /* no space on the device, or a queue at its limit */                 \
+        X(EXHAUSTED, 74, 507, false)      /* what is kept has reached its limit: not without a higher one */    \
         X(IO, 74, 500, false)             /* the device failed; what was under way is unknown */                \
         X(CORRUPT, 74, 500, false)        /* stored bytes are not what was written */                           \
         X(INTERNAL, 70, 500, false)

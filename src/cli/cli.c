@@ -30,11 +30,15 @@ static const struct option_spec specs[CLI_OPTION_COUNT] = {
         [CLI_TAG] = {"--tag", NULL, NULL, "look for what contracts tag as personal, too"},
         [CLI_OUTPUT] = {"--output", "-o", "FILE", "write to the file"},
         [CLI_FORM] = {"--output", NULL, "FORM", "flag, basic or detailed: the specification's output of each instance, one a line"},
+        [CLI_DRAFT] = {"--draft", NULL, "DRAFT", "4, 6, 7, 2019-09 or 2020-12, for schemas without $schema (2020-12)"},
         [CLI_FORMAT_ASSERTION] = {"--format-assertion", NULL, NULL, "what \"format\" says must hold, in every draft"},
         [CLI_LINES] = {"--lines", NULL, NULL, "one instance a line, whatever the file's name (.jsonl and .ndjson are so anyway)"},
         [CLI_WITH] = {"--with", NULL, "PATH", "a schema, or a folder of them, that references find by $id"},
         [CLI_VALUES] = {"--values", NULL, NULL, "sentences show values of the instance, but personal ones"},
-        [CLI_ANNOTATIONS] = {"--annotations", NULL, NULL, "with --output: annotations of what is valid"},
+        [CLI_ANNOTATIONS] = {"--annotations", NULL, NULL, "annotations of what is valid, in the output (basic)"},
+        [CLI_REGISTRY] = {"--registry", NULL, "URL", "of the registry (http://127.0.0.1:8081)"},
+        [CLI_REFERENCES] = {"--references", NULL, "LIST", "what $ref finds by a name: NAME=SUBJECT:VERSION,…"},
+        [CLI_DRY_RUN] = {"--dry-run", NULL, NULL, "only say whether it would be taken"},
         [CLI_BENCHMARK] = {"--benchmark", NULL, NULL, "measure instead: parse and validate, from memory, on one thread"},
 };
 
@@ -78,6 +82,31 @@ static bool wrong(const struct cli_command *command, const char *problem, const 
         return false;
 }
 
+enum { CHOICES_MAX = 6 };
+
+static const struct { enum cli_option option; const char *names[CHOICES_MAX]; } choices[] = {
+        {CLI_FORM, {"flag", "basic", "detailed"}}, {CLI_DRAFT, {"4", "6", "7", "2019-09", "2020-12"}},
+};
+
+// False: the option's value is none of those that it may have, which was printed.
+static bool is_choice(const struct cli_command *command, unsigned option, const char *value) {
+        const char *const *names = NULL;
+        size_t count = 0;
+        for (size_t i = 0; i < ARRAY_SIZE(choices); i++)
+                if (choices[i].option == option)
+                        names = choices[i].names;
+        for (; names && count < CHOICES_MAX && names[count]; count++)
+                if (strcmp(names[count], value) == 0)
+                        return true;
+        if (!names)
+                return true;
+        fprintf(stderr, "commute %s: %s is ", command->name, specs[option].name);
+        for (size_t i = 0; i < count; i++)
+                fprintf(stderr, "%s%s", names[i], i + 2 < count ? ", " : i + 2 == count ? " or " : "");
+        fprintf(stderr, ", not \"%s\"\nSee commute %s --help.\n", value, command->name);
+        return false;
+}
+
 // The option that the argument names, of those that the command takes; *ret_value points behind "=" if it has one.
 static bool find_option(const struct cli_command *command, const char *argument, unsigned *ret_option, const char **ret_value) {
         const char *equals = strncmp(argument, "--", 2) == 0 ? strchr(argument, '=') : NULL;
@@ -96,7 +125,7 @@ static bool find_option(const struct cli_command *command, const char *argument,
 }
 
 bool cli_parse(const struct cli_command *command, int argc, char **argv, struct cli_options *ret_options) {
-        struct cli_options options = {0};
+        struct cli_options options = {.arguments = (const char *const *)argv};
         bool all_arguments = false;
         for (int i = 0; i < argc; i++) {
                 unsigned option = 0;
@@ -104,7 +133,7 @@ bool cli_parse(const struct cli_command *command, int argc, char **argv, struct 
                 if (all_arguments || argv[i][0] != '-' || !argv[i][1]) {
                         if (options.argument_count == CLI_ARGUMENTS_MAX)
                                 return wrong(command, "too many arguments", "");
-                        options.arguments[options.argument_count++] = argv[i];
+                        argv[options.argument_count++] = argv[i];
                         continue;
                 }
                 if (strcmp(argv[i], "--") == 0) {
@@ -122,6 +151,8 @@ bool cli_parse(const struct cli_command *command, int argc, char **argv, struct 
                 } else if (!specs[option].value && value) {
                         return wrong(command, "takes no value: ", specs[option].name);
                 }
+                if (value && !is_choice(command, option, value))
+                        return false;
                 options.given[option] = true;
                 options.value[option] = value;
         }
@@ -159,18 +190,37 @@ static int words_of(const struct cli_command *command, int argc, char **argv) {
         return argc >= 2 && strcmp(argv[1], space + 1) == 0 ? 2 : 0;
 }
 
+static bool begins_with(const struct cli_command *command, const char *word) {
+        size_t length = strlen(word);
+        return strncmp(command->name, word, length) == 0 && command->name[length] == ' ';
+}
+
+static bool is_family(const char *word) {
+        bool found = false;
+        for (size_t i = 0; i < cli_command_count; i++)
+                found |= begins_with(&cli_commands[i], word);
+        return found;
+}
+
 // `commute schema` and `commute schema --help`: the commands that begin so. False: there is none.
 static bool print_family(const char *word, FILE *file) {
-        size_t length = strlen(word);
         bool found = false;
         for (size_t i = 0; i < cli_command_count; i++) {
-                if (strncmp(cli_commands[i].name, word, length) != 0 || cli_commands[i].name[length] != ' ')
+                if (!begins_with(&cli_commands[i], word))
                         continue;
                 fprintf(file, "commute %s %s\n        %s\n", cli_commands[i].name, cli_commands[i].synopsis,
                         cli_commands[i].summary);
                 found = true;
         }
         return found;
+}
+
+// What was printed must have come to where it belongs: a verdict that nobody could read is none.
+static int finish(int status) {
+        if (fflush(stdout) == 0 && !ferror(stdout))
+                return status;
+        fputs("commute: standard output could not be written\n", stderr);
+        return error_exit_status(ERROR_IO);
 }
 
 static int run(const struct cli_command *command, int argc, char **argv, const struct cli_programs *programs) {
@@ -184,7 +234,7 @@ static int run(const struct cli_command *command, int argc, char **argv, const s
                 return 0;
         }
         if (command->run)
-                return command->run(&options);
+                return finish(command->run(&options));
         struct error error;
         IGNORE(error_set(&error, ERROR_UNSUPPORTED, "%s: not in this version", command->name));        // always false
         return cli_fail(&options, &error);
@@ -215,6 +265,8 @@ int cli_main(int argc, char **argv, const struct cli_programs *programs) {
                 if (words)
                         return run(&cli_commands[i], argc - 1 - words, argv + 1 + words, programs);
         }
+        if (argc > 2 && !asks && is_family(argv[1]))
+                fprintf(stderr, "commute: there is no command \"%s %s\".\n", argv[1], argv[2]);
         if (print_family(argv[1], asks ? stdout : stderr))
                 return asks ? 0 : CLI_USAGE;
         fprintf(stderr, "commute: there is no command \"%s\". See commute --help.\n", argv[1]);

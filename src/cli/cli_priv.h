@@ -10,15 +10,15 @@
 enum cli_option {
         CLI_HELP, CLI_JSON, CLI_CONFIG, CLI_PRINT_SCHEMA, CLI_CONTROL, CLI_TOKEN_FILE, CLI_TO, CLI_AUTO, CLI_STEP,
         CLI_DONE, CLI_OUTPUT, CLI_WATCH, CLI_AFTER, CLI_KEY, CLI_FORM, CLI_FORMAT_ASSERTION, CLI_LINES, CLI_WITH, CLI_VALUES,
-        CLI_ANNOTATIONS, CLI_BENCHMARK, CLI_VALUES_FILE, CLI_TAG, CLI_OPTION_COUNT
+        CLI_ANNOTATIONS, CLI_BENCHMARK, CLI_VALUES_FILE, CLI_TAG, CLI_REGISTRY, CLI_REFERENCES, CLI_DRY_RUN, CLI_DRAFT, CLI_OPTION_COUNT
 };
 
-enum { CLI_ARGUMENTS_MAX = 256 };
+enum { CLI_ARGUMENTS_MAX = 100000 };
 
 struct cli_options {
         bool given[CLI_OPTION_COUNT];
         const char *value[CLI_OPTION_COUNT];    // of those that take one; NULL: not given
-        const char *arguments[CLI_ARGUMENTS_MAX];
+        const char *const *arguments;           // that are no options, at the beginning of argv
         size_t argument_count;
 };
 
@@ -35,7 +35,7 @@ struct cli_command {
 extern const struct cli_command cli_commands[];
 extern const size_t cli_command_count;
 
-// False: what is wrong was printed.
+// False: what is wrong was printed. Moves the arguments that are no options to the front of argv, which must outlive *ret_options.
 MUST_USE bool cli_parse(const struct cli_command *command, int argc, char **argv, struct cli_options *ret_options);
 void cli_print_help(const struct cli_command *command);
 
@@ -49,6 +49,7 @@ int cli_schema_check(const struct cli_options *options);
 int cli_schema_diff(const struct cli_options *options);
 int cli_schema_lint(const struct cli_options *options);
 int cli_schema_bundle(const struct cli_options *options);
+int cli_schema_register(const struct cli_options *options);     // with a running registry
 
 // By the control API of a running commute
 int cli_plan(const struct cli_options *options);

@@ -8,9 +8,9 @@ bool client_is_name(const char *text) {
         return size && !text[size];
 }
 
-int client_refuse_name(const struct cli_options *options, const char *name) {
+int client_refuse_name(const struct cli_options *options, const char *what, const char *name) {
         struct error error;
-        IGNORE(error_set(&error, ERROR_INVALID, "\"%s\" is no name of a communication", name));        // always false
+        IGNORE(error_set(&error, ERROR_INVALID, "\"%s\" is no name of %s", name, what));      // always false
         return cli_fail(options, &error);
 }
 

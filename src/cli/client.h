@@ -6,7 +6,7 @@
 
 // A name is one path segment: what is no name of a communication is refused here, and needs no encoding.
 bool client_is_name(const char *text);
-int client_refuse_name(const struct cli_options *options, const char *name);
+int client_refuse_name(const struct cli_options *options, const char *what, const char *name);
 
 // One call, on a connection of its own. The answer is handed to print, or without one printed as JSON: as it came with --json,
 // indented without. With --json print is not called. Gives the exit status.

@@ -3,7 +3,7 @@
 #include "cli/cli_priv.h"
 
 #define TAKES(option) (1u << CLI_##option)
-#define SCHEMAS (TAKES(FORMAT_ASSERTION) | TAKES(WITH))
+#define SCHEMAS (TAKES(FORMAT_ASSERTION) | TAKES(WITH) | TAKES(DRAFT))
 #define CLIENT (TAKES(JSON) | TAKES(CONTROL) | TAKES(TOKEN_FILE) | TAKES(CONFIG))
 
 const struct cli_command cli_commands[] = {
@@ -89,11 +89,12 @@ const struct cli_command cli_commands[] = {
          "validate JSON documents against a JSON Schema, offline",
          "Drafts 4, 6, 7, 2019-09 and 2020-12. A FILE is one document, or JSON Lines; - is standard input. Prints \"FILE: valid\"\n"
          "or every failure with line, column, instance path and keyword. Other schemas come from files beside SCHEMA and from\n"
-         "--with, never from a network. --json: one array with the basic output of each. Exits with 65 if one is invalid or not\n"
-         "JSON. docs/schema.md says more.",
+         "--with, never from a network. --json: one array with the basic output of each. Exits with 65 if one is invalid, not JSON\n"
+         "or beyond a limit, 66 if a file is not there; the rest is validated all the same. docs/schema.md says more.",
          TAKES(JSON) | SCHEMAS | TAKES(FORM) | TAKES(LINES) | TAKES(VALUES) | TAKES(ANNOTATIONS) | TAKES(BENCHMARK), 2, CLI_ARGUMENTS_MAX,
          cli_schema_validate},
-        {"schema check", "SCHEMA… [--with PATH]", "check that schemas compile", "Refuses what cannot be asserted, by name.",
+        {"schema check", "SCHEMA… [--with PATH]", "check that schemas compile",
+         "Says of each whether it compiles. What cannot be asserted is refused, by name and place.",
          TAKES(JSON) | SCHEMAS, 1, CLI_ARGUMENTS_MAX, cli_schema_check},
         {"schema lint", "SCHEMA… [--with PATH]", "find mistakes in schemas that compile",
          "Schemas that can never match, unknown keywords, keywords without effect, branches that nothing can take, names in required that\n"
@@ -101,14 +102,20 @@ const struct cli_command cli_commands[] = {
          "there is any.",
          TAKES(JSON) | SCHEMAS, 1, CLI_ARGUMENTS_MAX, cli_schema_lint},
         {"schema bundle", "SCHEMA [--with PATH] [-o FILE]", "put a schema and all that it refers to into one document",
-         "Other documents are embedded under $defs (up to draft 7 definitions) with their URI as $id. The bundle validates the same.",
+         "Other documents are embedded under $defs (up to draft 7 definitions) with their URI as $id. The bundle validates the same.\n"
+         "Without -o, or with -o -, it goes to standard output.",
          TAKES(JSON) | SCHEMAS | TAKES(OUTPUT), 1, 1, cli_schema_bundle},
         {"schema diff", "OLD NEW [--with PATH]", "say which levels of compatibility hold, and what breaks the others",
          "BACKWARD: readers with NEW can read what was written with OLD; FORWARD: the other way round; FULL: both. As the registry\n"
          "decides it, difference by difference, with line and column. \"not decided\" has no proof either way, and counts as\n"
          "incompatible. Exits with 65 if NEW is not backward compatible. docs/schema.md says more.",
          TAKES(JSON) | SCHEMAS, 2, 2, cli_schema_diff},
-        {"schema register", "EVENT", "register an event's contracts", "With the running registry.", CLIENT, 1, 1, NULL},
+        {"schema register", "SUBJECT SCHEMA [--registry URL] [--references LIST] [--dry-run]", "register a schema with a running registry",
+         "Prints the version and id that the subject has it under now; what is there already keeps them. A schema that is not\n"
+         "compatible with the subject's earlier versions is refused, with each difference, and exits with 65. --dry-run asks for\n"
+         "that verdict and changes nothing. The registry is that of the configuration, or --registry; any with Confluent's API will do.\n"
+         "Files beside the schema are not sent along: bundle them first, or register them and name them in --references.",
+         TAKES(JSON) | TAKES(CONFIG) | TAKES(REGISTRY) | TAKES(REFERENCES) | TAKES(DRY_RUN), 2, 2, cli_schema_register},
         {"docs", "", "write the documentation of the communications", "Markdown, from the configuration and the log.", CLIENT,
          0, 0, NULL},
         {"demo", "", "show it: the hiring platform under load", "As make demo.", 0, 0, 0, NULL},

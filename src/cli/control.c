@@ -11,9 +11,10 @@
 #include "os/clock.h"
 
 struct control {
+        const char *name;                       // "control API"
         struct loop *loop;
         struct http_upstream *upstream;
-        char authorization[sizeof "Bearer " + CONTROL_TOKEN_MAX];
+        char authorization[sizeof "Bearer " + CONTROL_TOKEN_MAX];       // "": none
         // of the call under way
         struct arena *arena;
         enum http_call_outcome outcome;
@@ -60,29 +61,61 @@ static const char *url_of(const char *address, struct arena *arena, struct error
         return arena_print(arena, "http://%s", address);
 }
 
-static bool open_at(struct control *control, const struct cli_options *options, struct arena *arena, struct error *error) {
-        const char *url = options->value[CLI_CONTROL], *token = options->value[CLI_TOKEN_FILE];
-        if (!url || !token) {
-                const struct model *CLEANUP(model_unrefp) model = NULL;
-                const char *path = options->given[CLI_CONFIG] ? options->value[CLI_CONFIG] : "commute.yaml";
-                if (!model_load(path, &model, NULL, error))
-                        return error_wrap(error, "to find the control API (or give --control and --token-file)");
-                url = url ? url : url_of(model->settings.control, arena, error);
-                token = token ? token : arena_print(arena, "%s/token", model->settings.data);
-        }
-        return url && read_token(control, token, error) && loop_new(clock_real(), &control->loop, error) &&
+static bool connect_to(struct control *control, const char *url, struct error *error) {
+        return url && loop_new(clock_real(), &control->loop, error) &&
                http_upstream_new(control->loop, bytes_of(url), NULL, &control->upstream, error);
 }
 
-bool control_open(const struct cli_options *options, struct control **ret_control, struct error *error) {
+static bool load_configuration(const struct cli_options *options, const struct model **ret_model, const char *otherwise,
+                               struct error *error) {
+        const char *path = options->given[CLI_CONFIG] ? options->value[CLI_CONFIG] : "commute.yaml";
+        return model_load(path, ret_model, NULL, error) || error_wrap(error, "to find the %s", otherwise);
+}
+
+static bool open_control(struct control *control, const struct cli_options *options, struct arena *arena, struct error *error) {
+        const char *url = options->value[CLI_CONTROL], *token = options->value[CLI_TOKEN_FILE];
+        if (!url || !token) {
+                const struct model *CLEANUP(model_unrefp) model = NULL;
+                if (!load_configuration(options, &model, "control API (or give --control and --token-file)", error))
+                        return false;
+                url = url ? url : url_of(model->settings.control, arena, error);
+                token = token ? token : arena_print(arena, "%s/token", model->settings.data);
+        }
+        return url && read_token(control, token, error) && connect_to(control, url, error);
+}
+
+static bool open_registry(struct control *control, const struct cli_options *options, struct arena *arena, struct error *error) {
+        const char *url = options->value[CLI_REGISTRY];
+        if (!url) {
+                const struct model *CLEANUP(model_unrefp) model = NULL;
+                if (!load_configuration(options, &model, "registry (or give --registry)", error))
+                        return false;
+                url = url_of(model->settings.registry, arena, error);
+        }
+        return connect_to(control, url, error);
+}
+
+typedef bool open_function(struct control *control, const struct cli_options *options, struct arena *arena, struct error *error);
+
+static bool open_with(open_function *open, const char *name, const struct cli_options *options, struct control **ret_control,
+                      struct error *error) {
         struct arena CLEANUP(arena_free) arena = {0};
         struct control *control = must_calloc(1, sizeof *control);
-        if (!open_at(control, options, &arena, error)) {
+        control->name = name;
+        if (!open(control, options, &arena, error)) {
                 control_close(control);
                 return false;
         }
         *ret_control = control;
         return true;
+}
+
+bool control_open(const struct cli_options *options, struct control **ret_control, struct error *error) {
+        return open_with(open_control, "control API", options, ret_control, error);
+}
+
+bool control_open_registry(const struct cli_options *options, struct control **ret_control, struct error *error) {
+        return open_with(open_registry, "registry", options, ret_control, error);
 }
 
 static void done(void *user, const struct http_call_result *result) {
@@ -94,13 +127,30 @@ static void done(void *user, const struct http_call_result *result) {
         loop_stop(control->loop);
 }
 
-// {"error": code, "message": sentence}; another body is quoted by its status alone.
+static enum error_code code_of(unsigned status) {
+        switch (status) {
+        case 401: case 403:
+                return ERROR_UNAUTHORIZED;
+        case 404:
+                return ERROR_NOT_FOUND;
+        case 409:
+                return ERROR_REJECTED;                  // of the registry: not compatible
+        case 413:
+                return ERROR_LIMIT;
+        default:
+                return status >= 500 ? ERROR_UNAVAILABLE : ERROR_INVALID;
+        }
+}
+
+// {"error": code, "message": sentence}, of the registry {"error_code": number, "message": sentence}; another body is quoted by its
+// status alone.
 static bool refused(const struct control *control, const struct json *answer, struct error *error) {
         const struct json *name = json_get_text(answer, "error"), *message = json_get_text(answer, "message");
-        if (!json_is(name, JSON_STRING) || !json_is(message, JSON_STRING))
-                return error_set(error, ERROR_UNAVAILABLE, "the control API answered with status %u", control->status);
-        enum error_code code = control->status >= 500 ? ERROR_UNAVAILABLE : ERROR_INVALID;
-        for (int i = ERROR_NONE + 1; i <= ERROR_INTERNAL; i++)
+        bool numbered = json_is(json_get_text(answer, "error_code"), JSON_NUMBER);
+        if ((!json_is(name, JSON_STRING) && !numbered) || !json_is(message, JSON_STRING))
+                return error_set(error, ERROR_UNAVAILABLE, "the %s answered with status %u", control->name, control->status);
+        enum error_code code = numbered ? code_of(control->status) : control->status >= 500 ? ERROR_UNAVAILABLE : ERROR_INVALID;
+        for (int i = ERROR_NONE + 1; !numbered && i <= ERROR_INTERNAL; i++)
                 if (bytes_equal(json_text(name), bytes_of(error_name((enum error_code)i))))
                         code = (enum error_code)i;
         return error_set(error, code, "%.*s", BYTES_PRINT(json_text(message)));
@@ -108,10 +158,14 @@ static bool refused(const struct control *control, const struct json *answer, st
 
 bool control_call(struct control *control, const char *method, const char *target, struct bytes body, struct arena *arena,
                   const struct json **ret_answer, struct error *error) {
-        const struct http_header headers[] = {
-                {BYTES("Authorization"), bytes_of(control->authorization)}, {BYTES("Content-Type"), BYTES("application/json")}};
+        struct http_header headers[2];
+        size_t count = 0;
+        if (control->authorization[0])
+                headers[count++] = (struct http_header){BYTES("Authorization"), bytes_of(control->authorization)};
+        if (body.size)
+                headers[count++] = (struct http_header){BYTES("Content-Type"), BYTES("application/json")};
         const struct http_call_options options = {
-                .method = bytes_of(method), .target = bytes_of(target), .headers = headers, .header_count = body.size ? 2 : 1,
+                .method = bytes_of(method), .target = bytes_of(target), .headers = headers, .header_count = count,
                 .body = body, .timeout_ns = CONTROL_TIMEOUT_NS};
         const struct json *answer = NULL;
         control->arena = arena;
@@ -120,12 +174,12 @@ bool control_call(struct control *control, const char *method, const char *targe
         struct bytes authority = http_upstream_authority(control->upstream);
         if (control->outcome != HTTP_CALL_OK)
                 return error_set(error, control->outcome == HTTP_CALL_TIMEOUT ? ERROR_TIMEOUT : ERROR_UNAVAILABLE,
-                                 "the control API at %.*s: %s", BYTES_PRINT(authority), control->reason);
+                                 "the %s at %.*s: %s", control->name, BYTES_PRINT(authority), control->reason);
         bool parsed = json_parse(control->body, NULL, arena, &answer, NULL);
         if (control->status >= 400)
                 return refused(control, parsed ? answer : NULL, error);
         if (!parsed)
-                return error_set(error, ERROR_UNAVAILABLE, "the control API at %.*s answered with no JSON: is it commute's?",
+                return error_set(error, ERROR_UNAVAILABLE, "the %s at %.*s answered with no JSON: is it commute's?", control->name,
                                  BYTES_PRINT(authority));
         *ret_answer = answer;
         return true;

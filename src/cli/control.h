@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Calls to the control API of a running commute, one at a time, blocking, on a loop of their own. Main thread.
+// Calls to the control API of a running commute, or to its registry, one at a time, blocking, on a loop of their own. Main thread.
 #pragma once
 
 #include "base/arena.h"
@@ -14,6 +14,8 @@ struct control;
 // Where it is and what token to present: --control and --token-file; what is not given is taken from the configuration (-c, else
 // commute.yaml): listen.control, and the file `token` in data. Does not connect. NOT_FOUND: there is no token to read.
 MUST_USE bool control_open(const struct cli_options *options, struct control **ret_control, struct error *error);
+// The same for the registry, which asks for no token: --registry, else listen.registry of the configuration.
+MUST_USE bool control_open_registry(const struct cli_options *options, struct control **ret_control, struct error *error);
 void control_close(struct control *control);    // NULL is allowed
 void control_closep(struct control **control);
 

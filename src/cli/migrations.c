@@ -22,7 +22,7 @@ int cli_plan(const struct cli_options *options) {
         struct arena CLEANUP(arena_free) arena = {0};
         const char *name = options->arguments[0];
         if (!client_is_name(name))
-                return client_refuse_name(options, name);
+                return client_refuse_name(options, "a communication or an event", name);
         if (!options->given[CLI_TO] || !client_is_name(options->value[CLI_TO]))
                 return needs_to(options);
         return client_call(options, "GET", arena_print(&arena, "/plan/%s?to=%s", name, options->value[CLI_TO]),
@@ -105,7 +105,7 @@ static int begin(const struct cli_options *options, const char *command) {
 
 int cli_migrate(const struct cli_options *options) {
         if (!client_is_name(options->arguments[0]))
-                return client_refuse_name(options, options->arguments[0]);
+                return client_refuse_name(options, "a communication", options->arguments[0]);
         if (!options->given[CLI_TO] || !client_is_name(options->value[CLI_TO]))
                 return needs_to(options);
         return begin(options, "migrate");
@@ -119,7 +119,7 @@ int cli_evolve(const struct cli_options *options) {
         if (options->argument_count == 1 && strcmp(name, "status") == 0)
                 return client_call(options, "GET", "/evolve", (struct bytes){0}, migrate_show_events);
         if (!client_is_name(name))
-                return client_refuse_name(options, name);
+                return client_refuse_name(options, "an event", name);
         if (options->argument_count == 2 && strcmp(options->arguments[1], "status") == 0)
                 return client_call(options, "GET", arena_print(&arena, "/evolve/%s", name), (struct bytes){0}, migrate_show_event);
         if (options->argument_count == 2) {
@@ -137,7 +137,7 @@ static int command(const struct cli_options *options, const char *verb) {
         struct arena CLEANUP(arena_free) arena = {0};
         const char *name = options->arguments[0];
         if (!client_is_name(name))
-                return client_refuse_name(options, name);
+                return client_refuse_name(options, "a communication or an event", name);
         return client_call(options, "POST", arena_print(&arena, "/migrations/%s/%s", name, verb), (struct bytes){0}, migrate_show);
 }
 

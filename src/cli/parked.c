@@ -33,10 +33,10 @@ int cli_parked_list(const struct cli_options *options) {
         struct arena CLEANUP(arena_free) arena = {0};
         const char *name = options->argument_count ? options->arguments[0] : NULL;
         if (name && !client_is_name(name))
-                return client_refuse_name(options, name);
+                return client_refuse_name(options, "a communication", name);
         const char *after = options->given[CLI_AFTER] ? options->value[CLI_AFTER] : "0";
         if (!client_is_name(after))
-                return client_refuse_name(options, after);
+                return client_refuse_name(options, "a communication", after);
         return client_call(options, "GET", arena_print(&arena, "/parked?after=%s%s%s", after, name ? "&communication=" : "",
                                                        name ? name : ""), (struct bytes){0}, print_list);
 }

@@ -28,7 +28,7 @@ int cli_proof(const struct cli_options *options) {
         const struct json *answer;
         struct error error;
         if (!client_is_name(name))
-                return client_refuse_name(options, name);
+                return client_refuse_name(options, "a communication", name);
         if (!control_open(options, &control, &error) ||
             !control_call(control, "GET", arena_print(&arena, "/proof/%s", name), (struct bytes){0}, &arena, &answer, &error))
                 return cli_fail(options, &error);

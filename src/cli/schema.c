@@ -1,39 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
-// `commute schema validate SCHEMA FILE…`, offline. Exit status: 0 all are valid; 65 one is not, or is not JSON; another error's own,
-// which ends the run. A file is one document, or JSON Lines (--lines, or a name that ends in .jsonl or .ndjson): one instance a line,
-// read one after the other.
+// `commute schema validate SCHEMA FILE…`, offline. A file is one document, or JSON Lines (--lines, or a name that ends in .jsonl or
+// .ndjson): one instance a line, read one after the other. An input that is not JSON, is beyond a limit or cannot be read is said, and
+// the run goes on; only the schema's errors end it. Exit status: 0 all are valid; else the greatest of what was said: 65 one is
+// invalid, not JSON, or not decided; 66 a file is not there; 74 one cannot be read.
 #include "cli/cli_priv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "cli/schema_bench.h"
 #include "cli/schema_files.h"
-#include "json/writer.h"
+#include "cli/schema_lines.h"
+#include "cli/schema_report.h"
 #include "os/clock.h"
 #include "schema/schema.h"
 
-enum { FAILURES_SHOWN = 20, PROGRESS_EVERY = 256, SCRATCH_KEPT = 1 << 20 };
+enum { PROGRESS_EVERY = 256, SCRATCH_KEPT = 1 << 20 };
 #define PROGRESS_INTERVAL MILLISECONDS(250)
 
 struct run {
         const struct cli_options *options;
         const struct schema *schema;
+        struct schema_report report;
         struct arena arena;                     // of one instance
-        bool json, array;                       // one JSON object an instance; all in an array
-        enum schema_output_format form;
-        bool any;                               // something has been written into the array
-        uint64_t instances, invalid, bytes;
-        uint64_t file_invalid;
+        uint64_t instances, invalid, undecided, bytes;
         bool progress;
         uint64_t told;                          // when, monotonic
 };
 
 static bool is_lines(const struct cli_options *options, const char *path) {
         size_t size = strlen(path);
-        return options->given[CLI_LINES] || (size > 6 && strcmp(path + size - 6, ".jsonl") == 0) ||
-               (size > 7 && strcmp(path + size - 7, ".ndjson") == 0);
+        return options->given[CLI_LINES] || (size > 6 && strcasecmp(path + size - 6, ".jsonl") == 0) ||
+               (size > 7 && strcasecmp(path + size - 7, ".ndjson") == 0);
 }
 
 static void tell_progress(struct run *run, const char *path) {
@@ -45,161 +45,114 @@ static void tell_progress(struct run *run, const char *path) {
                 (uintmax_t)run->invalid);
 }
 
-// {"file":…,"fileLine":…, then the members of the output.
-static void print_object(struct run *run, const char *path, size_t line, struct bytes output) {
-        CLEANUP(buffer_free) struct buffer text = {0};
-        buffer_print(&text, "%s{\"file\":", run->array ? run->any ? "," : "[" : "");
-        json_quote(&text, bytes_of(path));
-        if (line)
-                buffer_print(&text, ",\"fileLine\":%zu", line);
-        buffer_append_byte(&text, ',');
-        buffer_append(&text, (struct bytes){output.data + 1, output.size - 1});
-        run->any = true;
-        cli_print(buffer_bytes(&text));
+static void leave_undecided(struct run *run, const struct schema_input *input, const struct error *error) {
+        run->invalid += error->code == ERROR_INVALID;
+        run->undecided += error->code != ERROR_INVALID;
+        schema_report_undecided(&run->report, input, error);
 }
 
-static void not_json(struct run *run, const char *path, size_t line, const struct error *error) {
-        run->invalid++;
-        run->file_invalid++;
-        if (run->json) {
-                CLEANUP(buffer_free) struct buffer output = {0};
-                struct json_writer writer = {.buffer = &output};
-                json_begin_object(&writer);
-                json_member_boolean(&writer, "valid", false);
-                json_member_text(&writer, "error", error->text);
-                json_end_object(&writer);
-                json_end(&writer);
-                print_object(run, path, line, buffer_bytes(&output));
-        } else if (line) {
-                printf("%s:%zu: not JSON: %s\n", path, line, error->text);
-        } else {
-                printf("%s: not JSON: %s\n", path, error->text);
-        }
-}
-
-static void print_failures(struct run *run, const char *path, size_t line, struct bytes text, const struct json *instance) {
-        struct schema_failure *failures = NULL;
-        size_t count = 0;
-        struct schema_explain_options options = {.most = FAILURES_SHOWN, .values = run->options->given[CLI_VALUES]};
-        IGNORE(schema_explain_with(run->schema, text, instance, &options, &run->arena, &failures, &count));     // is invalid
-        for (size_t i = 0; i < count; i++)
-                printf("%s:%zu:%zu: %s: %s: %s\n", path, line ? line : failures[i].position.line, failures[i].position.column,
-                       failures[i].instance_path[0] ? failures[i].instance_path : "the document", failures[i].keyword,
-                       failures[i].sentence);
-}
-
-// One instance. False: an error, not a verdict.
-static bool validate(struct run *run, const char *path, size_t line, struct bytes text, struct error *error) {
+static void validate(struct run *run, struct schema_input *input) {
         struct json_limits limits = {.bytes = SCHEMA_FILES_BYTES_MAX, .nodes = SCHEMA_FILES_BYTES_MAX};
-        const struct json *instance = NULL;
-        enum schema_verdict verdict;
+        enum schema_verdict verdict = SCHEMA_UNDECIDED;
+        struct error error;
         run->instances++;
-        run->bytes += text.size;
-        tell_progress(run, path);
+        run->bytes += input->text.size;
+        tell_progress(run, input->path);
         arena_reset_keeping(&run->arena, SCRATCH_KEPT);
-        if (!schema_verdict_bytes(run->schema, text, &limits, &run->arena, &verdict, error)) {
-                if (error->code == ERROR_LIMIT)
-                        return error_wrap(error, "%s", path);
-                not_json(run, path, line, error);
-                return true;
+        bool good = schema_verdict_bytes(run->schema, input->text, &limits, &run->arena, &verdict, &error);
+        if (good && verdict == SCHEMA_UNDECIDED)
+                good = error_set(&error, ERROR_LIMIT, "a limit of the validation was reached");
+        if (good && (run->report.json || verdict == SCHEMA_INVALID))
+                good = json_parse(input->text, &limits, &run->arena, &input->instance, &error);
+        if (!good) {
+                leave_undecided(run, input, &error);
+                return;
         }
-        if (verdict == SCHEMA_UNDECIDED)
-                return error_set(error, ERROR_LIMIT, "%s: undecided, a limit of the validation was reached", path);
         run->invalid += verdict == SCHEMA_INVALID;
-        run->file_invalid += verdict == SCHEMA_INVALID;
-        if ((run->json || verdict == SCHEMA_INVALID) && !json_parse(text, &limits, &run->arena, &instance, error))
-                return error_wrap(error, "%s", path);
-        if (run->json) {
-                CLEANUP(buffer_free) struct buffer output = {0};
-                struct schema_output_options options = {.format = run->form, .values = run->options->given[CLI_VALUES],
-                                                        .annotations = run->options->given[CLI_ANNOTATIONS]};
-                IGNORE(schema_output(run->schema, text, instance, &options, &run->arena, &output));     // the same
-                print_object(run, path, line, buffer_bytes(&output));
-        } else if (verdict == SCHEMA_INVALID) {
-                print_failures(run, path, line, text, instance);
-        } else if (!line) {
-                printf("%s: valid\n", path);
-        }
+        schema_report_verdict(&run->report, input, run->schema, verdict, &run->arena);
+}
+
+static bool is_blank(struct bytes line) {
+        for (size_t i = 0; i < line.size; i++)
+                if (line.data[i] != ' ' && line.data[i] != '\t' && line.data[i] != '\r')
+                        return false;
         return true;
 }
 
-static bool validate_lines(struct run *run, const char *path, struct error *error) {
-        bool standard = strcmp(path, "-") == 0, good = true;
-        FILE *file = standard ? stdin : fopen(path, "re");
-        CLEANUP(free_pointer) char *text = NULL;
-        size_t capacity = 0, line = 0, instances = 0;
-        if (!file)
-                return error_set(error, ERROR_NOT_FOUND, "%s: %m", path);
-        for (ssize_t size; good && (size = getline(&text, &capacity, file)) >= 0; ) {
-                line++;
-                while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r'))
-                        size--;
-                if (size == 0)
-                        continue;
-                instances++;
-                good = validate(run, path, line, (struct bytes){text, (size_t)size}, error);
+static void validate_lines(struct run *run, const char *path) {
+        CLEANUP(schema_lines_close) struct schema_lines lines = {.fd = -1};
+        struct schema_input input = {.path = path};
+        enum schema_line got = SCHEMA_LINES_FAILED;
+        struct error error;
+        uint64_t instances = run->instances, invalid = run->invalid, undecided = run->undecided;
+        if (schema_lines_open(&lines, path, &error)) {
+                while ((got = schema_lines_next(&lines, SCHEMA_FILES_BYTES_MAX, &input.text, &error)) <= SCHEMA_LINE_LONG) {
+                        input.line = lines.number;
+                        input.instance = NULL;
+                        if (got == SCHEMA_LINE && !is_blank(input.text)) {
+                                validate(run, &input);
+                        } else if (got == SCHEMA_LINE_LONG) {
+                                run->instances++;
+                                IGNORE(error_set(&error, ERROR_LIMIT, "more than %d bytes", SCHEMA_FILES_BYTES_MAX));   // false
+                                leave_undecided(run, &input, &error);
+                        }
+                }
         }
-        if (good && ferror(file))
-                good = error_set(error, ERROR_IO, "%s: cannot be read", path);
-        if (!standard)
-                fclose(file);
-        if (good && !run->json)
-                printf("%s: %zu instances, %ju invalid\n", path, instances, (uintmax_t)run->file_invalid);
-        return good;
+        if (got == SCHEMA_LINES_FAILED)
+                schema_report_unread(&run->report, path, &error);
+        if (run->report.json || (got == SCHEMA_LINES_FAILED && run->instances == instances))
+                return;
+        printf("%s: %ju instances, %ju invalid", path, (uintmax_t)(run->instances - instances), (uintmax_t)(run->invalid - invalid));
+        if (run->undecided > undecided)
+                printf(", %ju not decided", (uintmax_t)(run->undecided - undecided));
+        puts("");
 }
 
-static bool validate_file(struct run *run, const char *path, struct error *error) {
+static void validate_file(struct run *run, const char *path) {
         CLEANUP(buffer_free) struct buffer text = {0};
-        run->file_invalid = 0;
-        if (is_lines(run->options, path))
-                return validate_lines(run, path, error);
-        return schema_file_read(path, SCHEMA_FILES_BYTES_MAX, &text, error) && validate(run, path, 0, buffer_bytes(&text), error);
+        struct schema_input input = {.path = path};
+        struct error error;
+        if (is_lines(run->options, path)) {
+                validate_lines(run, path);
+        } else if (schema_file_read(path, SCHEMA_FILES_BYTES_MAX, &text, &error)) {
+                input.text = buffer_bytes(&text);
+                validate(run, &input);
+        } else if (error.code == ERROR_LIMIT) {
+                run->instances++;
+                leave_undecided(run, &input, &error);
+        } else {
+                schema_report_unread(&run->report, path, &error);
+        }
 }
 
-static int validate_all(struct run *run) {
+static void bench(struct run *run) {
+        CLEANUP(schema_bench_free) struct schema_bench bench = {.schema = run->schema};
         const struct cli_options *options = run->options;
         struct error error;
         bool good = true;
         for (size_t i = 1; good && i < options->argument_count; i++)
-                good = validate_file(run, options->arguments[i], &error);
+                good = schema_bench_add(&bench, options->arguments[i], is_lines(options, options->arguments[i]), &error);
+        if (!good || !schema_bench_run(&bench, options->given[CLI_JSON], &error))
+                run->report.status = cli_fail(options, &error);
+}
+
+static void validate_all(struct run *run) {
+        for (size_t i = 1; i < run->options->argument_count; i++)
+                validate_file(run, run->options->arguments[i]);
         if (run->progress && run->told)
                 fputc('\n', stderr);
+        schema_report_end(&run->report);
         arena_free(&run->arena);
-        if (!good)
-                return cli_fail(options, &error);
-        if (run->array)
-                puts(run->any ? "]" : "[]");
-        return run->invalid ? error_exit_status(ERROR_REJECTED) : 0;
 }
 
-static int bench(const struct cli_options *options, const struct schema *schema) {
-        CLEANUP(schema_bench_free) struct schema_bench bench = {.schema = schema};
-        struct error error;
-        for (size_t i = 1; i < options->argument_count; i++)
-                if (!schema_bench_add(&bench, options->arguments[i], is_lines(options, options->arguments[i]), &error))
-                        return cli_fail(options, &error);
-        if (!schema_bench_run(&bench, options->given[CLI_JSON], &error))
-                return cli_fail(options, &error);
-        return 0;
-}
-
-static bool choose_form(struct run *run) {
-        static const struct { const char *name; enum schema_output_format form; } forms[] = {
-                {"flag", SCHEMA_OUTPUT_FLAG}, {"basic", SCHEMA_OUTPUT_BASIC}, {"detailed", SCHEMA_OUTPUT_DETAILED},
-        };
-        const char *name = run->options->value[CLI_FORM];
-        run->array = run->options->given[CLI_JSON];
-        run->json = run->array || name;
-        run->form = SCHEMA_OUTPUT_BASIC;
-        for (size_t i = 0; name && i < ARRAY_SIZE(forms); i++) {
-                if (strcmp(forms[i].name, name) == 0) {
-                        run->form = forms[i].form;
-                        return true;
-                }
-        }
-        if (name)
-                fprintf(stderr, "commute schema validate: --output is flag, basic or detailed, not \"%s\"\n", name);
-        return !name;
+// Standard input is read to its end by the first who asks.
+static bool names_input_twice(const struct cli_options *options) {
+        size_t count = 0;
+        for (size_t i = 0; i < options->argument_count; i++)
+                count += strcmp(options->arguments[i], "-") == 0;
+        if (count > 1)
+                fputs("commute schema validate: standard input (-) can be read once\n", stderr);
+        return count > 1;
 }
 
 int cli_schema_validate(const struct cli_options *options) {
@@ -207,13 +160,19 @@ int cli_schema_validate(const struct cli_options *options) {
         struct schema *schema = NULL;
         struct error error;
         struct run run = {.options = options, .progress = isatty(STDERR_FILENO)};
-        if (!choose_form(&run))
+        if (names_input_twice(options))
                 return CLI_USAGE;
-        if (!schema_files_open(&files, options->arguments[0], options->value[CLI_WITH], options->given[CLI_FORMAT_ASSERTION], &error) ||
-            !schema_files_compile(&files, &schema, &error))
-                return cli_fail(options, &error);
+        schema_report_begin(&run.report, options);
+        if (!schema_files_open(&files, options->arguments[0], options, &error) || !schema_files_compile(&files, &schema, &error)) {
+                schema_report_unread(&run.report, options->arguments[0], &error);
+                schema_report_end(&run.report);
+                return run.report.status;
+        }
         run.schema = schema;
-        int status = options->given[CLI_BENCHMARK] ? bench(options, schema) : validate_all(&run);
+        if (options->given[CLI_BENCHMARK])
+                bench(&run);
+        else
+                validate_all(&run);
         schema_free(schema);
-        return status;
+        return run.report.status;
 }

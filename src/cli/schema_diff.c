@@ -30,7 +30,7 @@ static void document_free(struct document *document) {
 }
 
 static bool document_open(const struct cli_options *options, const char *path, struct document *document, struct error *error) {
-        if (!schema_files_open(&document->files, path, options->value[CLI_WITH], options->given[CLI_FORMAT_ASSERTION], error) ||
+        if (!schema_files_open(&document->files, path, options, error) ||
             !schema_files_compile(&document->files, &document->schema, error))
                 return false;
         struct json_limits limits = {.bytes = SCHEMA_BYTES_MAX, .nodes = SCHEMA_NODES_MAX};

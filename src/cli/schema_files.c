@@ -1,27 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/schema_files.h"
 
+#include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+
+bool schema_file_wrong(const char *path, struct error *error) {
+        static const int missing[] = {ENOENT, ENOTDIR, EACCES, EPERM, ELOOP, ENAMETOOLONG, ENXIO};
+        if (errno == EISDIR)
+                return error_set(error, ERROR_NOT_FOUND, "%s: is a directory, not a file", path);
+        for (size_t i = 0; i < ARRAY_SIZE(missing); i++)
+                if (errno == missing[i])
+                        return error_set(error, ERROR_NOT_FOUND, "%s: %m", path);
+        return error_set(error, ERROR_IO, "%s: %m", path);
+}
+
+const char *schema_file_error(const char *path, const struct error *error) {
+        size_t size = strlen(path);
+        bool named = strncmp(error->text, path, size) == 0 && strncmp(error->text + size, ": ", 2) == 0;
+        return named ? error->text + size + 2 : error->text;
+}
 
 bool schema_file_read(const char *path, size_t most, struct buffer *text, struct error *error) {
         bool standard = path[0] == '-' && !path[1];
         FILE *file = standard ? stdin : fopen(path, "re");
         if (!file)
-                return error_set(error, ERROR_NOT_FOUND, "%s: %m", path);
+                return schema_file_wrong(path, error);
         enum { STEP = 64 * 1024 };
         size_t got;
         do {
                 got = fread(buffer_reserve(text, STEP), 1, STEP, file);
                 text->size += got;
         } while (got == STEP && text->size <= most);
-        bool failed = ferror(file);
+        bool good = !ferror(file) || schema_file_wrong(path, error);
         if (!standard)
                 fclose(file);
-        if (failed)
-                return error_set(error, ERROR_IO, "%s: cannot be read", path);
+        if (!good)
+                return false;
         return text->size <= most || error_set(error, ERROR_LIMIT, "%s: more than %zu bytes", path, most);
 }
 
@@ -59,7 +77,7 @@ static bool add_path(struct schema_files *files, const char *path, bool named, u
         struct stat status;
         size_t size = strlen(path);
         if (stat(path, &status) < 0)
-                return error_set(error, ERROR_NOT_FOUND, "%s: %m", path);
+                return schema_file_wrong(path, error);
         if (S_ISDIR(status.st_mode))
                 return add_folder(files, path, depth, error);
         if (!named && (size < 5 || strcmp(path + size - 5, ".json") != 0))
@@ -74,7 +92,7 @@ static bool add_folder(struct schema_files *files, const char *path, unsigned de
                 return error_set(error, ERROR_LIMIT, "%s: folders are nested too deeply", path);
         int count = scandir(path, &entries, NULL, alphasort);
         if (count < 0)
-                return error_set(error, ERROR_IO, "%s: %m", path);
+                return schema_file_wrong(path, error);
         for (int i = 0; i < count; i++) {
                 CLEANUP(buffer_free) struct buffer inner = {0};
                 buffer_print(&inner, "%s/%s", path, entries[i]->d_name);
@@ -86,35 +104,77 @@ static bool add_folder(struct schema_files *files, const char *path, unsigned de
         return good;
 }
 
-// A path without a scheme, inside of the schema's folder.
-static bool is_below(struct bytes uri) {
-        if (!uri.size || uri.data[0] == '/' || memchr(uri.data, ':', uri.size) || memchr(uri.data, '\0', uri.size))
-                return false;
-        return !memmem(uri.data, uri.size, "../", 3);
+static bool is_path(struct bytes uri) {                        // without a scheme
+        return uri.size && uri.data[0] != '/' && !memchr(uri.data, ':', uri.size) && !memchr(uri.data, '\0', uri.size);
 }
 
-static bool resolve(void *user, struct bytes uri, struct bytes *ret_source, struct error *error) {
-        struct schema_files *files = user;
-        CLEANUP(buffer_free) struct buffer path = {0}, text = {0};
-        for (size_t i = 0; i < files->count; i++) {
-                if (bytes_equal(files->list[i].uri, uri)) {
-                        *ret_source = files->list[i].source;
-                        return true;
-                }
+// The name of a file as a URI has it: %20 for a space.
+static void append_decoded(struct buffer *path, struct bytes uri) {
+        for (size_t i = 0; i < uri.size; i++) {
+                unsigned value;
+                char digits[3] = {0};
+                if (uri.data[i] == '%' && i + 2 < uri.size)
+                        memcpy(digits, uri.data + i + 1, 2);
+                char *end = digits;
+                value = (unsigned)strtoul(digits, &end, 16);
+                bool escape = end == digits + 2 && isxdigit((uint8_t)digits[0]) && value != 0;
+                buffer_append_byte(path, escape ? (char)value : uri.data[i]);
+                i += escape ? 2 : 0;
         }
-        if (!is_below(uri))
-                return error_set(error, ERROR_NOT_FOUND, "no schema given has this $id");
-        buffer_print(&path, "%s%.*s", files->folder, BYTES_PRINT(uri));
+}
+
+static bool is_in_folder(const char *path, const char *folder) {
+        CLEANUP(free_pointer) char *inner = realpath(path, NULL);
+        CLEANUP(free_pointer) char *outer = folder ? realpath(folder, NULL) : NULL;
+        size_t size = outer ? strlen(outer) : 0;
+        return inner && outer && strncmp(inner, outer, size) == 0 && (inner[size] == '/' || size == 1);
+}
+
+// A file that a reference names: in the schema's folder, or in that of --with, which says that they may be read.
+static bool read_beside(struct schema_files *files, struct bytes uri, struct bytes *ret_source, struct error *error) {
+        CLEANUP(buffer_free) struct buffer path = {0}, text = {0};
+        buffer_print(&path, "%s", files->folder);
+        append_decoded(&path, uri);
+        bool climbs = memmem(path.data + strlen(files->folder), path.size - strlen(files->folder), "../", 3);
+        buffer_append_byte(&path, '\0');
+        if (climbs && !is_in_folder(path.data, files->with))
+                return error_set(error, ERROR_NOT_FOUND, "it is neither in the schema's folder nor in one given by --with");
         if (!schema_file_read(path.data, SCHEMA_BYTES_MAX, &text, error))
                 return false;
         *ret_source = arena_copy(&files->arena, buffer_bytes(&text));
         return true;
 }
 
-bool schema_files_open(struct schema_files *files, const char *path, const char *with, bool assert_format, struct error *error) {
+static bool resolve(void *user, struct bytes uri, struct bytes *ret_source, struct error *error) {
+        struct schema_files *files = user;
+        for (size_t i = 0; i < files->count; i++) {
+                if (bytes_equal(files->list[i].uri, uri)) {
+                        *ret_source = files->list[i].source;
+                        return true;
+                }
+        }
+        if (!is_path(uri))
+                return error_set(error, ERROR_NOT_FOUND, files->with ? "no schema that --with gives has this $id"
+                                                                     : "--with gives schemas that are found by their $id");
+        return read_beside(files, uri, ret_source, error);
+}
+
+static enum schema_draft draft_of(const char *name) {
+        static const struct { const char *name; enum schema_draft draft; } drafts[] = {
+                {"4", SCHEMA_DRAFT_4}, {"6", SCHEMA_DRAFT_6}, {"7", SCHEMA_DRAFT_7}, {"2019-09", SCHEMA_DRAFT_2019_09},
+        };
+        for (size_t i = 0; name && i < ARRAY_SIZE(drafts); i++)
+                if (strcmp(drafts[i].name, name) == 0)
+                        return drafts[i].draft;
+        return SCHEMA_DRAFT_2020_12;
+}
+
+bool schema_files_open(struct schema_files *files, const char *path, const struct cli_options *options, struct error *error) {
         CLEANUP(buffer_free) struct buffer text = {0};
-        const char *slash = strrchr(path, '/');
-        *files = (struct schema_files){.path = path, .options = {.assert_format = assert_format, .resolve = resolve}};
+        const char *slash = strrchr(path, '/'), *with = options->value[CLI_WITH];
+        *files = (struct schema_files){.path = path, .with = with};
+        files->options = (struct schema_options){.draft = draft_of(options->value[CLI_DRAFT]), .resolve = resolve,
+                                                 .assert_format = options->given[CLI_FORMAT_ASSERTION]};
         files->options.user = files;
         files->folder = arena_text(&files->arena, (struct bytes){path, slash ? (size_t)(slash - path) + 1 : 0});
         if (!schema_file_read(path, SCHEMA_BYTES_MAX, &text, error))

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Schemas from files: the one that a command is about, and those that it refers to. Nothing ever comes from a network. A reference
-// without a scheme is a file beside the schema or below its folder; one with a scheme is the $id of a document in --with.
+// without a scheme is a file beside the schema or below its folder, or in the folder of --with; one with a scheme is the $id of a
+// document in --with.
 #pragma once
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "cli/cli_priv.h"
 #include "schema/schema.h"
 
 enum {
@@ -20,19 +22,25 @@ struct schema_file {
 struct schema_files {
         struct arena arena;
         const char *path, *folder;              // of the schema; its folder with a / behind it, or ""
+        const char *with;                       // or NULL
         struct bytes source;
         struct schema_file *list;               // malloc'ed
         size_t count, capacity, bytes;
         struct schema_options options;
 };
 
+// Says of errno why a file cannot be read, as ERROR_NOT_FOUND where none is there for us, else as ERROR_IO. Always false.
+bool schema_file_wrong(const char *path, struct error *error);
+
+// An error's text without the path that it begins with, for where that is said already.
+const char *schema_file_error(const char *path, const struct error *error);
+
 // A whole file, "-" is standard input; at most `most` bytes, else ERROR_LIMIT.
 MUST_USE bool schema_file_read(const char *path, size_t most, struct buffer *text, struct error *error);
 
-// Reads the schema, and what `with` (a file or a folder, or NULL) has; fills `options` so that references find it. On failure, too,
-// `files` is to be freed.
-MUST_USE bool schema_files_open(struct schema_files *files, const char *path, const char *with, bool assert_format,
-                                struct error *error);
+// Reads the schema, and what --with (a file or a folder) has; makes options of --draft, --format-assertion, and so that references find
+// what was read. On failure, too, `files` is to be freed.
+MUST_USE bool schema_files_open(struct schema_files *files, const char *path, const struct cli_options *options, struct error *error);
 void schema_files_free(struct schema_files *files);
 // Compiles it; an error names the file.
 MUST_USE bool schema_files_compile(struct schema_files *files, struct schema **ret_schema, struct error *error);

@@ -9,33 +9,47 @@
 #include "schema/bundle.h"
 #include "schema/lint.h"
 
-static bool open_files(const struct cli_options *options, const char *path, struct schema_files *files, struct error *error) {
-        return schema_files_open(files, path, options->value[CLI_WITH], options->given[CLI_FORMAT_ASSERTION], error);
-}
+// What check and lint say of several schemas: in an array with --json, to the end in any case.
+struct said {
+        const struct cli_options *options;
+        struct json_writer writer;
+        int status;                             // the greatest
+};
 
-int cli_schema_check(const struct cli_options *options) {
-        for (size_t i = 0; i < options->argument_count; i++) {
-                CLEANUP(schema_files_free) struct schema_files files = {0};
-                struct schema *schema = NULL;
-                struct error error;
-                if (!open_files(options, options->arguments[i], &files, &error) || !schema_files_compile(&files, &schema, &error))
-                        return cli_fail(options, &error);
-                schema_free(schema);
-                if (!options->given[CLI_JSON])
-                        printf("%s: compiles\n", options->arguments[i]);
-        }
-        if (options->given[CLI_JSON])
-                puts("{\"compiles\":true}");
-        return 0;
-}
-
-static void print_finding(const struct cli_options *options, struct json_writer *writer, const char *path,
-                          const struct schema_finding *finding) {
-        if (!options->given[CLI_JSON]) {
-                printf("%s:%zu:%zu: %s: %s: %s\n", path, finding->position.line, finding->position.column,
-                       finding->path[0] ? finding->path : "the document", finding->rule, finding->sentence);
+// A schema that does not compile, or cannot be read: with --json members of the object that the caller has begun.
+static void say_error(struct said *said, const char *path, const struct error *error) {
+        const char *text = schema_file_error(path, error);
+        said->status = MAX(said->status, error_exit_status(error->code));
+        if (!said->options->given[CLI_JSON]) {
+                fprintf(stderr, "commute: %s: %s\n", path, text);
                 return;
         }
+        json_member_text(&said->writer, "error", text);
+        json_member_text(&said->writer, "code", error_name(error->code));
+}
+
+static void check(struct said *said, const char *path) {
+        CLEANUP(schema_files_free) struct schema_files files = {0};
+        struct schema *schema = NULL;
+        struct error error;
+        bool good = schema_files_open(&files, path, said->options, &error) && schema_files_compile(&files, &schema, &error);
+        schema_free(schema);
+        json_begin_object(&said->writer);
+        json_member_text(&said->writer, "file", path);
+        json_member_boolean(&said->writer, "compiles", good);
+        if (!good)
+                say_error(said, path, &error);
+        else if (!said->options->given[CLI_JSON])
+                printf("%s: compiles\n", path);
+        json_end_object(&said->writer);
+}
+
+static void say_finding(struct said *said, const char *path, const struct schema_finding *finding) {
+        struct json_writer *writer = &said->writer;
+        said->status = MAX(said->status, error_exit_status(ERROR_REJECTED));
+        if (!said->options->given[CLI_JSON])
+                printf("%s:%zu:%zu: %s: %s: %s\n", path, finding->position.line, finding->position.column,
+                       finding->path[0] ? finding->path : "the document", finding->rule, finding->sentence);
         json_begin_object(writer);
         json_member_text(writer, "file", path);
         json_member_text(writer, "rule", finding->rule);
@@ -46,35 +60,43 @@ static void print_finding(const struct cli_options *options, struct json_writer 
         json_end_object(writer);
 }
 
-static bool lint(const struct cli_options *options, const char *path, struct json_writer *writer, size_t *found, struct error *error) {
+static void lint(struct said *said, const char *path) {
         CLEANUP(schema_files_free) struct schema_files files = {0};
         CLEANUP(arena_free) struct arena arena = {0};
         struct schema_finding *findings;
-        size_t count;
-        if (!open_files(options, path, &files, error))
-                return false;
-        if (!schema_lint(files.source, &files.options, &arena, &findings, &count, error))
-                return error_wrap(error, "%s", path);
+        struct error error;
+        size_t count = 0;
+        if (!schema_files_open(&files, path, said->options, &error) ||
+            !schema_lint(files.source, &files.options, &arena, &findings, &count, &error)) {
+                json_begin_object(&said->writer);
+                json_member_text(&said->writer, "file", path);
+                say_error(said, path, &error);
+                json_end_object(&said->writer);
+                return;
+        }
         for (size_t i = 0; i < count; i++)
-                print_finding(options, writer, path, &findings[i]);
-        *found += count;
-        return true;
+                say_finding(said, path, &findings[i]);
+}
+
+static int say_all(const struct cli_options *options, void (*say)(struct said *said, const char *path)) {
+        CLEANUP(buffer_free) struct buffer text = {0};
+        struct said said = {.options = options, .writer = {.buffer = &text}};
+        json_begin_array(&said.writer);
+        for (size_t i = 0; i < options->argument_count; i++)
+                say(&said, options->arguments[i]);
+        json_end_array(&said.writer);
+        json_end(&said.writer);
+        if (options->given[CLI_JSON])
+                cli_print(buffer_bytes(&text));
+        return said.status;
+}
+
+int cli_schema_check(const struct cli_options *options) {
+        return say_all(options, check);
 }
 
 int cli_schema_lint(const struct cli_options *options) {
-        CLEANUP(buffer_free) struct buffer text = {0};
-        struct json_writer writer = {.buffer = &text};
-        struct error error;
-        size_t found = 0;
-        json_begin_array(&writer);
-        for (size_t i = 0; i < options->argument_count; i++)
-                if (!lint(options, options->arguments[i], &writer, &found, &error))
-                        return cli_fail(options, &error);
-        json_end_array(&writer);
-        json_end(&writer);
-        if (options->given[CLI_JSON])
-                cli_print(buffer_bytes(&text));
-        return found ? error_exit_status(ERROR_REJECTED) : 0;
+        return say_all(options, lint);
 }
 
 static bool write_to(const char *path, struct bytes text, struct error *error) {
@@ -89,7 +111,7 @@ int cli_schema_bundle(const struct cli_options *options) {
         CLEANUP(schema_files_free) struct schema_files files = {0};
         CLEANUP(buffer_free) struct buffer text = {0};
         struct error error;
-        if (!open_files(options, options->arguments[0], &files, &error))
+        if (!schema_files_open(&files, options->arguments[0], options, &error))
                 return cli_fail(options, &error);
         if (!schema_bundle(files.source, &files.options, &text, &error)) {
                 IGNORE(error_wrap(&error, "%s", options->arguments[0]));        // always false
@@ -97,7 +119,7 @@ int cli_schema_bundle(const struct cli_options *options) {
         }
         if (text.size && text.data[text.size - 1] != '\n')
                 buffer_append_byte(&text, '\n');
-        if (!options->value[CLI_OUTPUT])
+        if (!options->value[CLI_OUTPUT] || strcmp(options->value[CLI_OUTPUT], "-") == 0)
                 cli_print(buffer_bytes(&text));
         else if (!write_to(options->value[CLI_OUTPUT], buffer_bytes(&text), &error))
                 return cli_fail(options, &error);

@@ -183,7 +183,7 @@ static int watch(const struct cli_options *options, const char *target) {
 int cli_status(const struct cli_options *options) {
         struct arena CLEANUP(arena_free) arena = {0};
         if (options->argument_count && !client_is_name(options->arguments[0]))
-                return client_refuse_name(options, options->arguments[0]);
+                return client_refuse_name(options, "a communication", options->arguments[0]);
         const char *name = options->argument_count ? options->arguments[0] : NULL;
         const char *target = name ? arena_print(&arena, "/status/%s", name) : options->given[CLI_JSON] ? "/status" : "/status?latency=1";
         return options->given[CLI_WATCH] ? watch(options, target)

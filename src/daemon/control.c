@@ -59,14 +59,24 @@ static void sum_servers(void *user, struct http_server_stats *ret_stats) {
         plane_stats(&((struct daemon *)user)->plane, ret_stats);
 }
 
-static bool listen_on(struct daemon *daemon, const char *what, const char *address, uint64_t max_body, http_handle *handle,
+static bool listen_on(struct daemon *daemon, const char *address, const struct http_server_options *options, http_handle *handle,
                       void *user, struct http_server **ret_server, char *ret_address, struct error *error) {
-        struct http_server_options options = {.max_body = max_body, .max_connections = CONTROL_CONNECTIONS_MAX};
         snprintf(ret_address, PLANE_ADDRESS_SIZE, "%s", address);
-        if (!http_server_new(daemon->control.loop, &options, handle, user, ret_server, error) ||
-            !listeners_listen(&daemon->inherited, ret_server, 1, ret_address, error))
-                return error_wrap(error, "%s", what);
-        return true;
+        return http_server_new(daemon->control.loop, options, handle, user, ret_server, error) &&
+               listeners_listen(&daemon->inherited, ret_server, 1, ret_address, error);
+}
+
+static bool listen_planes(struct daemon *daemon, struct error *error) {
+        struct control *control = &daemon->control;
+        const struct model_settings *settings = &daemon->model->settings;
+        const struct http_server_options
+                registry = {.max_body = REGISTRY_REST_BODY_MAX, .max_connections = CONTROL_CONNECTIONS_MAX, .numbered_errors = true},
+                api = {.max_body = API_BODY_MAX, .max_connections = CONTROL_CONNECTIONS_MAX};
+        if (!listen_on(daemon, settings->registry, &registry, registry_rest_http, &control->rest, &control->registry,
+                       control->registry_address, error))
+                return error_wrap(error, "registry");
+        return listen_on(daemon, settings->control, &api, api_http, daemon->api, &control->api_server, control->api_address, error) ||
+               error_wrap(error, "control");
 }
 
 static void journal_migration(void *user, struct bytes key, struct bytes body, journal_done *done, void *done_user) {
@@ -87,7 +97,6 @@ static bool open_migrations(struct daemon *daemon, struct error *error) {
 
 bool daemon_control_open(struct daemon *daemon, struct error *error) {
         struct control *control = &daemon->control;
-        const struct model_settings *settings = &daemon->model->settings;
         control->views_timer.fire = look;
         control->sampler_timer.fire = look_at_samples;
         control->rest = (struct registry_rest){.registry = daemon->registry, .changes = daemon->changes};
@@ -107,10 +116,7 @@ bool daemon_control_open(struct daemon *daemon, struct error *error) {
                 return false;
         daemon->erasing.rest = (struct privacy_rest){daemon->erasing.erase, daemon->erasing.scan};
         privacy_rest_add(daemon->api, &daemon->erasing.rest);
-        return listen_on(daemon, "registry", settings->registry, REGISTRY_REST_BODY_MAX, registry_rest_http, &control->rest,
-                         &control->registry, control->registry_address, error) &&
-               listen_on(daemon, "control", settings->control, API_BODY_MAX, api_http, daemon->api, &control->api_server,
-                         control->api_address, error);
+        return listen_planes(daemon, error);
 }
 
 static void *run(void *user) {

@@ -197,7 +197,7 @@ bool daemon_recover(struct daemon *daemon, struct error *error) {
         make_pseudonyms(daemon);
         IGNORE(setenv("SQLITE_TMPDIR", folder, 0) == 0);        // where VACUUM puts its copy, which has no name: /tmp may be small
         struct log_options options = {.threaded = true};
-        daemon->registry = registry_new(NULL);
+        daemon->registry = registry_new(&(struct registry_options){.memory_max = daemon->model->settings.max_registry});
         if (!log_open(daemon->log_path, &options, &daemon->log, error))
                 return error_wrap(error, "open log");
         if (!open_views(daemon, error) || !journal_new(daemon->log, &daemon->journal, error))

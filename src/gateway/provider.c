@@ -94,7 +94,7 @@ static bool may_pass(enum error_code code) {
         case ERROR_UNAVAILABLE: case ERROR_TIMEOUT: case ERROR_FULL: case ERROR_IO:
                 return true;
         case ERROR_INVALID: case ERROR_REJECTED: case ERROR_UNSUPPORTED: case ERROR_LIMIT: case ERROR_NOT_FOUND: case ERROR_CONFLICT:
-        case ERROR_UNAUTHORIZED: case ERROR_CORRUPT: case ERROR_INTERNAL: case ERROR_NONE:
+        case ERROR_UNAUTHORIZED: case ERROR_EXHAUSTED: case ERROR_CORRUPT: case ERROR_INTERNAL: case ERROR_NONE:
                 return false;
         }
         UNREACHABLE("an error code");

@@ -39,6 +39,12 @@ static void emit_escaped(struct buffer *buffer, const char *text) {
         }
 }
 
+void http_emit_numbered_error(struct buffer *buffer, unsigned number, const char *message) {
+        buffer_print(buffer, "{\"error_code\":%u,\"message\":\"", number);
+        emit_escaped(buffer, message);
+        buffer_append(buffer, BYTES("\"}\n"));
+}
+
 void http_emit_error(struct buffer *buffer, const char *code, const char *message) {
         buffer_append(buffer, BYTES("{\"error\":\""));
         emit_escaped(buffer, code);

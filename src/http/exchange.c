@@ -233,7 +233,10 @@ void http_answer_error(struct http_exchange *exchange, unsigned status, const ch
 
 void exchange_refuse(struct http_connection *connection, const struct http_refusal *refusal) {
         CLEANUP(buffer_free) struct buffer body = {0};
-        http_emit_error(&body, refusal->code, refusal->message);
+        if (connection->server->options.numbered_errors)
+                http_emit_numbered_error(&body, refusal->status, refusal->message);
+        else
+                http_emit_error(&body, refusal->code, refusal->message);
         struct http_header type = {BYTES("Content-Type"), BYTES("application/json")};
         connection->closing = connection->refused = true;
         connection->server->stats.refused++;

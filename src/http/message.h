@@ -129,3 +129,5 @@ void http_emit_header(struct buffer *buffer, struct bytes name, struct bytes val
 void http_emit_number(struct buffer *buffer, uint64_t number);  // decimal
 // {"error":"CODE","message":"MESSAGE"}, escaped
 void http_emit_error(struct buffer *buffer, const char *code, const char *message);
+// {"error_code":…,"message":"…"} and a line feed.
+void http_emit_numbered_error(struct buffer *buffer, unsigned number, const char *message);

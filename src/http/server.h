@@ -24,6 +24,7 @@ struct http_server_options {                                    // 0 means the d
         uint64_t idle_ns;                                       // between two requests [75 s]
         uint64_t write_ns;                                      // for an answer that the client does not take at once [30 s]
         bool shared_port;                                       // SO_REUSEPORT: other servers listen on the same address
+        bool numbered_errors;                                   // refusals are {"error_code": the status, "message": …}
 };
 
 // A request and the place for its answer. Lives from the call of the handler until answered. Fields are for reading; the

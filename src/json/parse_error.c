@@ -1,12 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is wrong with a string or a number that the scanners have refused: looked at again, byte by byte, for its error.
+// Where a text is wrong. What is wrong with a string or a number that the scanners have refused: looked at again, byte by byte, for its
+// error.
 #include "json/json_priv.h"
 
 #include "json/scan.h"
 
+// A file that another program has written in UTF-16, or in UTF-8 with a mark in front. A parser may ignore the latter (RFC 8259, 8.1); it
+// is refused here, since a sender must not write it, and what lets it pass in one place has it refused in the next.
+static const char *mark_error(struct bytes source) {
+        if (bytes_starts_with(source, BYTES("\xEF\xBB\xBF")))
+                return "this is a byte order mark, with which JSON must not begin (RFC 8259, 8.1): save the text as UTF-8 without it";
+        if (bytes_starts_with(source, BYTES("\xFF\xFE")) || bytes_starts_with(source, BYTES("\xFE\xFF")))
+                return "this is UTF-16; JSON is UTF-8 (RFC 8259, 8.1)";
+        return NULL;
+}
+
 bool json_error_at(struct bytes source, const char *at, struct error *error, enum error_code code, const char *what) {
         struct json_position position = json_position(source, (size_t)(at - source.data));
-        return error_set(error, code, "line %zu, column %zu (byte %zu): %s", position.line, position.column, position.offset, what);
+        const char *mark = position.offset == 0 && code == ERROR_INVALID ? mark_error(source) : NULL;
+        return error_set(error, code, "line %zu, column %zu (byte %zu): %s", position.line, position.column, position.offset,
+                         mark ? mark : what);
 }
 
 // What is wrong with the escapes between two quotes.

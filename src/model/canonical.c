@@ -87,6 +87,7 @@ static void write_settings(struct json_writer *writer, const struct model_settin
         json_member_u64(writer, "max_upstream_connections", settings->max_upstream_connections);
         json_member_u64(writer, "max_upstream_queue", settings->max_upstream_queue);
         json_member_u64(writer, "max_backlog", settings->max_backlog);
+        json_member_u64(writer, "max_registry", settings->max_registry);
         json_end_object(writer);
 }
 

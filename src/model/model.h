@@ -181,6 +181,7 @@ struct model_settings {
         uint64_t max_connections;       // of callers, per listener and loop
         uint64_t max_upstream_connections, max_upstream_queue;  // per service and loop
         uint64_t max_backlog;           // unsettled messages of one shard
+        uint64_t max_registry;          // bytes of memory that the registry's schemas take
 };
 
 struct model {

@@ -4,6 +4,7 @@
 #include "model/reader_priv.h"
 
 #include "http/message.h"
+#include "registry/registry.h"
 
 #define SETTING(field) (offsetof(struct model_owned, public.settings.field))
 
@@ -23,6 +24,7 @@ static const struct reader_key limit_keys[] = {
         {"max_upstream_connections", OPTIONAL, read_number, offsetof(struct model_settings, max_upstream_connections), 1, 10000},
         {"max_upstream_queue", OPTIONAL, read_number, offsetof(struct model_settings, max_upstream_queue), 0, 1000000},
         {"max_backlog", OPTIONAL, read_number, offsetof(struct model_settings, max_backlog), 1, 10000000},
+        {"max_registry", OPTIONAL, read_size, offsetof(struct model_settings, max_registry), 1 << 20, (uint64_t)1 << 40},
 };
 const struct reader_table reader_limits = READER_TABLE("limits", limit_keys);
 
@@ -121,7 +123,8 @@ void reader_set_defaults(struct reader *reader) {
                 .gateway = "127.0.0.1:8080", .registry = "127.0.0.1:8081", .control = "127.0.0.1:8082",
                 .data = arena_print(reader->arena, "%s/commute-data", reader->folder),
                 .max_body = HTTP_BODY_MAX, .max_head = HTTP_HEAD_MAX, .max_response = HTTP_RESPONSE_MAX,
-                .max_connections = 10000, .max_upstream_connections = 256, .max_upstream_queue = 1024, .max_backlog = 100000};
+                .max_connections = 10000, .max_upstream_connections = 256, .max_upstream_queue = 1024, .max_backlog = 100000,
+                .max_registry = REGISTRY_MEMORY_MAX};
         model->defaults = (struct model_tuning){
                 .shadow_messages = 200, .shadow_ms = 10 * MODEL_MINUTE, .deadline_ms = 25, .settle_ms = 30 * MODEL_SECOND,
                 .timeout_ms = 30 * MODEL_SECOND, .identity_window_ms = 7 * MODEL_DAY, .retry_first_ms = 100,

@@ -74,6 +74,25 @@ static void show_version(const struct registry *registry, const struct registry_
                 object(objections, arena_print(&objections->arena, "{oldSchema: <truncated> '%.*s...'}", OLD_SCHEMA_SHOWN, text.data));
 }
 
+// "'value'", or that there is none.
+static const char *quoted(struct arena *arena, struct bytes value) {
+        return value.data ? arena_print(arena, "'%.*s'", BYTES_PRINT(value)) : "none";
+}
+
+// What the caller believes to be compared, and is not: the sentence lives with the objections.
+static const char *uncompared(const struct registry *registry, const struct registry_subject *subject, uint32_t version,
+                              struct bytes group, struct bytes value, struct registry_objections *objections) {
+        struct arena *arena = &objections->arena;
+        if (!subject->live)
+                return arena_print(arena, "subject '%.*s' has no version", BYTES_PRINT(subject->name));
+        if (!version)
+                return arena_print(arena, "versions are compared within a value of the property '%.*s', and none of subject '%.*s' has %s",
+                                   BYTES_PRINT(group), BYTES_PRINT(subject->name), quoted(arena, value));
+        struct bytes other = registry_property(registry, subject->versions[version - 1].id, group, arena);
+        return arena_print(arena, "versions are compared within a value of the property '%.*s': version %u has %s, this schema %s",
+                           BYTES_PRINT(group), version, quoted(arena, other), quoted(arena, value));
+}
+
 // True: it is compared with this version.
 static bool is_compared(const struct registry *registry, const struct registry_version *version, struct bytes group,
                         struct bytes value) {
@@ -107,8 +126,12 @@ void check_compatible(const struct registry *registry, struct bytes name, const 
         struct registry_config config = registry_config_in_scope(registry, name);
         struct bytes group = draft->group.size ? draft->group : config.group, value = {0};
         struct registry_subject subject;
-        if (config.level == REGISTRY_LEVEL_NONE || !registry_subject(registry, name, &subject))
+        if (config.level == REGISTRY_LEVEL_NONE) {
+                objections->uncompared = "the level is NONE";
                 return;
+        }
+        if (!registry_subject(registry, name, &subject))
+                subject = (struct registry_subject){.name = name};
         if (group.size)
                 value = metadata_property(buffer_bytes(&material->metadata), group, &arena);
         const struct registry_version **compared = arena_alloc(&arena, (subject.count + 1) * sizeof *compared);
@@ -117,6 +140,8 @@ void check_compatible(const struct registry *registry, struct bytes name, const 
                 if ((!version || subject.versions[at - 1].version == version) &&
                     is_compared(registry, &subject.versions[at - 1], group, value))
                         compared[count++] = &subject.versions[at - 1];
+        if (!count)
+                objections->uncompared = uncompared(registry, &subject, version, group, value, objections);
         uint64_t budget = CHECK_STEPS_MAX;
         for (size_t i = 0; i < count; i++)
                 if (!compare_with(registry, compared[i], schema, config.level, &budget, objections)) {

@@ -12,6 +12,40 @@
 
 // ---- changes of the structure ----
 
+// Each schema that it refers to learns so, once.
+static void add_referrer(struct registry *registry, const struct registry_entry *from) {
+        for (size_t i = 0; i < from->material.link_count; i++) {
+                struct registry_entry *to = registry_entry(registry, from->material.links[i].id);
+                if (to->referrer_count && to->referrers[to->referrer_count - 1] == from->id)
+                        continue;
+                if (to->referrer_count == to->referrer_capacity) {
+                        to->referrer_capacity = to->referrer_capacity * 2 + 1;
+                        to->referrers = must_realloc(to->referrers, to->referrer_capacity * sizeof *to->referrers);
+                }
+                to->referrers[to->referrer_count++] = from->id;
+        }
+}
+
+static void add_user(struct registry_entry *entry, struct subject *subject) {
+        size_t low = 0, high = entry->user_count;
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                if (entry->users[middle] == subject)
+                        return;
+                if (bytes_compare(subject_name(entry->users[middle]), subject_name(subject)) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        if (entry->user_count == entry->user_capacity) {
+                entry->user_capacity = entry->user_capacity * 2 + 1;
+                entry->users = must_realloc(entry->users, entry->user_capacity * sizeof *entry->users);
+        }
+        memmove(entry->users + low + 1, entry->users + low, (entry->user_count - low) * sizeof *entry->users);
+        entry->users[low] = subject;
+        entry->user_count++;
+}
+
 // Takes ownership of both. Its number is stored last: see registry_priv.h.
 static void add_schema(struct registry *registry, struct schema *schema, struct material material) {
         uint32_t count = registry_ids(registry);
@@ -23,6 +57,8 @@ static void add_schema(struct registry *registry, struct schema *schema, struct 
                 *block = must_calloc(REGISTRY_BLOCK, sizeof **block);
         (*block)[count % REGISTRY_BLOCK] = entry;
         table_insert(&registry->by_canonical, registry_slot(buffer_bytes(&material.key)), entry);
+        registry->memory += memory_of_schema(schema, &material);
+        add_referrer(registry, entry);
         atomic_store_explicit(&registry->count, count + 1, memory_order_release);
 }
 
@@ -52,7 +88,7 @@ static bool learn_schema(struct registry *registry, const struct registry_draft 
 
 static void set_group(char **group, struct bytes name) {
         free(*group);
-        *group = name.size ? bytes_to_text(name) : NULL;
+        *group = name.data ? bytes_to_text(name) : NULL;
 }
 
 static struct subject *make_subject(struct registry *registry, struct bytes name) {
@@ -70,6 +106,7 @@ static struct subject *make_subject(struct registry *registry, struct bytes name
         memmove(place + 1, place, (registry->subject_count - at) * sizeof *place);
         *place = subject;
         registry->subject_count++;
+        registry->memory += memory_of_subject(name);
         return subject;
 }
 
@@ -83,6 +120,8 @@ static void add_version(struct registry *registry, struct subject *subject, uint
         subject->count++;
         subject->live += !deleted;
         registry_entry(registry, id)->live += !deleted;
+        registry->memory += VERSION_MEMORY;
+        add_user(registry_entry(registry, id), subject);
 }
 
 static void delete_version(struct registry *registry, struct subject *subject, size_t at) {
@@ -129,11 +168,16 @@ static bool read_level(const struct json *object, enum registry_level *ret_level
         return (json_is(node, JSON_STRING) && registry_level_of(json_text(node), ret_level)) || corrupt(error, "level");
 }
 
-// The name of a property; absent: none.
-static bool read_group(const struct json *object, struct bytes *ret_group, struct error *error) {
+// The name of a property; absent: none. A subject's may be empty.
+static bool read_group(const struct json *object, bool whole, struct bytes *ret_group, struct error *error) {
         const struct json *node = json_get_text(object, "group");
-        *ret_group = node && json_is(node, JSON_STRING) ? json_text(node) : (struct bytes){0};
-        return !node || (ret_group->size > 0 && ret_group->size <= REGISTRY_PROPERTY_NAME_MAX) || corrupt(error, "group");
+        *ret_group = (struct bytes){0};
+        if (!node)
+                return true;
+        if (!json_is(node, JSON_STRING) || json_text(node).size > REGISTRY_PROPERTY_NAME_MAX || (whole && !json_text(node).size))
+                return corrupt(error, "group");
+        *ret_group = json_text(node).size ? json_text(node) : BYTES("");
+        return true;
 }
 
 // Metadata and references, as they would be sent.
@@ -200,9 +244,10 @@ static bool apply_delete(struct registry *registry, const struct json *body, str
 static bool apply_compatibility(struct registry *registry, const struct json *body, struct error *error) {
         struct bytes name, group;
         enum registry_level level;
-        if (!read_level(body, &level, error) || !read_group(body, &group, error))
+        bool whole = !json_get_text(body, "subject");
+        if (!read_level(body, &level, error) || !read_group(body, whole, &group, error))
                 return false;
-        if (!json_get_text(body, "subject")) {
+        if (whole) {
                 registry->level = level;
                 set_group(&registry->group, group);
                 return true;
@@ -342,7 +387,7 @@ static bool restore_subject(struct registry *registry, const struct json *node, 
         struct bytes name, group;
         enum registry_level level;
         const struct json *versions = json_get_text(node, "versions");
-        if (!read_subject(node, "name", &name, error) || !read_level(node, &level, error) || !read_group(node, &group, error))
+        if (!read_subject(node, "name", &name, error) || !read_level(node, &level, error) || !read_group(node, false, &group, error))
                 return false;
         if (!json_is(versions, JSON_ARRAY) || json_count(versions) > REGISTRY_VERSIONS_MAX)
                 return corrupt(error, "versions");
@@ -380,7 +425,7 @@ bool registry_restore(struct registry *registry, struct bytes snapshot, struct e
         const struct json *root;
         enum registry_level level;
         struct bytes group;
-        if (!parse_body(snapshot, &arena, &root, error) || !read_level(root, &level, error) || !read_group(root, &group, error))
+        if (!parse_body(snapshot, &arena, &root, error) || !read_level(root, &level, error) || !read_group(root, true, &group, error))
                 return false;
         const struct json *schemas = json_get_text(root, "schemas"), *subjects = json_get_text(root, "subjects");
         if (!json_is(schemas, JSON_ARRAY) || !json_is(subjects, JSON_ARRAY))

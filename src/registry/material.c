@@ -88,6 +88,20 @@ struct bytes metadata_property(struct bytes metadata, struct bytes name, struct 
         return value ? (struct bytes){text.data ? text.data : "", text.size} : text;
 }
 
+bool metadata_has(struct bytes metadata, const struct bytes *names, const struct bytes *values, size_t count) {
+        CLEANUP(arena_free) struct arena arena = {0};
+        const struct json *root;
+        if (!metadata.size || !json_parse(metadata, NULL, &arena, &root, NULL))
+                return false;
+        const struct json *properties = json_get_text(root, "properties");
+        for (size_t i = 0; i < count; i++) {
+                const struct json *value = json_get(properties, names[i]);
+                if (!value || !bytes_equal(json_text(value), values[i]))
+                        return false;
+        }
+        return true;
+}
+
 // ---- references ----
 
 static bool wrong_reference(struct error *error, const char *what) {

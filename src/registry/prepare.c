@@ -26,7 +26,7 @@ static bool check_room(const struct registry *registry, struct bytes name, const
         size_t at;
         const struct subject *subject = registry_find_subject(registry, name, &at) ? registry->subjects[at] : NULL;
         if (!subject && registry->subject_count >= registry->options.subjects_max)
-                return error_set(error, ERROR_LIMIT, "there are %zu subjects, which is the limit", registry->subject_count);
+                return error_set(error, ERROR_EXHAUSTED, "there are %zu subjects, which is the limit", registry->subject_count);
         *ret_subject = subject;
         return true;
 }
@@ -68,7 +68,7 @@ static bool find_id(const struct registry *registry, struct candidate *candidate
                               error))
                 return false;
         if (ids >= registry->options.ids_max)
-                return error_set(error, ERROR_LIMIT, "there are %u schemas, which is the limit", ids);
+                return error_set(error, ERROR_EXHAUSTED, "there are %u schemas, which is the limit", ids);
         return true;
 }
 
@@ -123,6 +123,17 @@ static bool is_held(const struct registry *registry, const struct subject *subje
                registry_latest_alike(registry, subject, &candidate->material, false, ret_version);
 }
 
+// What the log has was accepted once, and may be more.
+static bool check_memory(const struct registry *registry, struct bytes name, const struct subject *subject,
+                         const struct candidate *candidate, struct error *error) {
+        size_t wanted = VERSION_MEMORY + (subject ? 0 : memory_of_subject(name)) +
+                        (candidate->schema ? memory_of_schema(candidate->schema, &candidate->material) : 0);
+        if (registry->memory <= registry->options.memory_max && wanted <= registry->options.memory_max - registry->memory)
+                return true;
+        return error_set(error, ERROR_EXHAUSTED, "the registry's schemas take %zu bytes of memory, this one would take %zu more, and %zu "
+                         "are allowed (limits.max_registry)", registry->memory, wanted, registry->options.memory_max);
+}
+
 bool registry_prepare_register(const struct registry *registry, struct bytes name, const struct registry_draft *draft,
                                struct registry_objections *objections, struct registry_prepared *ret_prepared,
                                struct error *error) {
@@ -140,8 +151,10 @@ bool registry_prepare_register(const struct registry *registry, struct bytes nam
         if (!inherit(registry, name, 0, &candidate, error) || !find_id(registry, &candidate, error))
                 return false;
         if (subject && subject->count >= registry->options.versions_max)
-                return error_set(error, ERROR_LIMIT, "subject '%.*s' has %zu versions, which is the limit", BYTES_PRINT(name),
+                return error_set(error, ERROR_EXHAUSTED, "subject '%.*s' has %zu versions, which is the limit", BYTES_PRINT(name),
                                  subject->count);
+        if (!check_memory(registry, name, subject, &candidate, error))
+                return false;
         objections = objections ? objections : &own;
         check(registry, name, &candidate, 0, objections);
         if (objections->count)
@@ -155,7 +168,8 @@ bool registry_prepare_register(const struct registry *registry, struct bytes nam
 // Another schema needs it (version 0: one of the subject's): as Confluent's registry says it.
 static bool check_referrers(const struct registry *registry, struct bytes name, uint32_t version, struct error *error) {
         uint32_t referrer = 0;
-        bool any = version ? registry_referrer(registry, name, version, &referrer)
+        size_t at = 0;
+        bool any = version ? registry_referrer(registry, name, version, &at, &referrer)
                            : registry_lowest_referred(registry, name, &version, &referrer);
         return !any ||
                error_set(error, ERROR_CONFLICT, "One or more references exist to the schema {subject=%.*s,version=%u}: that of the schema "
@@ -180,6 +194,18 @@ bool registry_prepare_delete(const struct registry *registry, struct bytes name,
         return true;
 }
 
+// The registry's own level cannot be taken away, since none would be NONE: it is the default then. A group without a name says
+// something of a subject only.
+static struct registry_config next_config(const struct registry_config *now, const struct registry_config_change *change,
+                                          bool whole) {
+        struct registry_config next = {change->keep_level ? now->level : change->level, change->keep_group ? now->group : change->group};
+        if (whole && !change->keep_level && next.level == REGISTRY_LEVEL_UNSET)
+                next.level = REGISTRY_DEFAULT_LEVEL;
+        if (whole && !next.group.size)
+                next.group = (struct bytes){0};
+        return next;
+}
+
 bool registry_prepare_config(const struct registry *registry, struct bytes name, const struct registry_config_change *change,
                              struct registry_prepared *ret_prepared, struct error *error) {
         if (name.size > 0 && !registry_check_subject(name, error))
@@ -187,22 +213,22 @@ bool registry_prepare_config(const struct registry *registry, struct bytes name,
         struct registry_config now = registry_config(registry, name);
         if (!name.size)
                 now.level = registry->level;
-        struct registry_config next = {change->keep_level ? now.level : change->level, change->keep_group ? now.group : change->group};
-        if (next.group.data && (next.group.size == 0 || next.group.size > REGISTRY_PROPERTY_NAME_MAX))
+        struct registry_config next = next_config(&now, change, name.size == 0);
+        if (next.group.size > REGISTRY_PROPERTY_NAME_MAX)
                 return error_set(error, ERROR_INVALID, "the name of a compatibility group's property has 1 to %d bytes",
                                  REGISTRY_PROPERTY_NAME_MAX);
         if (next.group.size && memchr(next.group.data, 0, next.group.size))
                 return error_set(error, ERROR_INVALID, "the name of a compatibility group's property has no NUL");
         const struct subject *subject = NULL;
-        bool sets = next.level != REGISTRY_LEVEL_UNSET || next.group.size > 0;
+        bool sets = next.level != REGISTRY_LEVEL_UNSET || next.group.data;
         if (name.size > 0 && sets && !check_room(registry, name, &subject, error))
                 return false;
         struct registry_prepared prepared = {0};
-        if (now.level != next.level || !bytes_equal(now.group, next.group)) {
+        if (now.level != next.level || !now.group.data != !next.group.data || !bytes_equal(now.group, next.group)) {
                 struct json_writer writer = {.buffer = &prepared.body};
                 begin_body(&writer, "compatibility", name);
                 json_member_text(&writer, "level", next.level == REGISTRY_LEVEL_UNSET ? NULL : registry_level_name(next.level));
-                if (next.group.size)
+                if (next.group.data)
                         json_member_bytes(&writer, "group", next.group);
                 end_body(&writer);
         }

@@ -25,6 +25,7 @@ struct registry *registry_new(const struct registry_options *options) {
                 .subjects_max = limit_or(options->subjects_max, REGISTRY_SUBJECTS_MAX),
                 .versions_max = limit_or(options->versions_max, REGISTRY_VERSIONS_MAX),
                 .ids_max = limit_or(options->ids_max, REGISTRY_IDS_MAX),
+                .memory_max = options->memory_max ? options->memory_max : REGISTRY_MEMORY_MAX,
         };
         return registry;
 }
@@ -36,6 +37,8 @@ void registry_free(struct registry *registry) {
                 struct registry_entry *entry = registry_entry(registry, id);
                 schema_free(entry->schema);
                 material_free(&entry->material);
+                free(entry->referrers);
+                free(entry->users);
                 free(entry);
         }
         for (size_t block = 0; block < REGISTRY_BLOCKS; block++)
@@ -92,8 +95,30 @@ struct bytes registry_references(const struct registry *registry, uint32_t id) {
         return entry ? bytes_or_none(&entry->material.references) : (struct bytes){0};
 }
 
+static size_t held(const struct buffer *buffer) {
+        return buffer->capacity;
+}
+
+size_t memory_of_schema(const struct schema *schema, const struct material *material) {
+        return sizeof(struct registry_entry) + schema_memory(schema) + held(&material->key) + held(&material->metadata) +
+               held(&material->references) + arena_held(&material->arena) + material->link_count * sizeof(uint32_t);
+}
+
+size_t memory_of_subject(struct bytes name) {
+        return sizeof(struct subject) + name.size + 1;
+}
+
+size_t registry_memory(const struct registry *registry) {
+        return registry->memory;
+}
+
 struct bytes registry_property(const struct registry *registry, uint32_t id, struct bytes name, struct arena *arena) {
         return metadata_property(registry_metadata(registry, id), name, arena);
+}
+
+bool registry_has_properties(const struct registry *registry, uint32_t id, const struct bytes *names, const struct bytes *values,
+                             size_t count) {
+        return metadata_has(registry_metadata(registry, id), names, values, count);
 }
 
 // ---- by content ----
@@ -139,7 +164,7 @@ bool registry_find_subject(const struct registry *registry, struct bytes name, s
         while (low < high) {
                 size_t middle = low + (high - low) / 2;
                 const struct subject *subject = registry->subjects[middle];
-                int order = bytes_compare((struct bytes){subject->name, subject->name_size}, name);
+                int order = bytes_compare(subject_name(subject), name);
                 if (order == 0) {
                         *ret_at = middle;
                         return true;
@@ -153,16 +178,31 @@ bool registry_find_subject(const struct registry *registry, struct bytes name, s
         return false;
 }
 
-bool registry_subject_at(const struct registry *registry, size_t at, struct registry_subject *ret_subject) {
-        if (at >= registry->subject_count)
-                return false;
-        const struct subject *subject = registry->subjects[at];
-        *ret_subject = (struct registry_subject){
-                .name = {subject->name, subject->name_size},
+struct bytes subject_name(const struct subject *subject) {
+        return (struct bytes){subject->name, subject->name_size};
+}
+
+static struct registry_subject seen_of(const struct subject *subject) {
+        return (struct registry_subject){
+                .name = subject_name(subject),
                 .versions = subject->versions,
                 .count = subject->count,
                 .live = subject->live,
         };
+}
+
+bool registry_subject_at(const struct registry *registry, size_t at, struct registry_subject *ret_subject) {
+        if (at >= registry->subject_count)
+                return false;
+        *ret_subject = seen_of(registry->subjects[at]);
+        return true;
+}
+
+bool registry_user(const struct registry *registry, uint32_t id, size_t at, struct registry_subject *ret_subject) {
+        const struct registry_entry *entry = registry_entry(registry, id);
+        if (!entry || at >= entry->user_count)
+                return false;
+        *ret_subject = seen_of(entry->users[at]);
         return true;
 }
 
@@ -255,11 +295,15 @@ static bool refers(const struct material *material, struct bytes subject, uint32
         return false;
 }
 
-bool registry_referrer(const struct registry *registry, struct bytes subject, uint32_t version, uint32_t *at) {
-        for (uint32_t id = *at + 1; id <= registry_ids(registry); id++) {
-                const struct registry_entry *entry = registry_entry(registry, id);
-                if (entry->live && refers(&entry->material, subject, version)) {
-                        *at = id;
+bool registry_referrer(const struct registry *registry, struct bytes name, uint32_t version, size_t *at, uint32_t *ret_id) {
+        struct registry_subject subject;
+        if (!registry_subject(registry, name, &subject) || version == 0 || version > subject.count)
+                return false;
+        const struct registry_entry *to = registry_entry(registry, subject.versions[version - 1].id);
+        while (*at < to->referrer_count) {
+                const struct registry_entry *from = registry_entry(registry, to->referrers[(*at)++]);
+                if (from->live && refers(&from->material, name, version)) {
+                        *ret_id = from->id;
                         return true;
                 }
         }
@@ -268,25 +312,16 @@ bool registry_referrer(const struct registry *registry, struct bytes subject, ui
 
 bool registry_lowest_referred(const struct registry *registry, struct bytes name, uint32_t *ret_version, uint32_t *ret_id) {
         struct registry_subject subject;
-        uint32_t lowest = 0, by = 0;
         if (!registry_subject(registry, name, &subject))
                 return false;
-        for (uint32_t id = 1; id <= registry_ids(registry); id++) {
-                const struct registry_entry *entry = registry_entry(registry, id);
-                for (size_t i = 0; entry->live && i < entry->material.link_count; i++) {
-                        const struct registry_link *link = &entry->material.links[i];
-                        bool lower = link->version - 1 < (lowest ? lowest - 1 : subject.count);
-                        if (lower && bytes_equal(link->subject, name) && !subject.versions[link->version - 1].deleted) {
-                                lowest = link->version;
-                                by = id;
-                        }
-                }
+        for (uint32_t version = 1; version <= subject.count; version++) {
+                size_t at = 0;
+                if (subject.versions[version - 1].deleted || !registry_referrer(registry, name, version, &at, ret_id))
+                        continue;
+                *ret_version = version;
+                return true;
         }
-        if (!lowest)
-                return false;
-        *ret_version = lowest;
-        *ret_id = by;
-        return true;
+        return false;
 }
 
 // ---- compatibility ----
@@ -330,5 +365,5 @@ struct registry_config registry_config(const struct registry *registry, struct b
 
 struct registry_config registry_config_in_scope(const struct registry *registry, struct bytes name) {
         struct registry_config all = registry_config(registry, (struct bytes){0}), own = registry_config(registry, name);
-        return (struct registry_config){own.level == REGISTRY_LEVEL_UNSET ? all.level : own.level, own.group.size ? own.group : all.group};
+        return (struct registry_config){own.level == REGISTRY_LEVEL_UNSET ? all.level : own.level, own.group.data ? own.group : all.group};
 }

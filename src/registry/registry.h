@@ -17,8 +17,9 @@
 //              the last two only where there are any; canonical (json_canonical)
 //      {"format":1,"change":"delete","subject":S,"version":N}          one version
 //      {"format":1,"change":"delete","subject":S}                      every version that was not deleted
-//      {"format":1,"change":"compatibility","subject":S,"level":L,"group":G}   without subject: the registry's; level null: unset;
-//                                                                              without group: none
+//      {"format":1,"change":"compatibility","subject":S,"level":L,"group":G}   without subject: the registry's
+//              level null: unset (of the registry: NONE; only what an earlier version wrote, or what keeps such a level, says so);
+//              without group: none of its own; group "": none, whatever the registry has (of a subject only)
 //
 // Threads: registry_schema, registry_schema_text and registry_ids may be called from any thread at any time. All else, and all
 // that a function returns about subjects, belongs to one thread (the control thread), and holds until the next registry_apply.
@@ -43,11 +44,12 @@ enum {
         REGISTRY_PROPERTY_VALUE_MAX = 1024,     // bytes
         REGISTRY_REFERENCES_MAX = 100,          // of a schema, those of what it refers to included
         REGISTRY_REFERENCE_NAME_MAX = 1024,     // bytes
+        REGISTRY_MEMORY_MAX = 1 << 30,          // bytes that schemas, compiled, and versions take together: registry_memory
 };
 
-// 0: the default above, which is also the largest value.
+// 0: the default above, which is also the largest value, but that of memory_max.
 struct registry_options {
-        size_t schema_max, subjects_max, versions_max, ids_max;
+        size_t schema_max, subjects_max, versions_max, ids_max, memory_max;
 };
 
 struct registry *registry_new(const struct registry_options *options);  // NULL: all defaults
@@ -77,8 +79,13 @@ struct bytes registry_metadata(const struct registry *registry, uint32_t id);
 struct bytes registry_references(const struct registry *registry, uint32_t id);
 // The value of a property of a schema's metadata, in the arena; {NULL, 0}: it has none.
 struct bytes registry_property(const struct registry *registry, uint32_t id, struct bytes name, struct arena *arena);
+// Whether a schema's metadata has all of these properties; false without any metadata.
+MUST_USE bool registry_has_properties(const struct registry *registry, uint32_t id, const struct bytes *names, const struct bytes *values,
+                                      size_t count);
 // Ids are 1 … registry_ids.
 uint32_t registry_ids(const struct registry *registry);
+// Bytes that the schemas (texts, canonical forms, all that compilation made of them), versions and names take. Control thread.
+size_t registry_memory(const struct registry *registry);
 
 // ---- subjects: the control thread ----
 
@@ -110,8 +117,11 @@ MUST_USE bool registry_lookup(const struct registry *registry, struct bytes subj
                               struct registry_version *ret_version, struct error *error);
 // Whether the version, which is not deleted, has this schema, whatever its metadata.
 MUST_USE bool registry_version_is(const struct registry *registry, struct bytes subject, uint32_t version, struct bytes text);
-// Whether a version that is not deleted, of any subject, refers to this one; *at (0 at first) goes on to the next: its id.
-MUST_USE bool registry_referrer(const struct registry *registry, struct bytes subject, uint32_t version, uint32_t *at);
+// The next id, ascending, whose schema a version that is not deleted has, of any subject, and which refers to this version. *at is 0 at
+// first.
+MUST_USE bool registry_referrer(const struct registry *registry, struct bytes subject, uint32_t version, size_t *at, uint32_t *ret_id);
+// The subject number `at`, by name, of those that have a version with this id, deleted or not. False when there are no more.
+MUST_USE bool registry_user(const struct registry *registry, uint32_t id, size_t at, struct registry_subject *ret_subject);
 
 // ERROR_INVALID: empty, longer than REGISTRY_SUBJECT_MAX, not UTF-8, control characters, or a name that Confluent's registry
 // reserves (":.context:", "__GLOBAL", "__EMPTY").
@@ -139,7 +149,7 @@ bool registry_is_new(const struct registry *registry);          // no record was
 
 struct registry_config {
         enum registry_level level;
-        struct bytes group;                     // {NULL, 0}: none
+        struct bytes group;                     // {NULL, 0}: none of its own; {"", 0}: none, whatever the registry has
 };
 // A subject's own, or with an empty subject the registry's.
 struct registry_config registry_config(const struct registry *registry, struct bytes subject);
@@ -151,11 +161,13 @@ struct registry_objections {
         struct arena arena;
         const char **items;
         size_t count, capacity;
+        const char *uncompared;                 // why it was compared with no version at all; NULL: it was with some
 };
 void registry_objections_free(struct registry_objections *objections);
 
 // Would it be taken? version 0: what registration would compare it with; else that version alone, which is not deleted. A draft
-// without metadata has that of the version. False with the errors of registry_prepare_register, but ERROR_REJECTED.
+// without metadata has that of the version. No objection is no proof where nothing was compared: `uncompared` says so. False with
+// the errors of registry_prepare_register, but ERROR_REJECTED.
 MUST_USE bool registry_check(const struct registry *registry, struct bytes subject, const struct registry_draft *draft,
                              uint32_t version, struct registry_objections *objections, struct error *error);
 
@@ -170,8 +182,8 @@ struct registry_prepared {
 // Registers a schema. Holds already when a live version of the subject is equal (then the latest such one; without metadata, to any
 // metadata). A new one without metadata gets that of the version before it. ERROR_INVALID: not JSON, not a schema, subject name,
 // metadata, references; ERROR_UNSUPPORTED: an asserting keyword that is not supported, by name and JSON pointer; ERROR_LIMIT: schema
-// (alone, or with what it refers to), subjects, versions, ids; ERROR_REJECTED: not compatible, and then `objections` (NULL: not
-// wanted) has the reasons. *ret_prepared is the caller's.
+// (alone, or with what it refers to); ERROR_EXHAUSTED: subjects, versions, ids, memory; ERROR_REJECTED: not compatible, and then
+// `objections` (NULL: not wanted) has the reasons. *ret_prepared is the caller's.
 MUST_USE bool registry_prepare_register(const struct registry *registry, struct bytes subject, const struct registry_draft *draft,
                                         struct registry_objections *objections, struct registry_prepared *ret_prepared,
                                         struct error *error);
@@ -184,8 +196,8 @@ MUST_USE bool registry_prepare_delete(const struct registry *registry, struct by
 // Changes a subject's configuration, or with an empty subject the registry's. ERROR_INVALID: not a name of a property.
 struct registry_config_change {
         bool keep_level, keep_group;            // as they are; else:
-        enum registry_level level;              // UNSET: none of its own
-        struct bytes group;                     // {NULL, 0}: none
+        enum registry_level level;              // UNSET: none of its own; of the registry: REGISTRY_DEFAULT_LEVEL
+        struct bytes group;                     // {NULL, 0}: none of its own; {"", 0}: none, whatever the registry has
 };
 MUST_USE bool registry_prepare_config(const struct registry *registry, struct bytes subject,
                                       const struct registry_config_change *change, struct registry_prepared *ret_prepared,

@@ -10,7 +10,8 @@
 // Invariants: ids 1 … count have an entry each; a reader that has loaded `count` (acquire) sees those entries whole, since an
 // entry is stored before the count that covers it (release), and neither blocks nor entries move. Subjects are sorted by name.
 // versions[n].version == n + 1, 1 <= versions[n].id <= count, live == versions not deleted. An entry's live == versions of all
-// subjects that have its id and are not deleted; it belongs to the control thread.
+// subjects that have its id and are not deleted; that, referrers and users belong to the control thread. A schema refers to lower ids
+// only. memory == sum of what memory_of_… say of all entries, subjects and versions.
 #pragma once
 
 #include <stdatomic.h>
@@ -36,11 +37,17 @@ struct material {
         struct arena arena;
 };
 
+struct subject;
+
 struct registry_entry {
         uint32_t id;
         uint32_t live;
         struct schema *schema;                  // owned; its source is the text
         struct material material;
+        uint32_t *referrers;                    // owned: ids of schemas that have a link to it, ascending
+        size_t referrer_count, referrer_capacity;
+        struct subject **users;                 // owned, they are not: subjects that have a version with it, by name
+        size_t user_count, user_capacity;
 };
 
 struct subject {
@@ -49,7 +56,7 @@ struct subject {
         struct registry_version *versions;      // owned
         size_t count, capacity, live;
         enum registry_level level;
-        char *group;                            // owned; NULL: none
+        char *group;                            // owned; NULL: none of its own; "": none, whatever the registry has
 };
 
 struct registry {
@@ -62,9 +69,16 @@ struct registry {
         enum registry_level level;              // UNSET: NONE
         char *group;                            // owned; NULL: none
         bool used;                              // a record was folded
+        size_t memory;                          // bytes
 };
 
+// What a version takes, its part of `users` included.
+enum { VERSION_MEMORY = sizeof(struct registry_version) + sizeof(struct subject *) };
+
 // ---- registry.c ----
+size_t memory_of_schema(const struct schema *schema, const struct material *material);
+size_t memory_of_subject(struct bytes name);
+struct bytes subject_name(const struct subject *subject);
 struct registry_entry *registry_entry(const struct registry *registry, uint32_t id);            // NULL: no such id
 struct registry_entry *registry_find_key(const struct registry *registry, struct bytes key);
 uint64_t registry_slot(struct bytes key);
@@ -77,7 +91,7 @@ MUST_USE bool registry_latest_with_id(const struct subject *subject, uint32_t id
 MUST_USE bool registry_latest_alike(const struct registry *registry, const struct subject *subject, const struct material *material,
                                     bool deleted, struct registry_version *ret_version);
 // The lowest version of the subject, not deleted, that a version which is not deleted, of any subject, refers to; and the first id that
-// does. One pass over all ids.
+// does.
 MUST_USE bool registry_lowest_referred(const struct registry *registry, struct bytes subject, uint32_t *ret_version, uint32_t *ret_id);
 
 // ---- material.c ----
@@ -90,6 +104,8 @@ MUST_USE bool material_compile(const struct registry *registry, const struct mat
                                struct schema **ret_schema, struct error *error);
 // The value of a property; {NULL, 0}: it is not there. In the arena.
 struct bytes metadata_property(struct bytes metadata, struct bytes name, struct arena *arena);
+// Whether it has all of these properties; without any metadata never.
+bool metadata_has(struct bytes metadata, const struct bytes *names, const struct bytes *values, size_t count);
 
 // ---- check.c ----
 // `version` as in registry_check.

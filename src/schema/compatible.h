@@ -46,11 +46,11 @@ enum {
         X(FORMAT_ADDED, "{R} schema asserts a format here that {W} schema does not")                                                 \
         X(FORMAT_CHANGED, "{R} schema asserts another format here than {W} schema")                                                  \
         X(CONTENT_ADDED, "{R} schema asserts the content of the text here, {W} schema does not")                                     \
-        X(REQUIRED_ATTRIBUTE_ADDED, "{R} schema requires this member, which {W} schema does not")                                    \
-        X(REQUIRED_ATTRIBUTE_WITH_DEFAULT_ADDED, "{R} schema requires this member, which {W} schema does not; it has a default")     \
-        X(REQUIRED_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL, "{R} schema requires this member, which {W} schema does not describe")    \
+        X(REQUIRED_ATTRIBUTE_ADDED, "{R} schema requires {M}, which {W} schema does not")                                            \
+        X(REQUIRED_ATTRIBUTE_WITH_DEFAULT_ADDED, "{R} schema requires {M}, which {W} schema does not; it has a default")             \
+        X(REQUIRED_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL, "{R} schema requires {M}, which {W} schema does not describe")            \
         X(REQUIRED_PROPERTY_WITH_DEFAULT_ADDED_TO_UNOPEN_CONTENT_MODEL,                                                              \
-          "{R} schema requires this member, which {W} schema does not describe; it has a default")                                   \
+          "{R} schema requires {M}, which {W} schema does not describe; it has a default")                                           \
         X(PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL,                                                                                      \
           "{R} schema describes this member, and {W} schema is open: it allows any value there")                                     \
         X(PROPERTY_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL,                                                                \

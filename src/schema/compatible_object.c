@@ -389,6 +389,20 @@ static bool has_default(struct proof *proof, struct claim goal, const struct pro
         return value && holds(proof, of(goal.side, property->schema), value) == TRUTH_YES;
 }
 
+// The token of a name in the goal's `required`; none where nothing is told.
+static struct bytes place_in_required(struct proof *proof, struct claim goal, struct bytes name) {
+        const struct json *required = json_get_text(goal.subschema->source, "required");
+        size_t at = 0;
+        if (proof->quiet || proof->difference_count == COMPATIBLE_DIFFERENCES_MAX)
+                return NO_TOKEN;
+        JSON_FOR_EACH(item, required) {
+                if (bytes_equal(json_text(item), name))
+                        return bytes_of(arena_print(proof->arena, "%zu", at));
+                at++;
+        }
+        return NO_TOKEN;
+}
+
 static bool prove_required(struct proof *proof, const struct facts *facts, struct claim goal) {
         const struct object_rules *rules = goal.subschema->object;
         bool good = true;
@@ -400,7 +414,7 @@ static bool prove_required(struct proof *proof, const struct facts *facts, struc
                 struct claims claims = member_claims(proof, facts, property->name);
                 bool known = describes(facts, property->name, &atom) || (!claims.count && claims.kinds);
                 const char *keyword = property->schema ? "properties" : "required";
-                struct bytes token = property->schema ? property->name : NO_TOKEN;
+                struct bytes token = property->schema ? property->name : place_in_required(proof, goal, property->name);
                 if (has_default(proof, goal, property)) {
                         proof->tolerated++;
                         IGNORE(known ? TELL(REQUIRED_ATTRIBUTE_WITH_DEFAULT_ADDED, TOLERATED, keyword, token)           // false, always

@@ -122,6 +122,19 @@ static bool read_vocabularies(struct compiler *compiler, struct meta *meta, cons
         return true;
 }
 
+static struct bytes without_scheme(struct bytes uri) {
+        const char *end = memmem(uri.data, uri.size, "://", 3);
+        return end ? (struct bytes){end + 3, uri.size - (size_t)(end + 3 - uri.data)} : uri;
+}
+
+// A draft's URI with http in place of https, or the other way round; NULL: it is none.
+static const char *meant_uri(struct bytes uri) {
+        for (size_t i = 0; i < ARRAY_SIZE(drafts); i++)
+                if (bytes_equal(without_scheme(uri), without_scheme(drafts[i].uri)))
+                        return drafts[i].uri.data;
+        return NULL;
+}
+
 enum { META_CHAIN_MAX = 10 };
 
 // Follows $schema from meta-schema to meta-schema until one of the drafts is reached; the first one's vocabularies count.
@@ -148,6 +161,9 @@ bool dialect_find(struct compiler *compiler, const struct json *value, struct di
                         break;
                 uri = without_hash(json_text(next));
         }
+        const char *meant = meant_uri(without_hash(json_text(value)));
+        if (meant)
+                return compile_wrong(compiler, value, ERROR_UNSUPPORTED, "$schema is no draft's; is \"%s\" meant?", meant);
         return compile_wrong(compiler, value, ERROR_UNSUPPORTED, "$schema is not supported: neither the meta-schema of draft 4, 6, "
                              "7, 2019-09 or 2020-12, nor one that is known and built on these");
 }

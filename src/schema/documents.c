@@ -205,9 +205,11 @@ static bool load(struct compiler *compiler, const struct resource *from, const s
         } else if (!root && uri.size && options->resolve && error.code != ERROR_NOT_FOUND) {
                 return compile_wrong(compiler, reference, error.code, "the document \"%.*s\": %s", BYTES_PRINT(uri), error.text);
         }
+        bool asked = uri.size && options->resolve;
         if (!root)
                 return compile_wrong(compiler, reference, ERROR_UNSUPPORTED,
-                                     "this leads to another document, which is not known: \"%.*s\"", BYTES_PRINT(uri));
+                                     "this leads to another document, which is not known: \"%.*s\"%s%s%s", BYTES_PRINT(uri),
+                                     asked ? " (" : "", asked ? error.text : "", asked ? ")" : "");
         struct document *document;
         if (!document_add(compiler, arena_text(arena, uri), source, root, &from->dialect, &document))
                 return false;

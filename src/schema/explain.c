@@ -52,6 +52,31 @@ static const char *type_sentence(const struct unit *unit, struct arena *arena) {
                            BYTES_PRINT(buffer_bytes(&types)));
 }
 
+enum { NAMES_TRIED_MAX = 50 };
+
+// The property that the object has not, and whose name is nearly that of the member; {NULL, 0}: none.
+static struct bytes meant_name(const struct unit *unit) {
+        const struct json *properties = json_get_text(unit->place->subschema->source, "properties"), *object = unit->place->node;
+        struct bytes best = {0};
+        if (!json_is(properties, JSON_OBJECT) || !json_is(object, JSON_OBJECT) || unit->node <= object)
+                return best;
+        const struct json *key = unit->node - 1;
+        struct bytes name = json_is(key, JSON_STRING) ? json_text(key) : best;
+        if (json_get(object, name) != unit->node)               // it is not the object's member
+                return best;
+        size_t tried = 0, least = name.size < 3 ? 0 : name.size < 6 ? 2 : 3;
+        JSON_FOR_EACH_MEMBER(property, value, properties) {
+                if (tried++ == NAMES_TRIED_MAX)
+                        break;
+                size_t far = name_distance(name, json_text(property));
+                if (far < least && !json_get(object, json_text(property))) {
+                        least = far;
+                        best = json_text(property);
+                }
+        }
+        return best;
+}
+
 static const char *sentence_of(const struct unit *unit, struct arena *arena) {
         if (strcmp(unit->keyword, "type") == 0)
                 return type_sentence(unit, arena);
@@ -59,27 +84,103 @@ static const char *sentence_of(const struct unit *unit, struct arena *arena) {
                 return unit->name.size ? "matches more than one of the alternatives" : "matches none of the alternatives";
         if (unit->name.data)
                 return arena_print(arena, "has no member \"%.*s\"", BYTES_PRINT(unit->name));
+        bool member = strcmp(unit->keyword, "additionalProperties") == 0 || strcmp(unit->keyword, "unevaluatedProperties") == 0;
+        struct bytes meant = member ? meant_name(unit) : (struct bytes){0};
+        if (meant.data)
+                return arena_print(arena, "is a member that is not allowed; is \"%.*s\" meant?", BYTES_PRINT(meant));
         for (size_t i = 0; i < ARRAY_SIZE(sentences); i++)
                 if (strcmp(sentences[i].keyword, unit->keyword) == 0)
                         return sentences[i].sentence;
         return "does not match";
 }
 
-enum { VALUE_SHOWN_MAX = 80 };          // bytes
+enum { VALUE_SHOWN_MAX = 80, NODES_SHOWN_MAX = 32, TEXT_SHOWN_MAX = 4096 };    // bytes; values and keys; bytes that are written to be cut
+
+// At most VALUE_SHOWN_MAX bytes, at a whole character.
+static const char *cut(const struct buffer *text, struct arena *arena) {
+        size_t size = MIN(text->size, (size_t)VALUE_SHOWN_MAX);
+        while (size < text->size && ((uint8_t)text->data[size] & 0xC0) == 0x80)
+                size--;
+        return arena_print(arena, "%.*s%s", (int)size, text->data, size < text->size ? "…" : "");
+}
+
+// Whether it is so small that it may be written for each failure.
+static bool is_small(const struct json *value) {
+        size_t size = 0;
+        if (value->span > NODES_SHOWN_MAX)
+                return false;
+        for (const struct json *node = value; node < json_next(value); node++)
+                size += json_is(node, JSON_STRING) || json_is(node, JSON_NUMBER) ? json_count(node) : 1;
+        return size <= TEXT_SHOWN_MAX;
+}
+
+static void write_small(struct buffer *text, const struct json *value) {
+        if (is_small(value))
+                json_write(text, value);
+        else
+                buffer_append(text, BYTES("…"));
+}
+
+static bool is_one_line(struct bytes text) {
+        for (size_t i = 0; i < text.size; i++)
+                if ((uint8_t)text.data[i] < 0x20 || text.data[i] == 0x7F)
+                        return false;
+        return true;
+}
+
+static void write_limit(struct buffer *text, const char *keyword, const struct json *value) {
+        bool plain = json_is(value, JSON_STRING) && strcmp(keyword, "const") != 0;      // a pattern, the name of a format
+        if (plain && is_small(value) && is_one_line(json_text(value))) {
+                buffer_append(text, json_text(value));
+        } else if (json_is(value, JSON_ARRAY) && strcmp(keyword, "enum") == 0) {
+                JSON_FOR_EACH(one, value) {
+                        if (text->size > VALUE_SHOWN_MAX)
+                                return;
+                        buffer_append(text, one == value + 1 ? BYTES("") : BYTES(", "));
+                        write_small(text, one);
+                }
+        } else {
+                write_small(text, value);
+        }
+}
+
+// What the schema asks for: "at most 3", "^a"; NULL: it says no more than the keyword does.
+static const char *limit_of(const struct unit *unit, struct arena *arena) {
+        static const struct { const char *keyword, *before, *behind, *instead; } limits[] = {
+                {"const", "", "", NULL}, {"enum", "", "", NULL}, {"minimum", "", "", NULL}, {"maximum", "", "", NULL},
+                {"exclusiveMinimum", "", "", "minimum"}, {"exclusiveMaximum", "", "", "maximum"}, {"multipleOf", "", "", NULL},
+                {"minLength", "at least ", " characters", NULL}, {"maxLength", "at most ", " characters", NULL},
+                {"pattern", "", "", NULL}, {"format", "", "", NULL}, {"contentEncoding", "", "", NULL},
+                {"contentMediaType", "", "", NULL}, {"minItems", "at least ", "", NULL}, {"maxItems", "at most ", "", NULL},
+                {"minContains", "at least ", "", NULL}, {"maxContains", "at most ", "", NULL},
+                {"minProperties", "at least ", "", NULL}, {"maxProperties", "at most ", "", NULL},
+        };
+        CLEANUP(buffer_free) struct buffer text = {0};
+        for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+                if (strcmp(limits[i].keyword, unit->keyword) != 0)
+                        continue;
+                const struct json *value = json_get_text(unit->place->subschema->source, unit->keyword);
+                if (json_is(value, JSON_BOOL) && limits[i].instead)             // in draft 4 the limit is the other keyword's
+                        value = json_get_text(unit->place->subschema->source, limits[i].instead);
+                if (value)
+                        write_limit(&text, unit->keyword, value);
+                return text.size ? arena_print(arena, "%s%s%s", limits[i].before, cut(&text, arena), limits[i].behind) : NULL;
+        }
+        return NULL;
+}
 
 const char *unit_sentence(const struct evaluation *evaluation, const struct unit *unit, bool values, struct arena *arena) {
-        const char *sentence = sentence_of(unit, arena);
+        const char *sentence = sentence_of(unit, arena), *limit = limit_of(unit, arena);
         bool scalar = !json_is(unit->node, JSON_ARRAY) && !json_is(unit->node, JSON_OBJECT);
         if (!values || !scalar)
-                return sentence;
+                return limit ? arena_print(arena, "%s (%s)", sentence, limit) : sentence;
+        const char *separator = limit ? "; " : "";
+        limit = limit ? limit : "";
         if (record_is_personal(evaluation, unit->node))
-                return arena_print(arena, "%s (the value is personal and not shown)", sentence);
+                return arena_print(arena, "%s (%s%sthe value is personal and not shown)", sentence, limit, separator);
         CLEANUP(buffer_free) struct buffer text = {0};
         json_write(&text, unit->node);
-        size_t size = MIN(text.size, (size_t)VALUE_SHOWN_MAX);
-        while (size < text.size && ((uint8_t)text.data[size] & 0xC0) == 0x80)
-                size--;
-        return arena_print(arena, "%s (it is %.*s%s)", sentence, (int)size, text.data, size < text.size ? "…" : "");
+        return arena_print(arena, "%s (%s%sit is %s)", sentence, limit, separator, cut(&text, arena));
 }
 
 void append_place_location(struct buffer *buffer, const struct place *place) {
@@ -100,11 +201,13 @@ void append_keyword_location(struct buffer *buffer, const struct unit *unit) {
 }
 
 void append_absolute_location(struct buffer *buffer, const struct subschema *subschema, const char *keyword) {
+        CLEANUP(buffer_free) struct buffer pointer = {0};
+        json_pointer_of(&pointer, subschema->resource->node, subschema->source);
+        if (keyword && strcmp(keyword, "false") != 0)
+                json_pointer_append(&pointer, bytes_of(keyword));
         buffer_append(buffer, bytes_of(subschema->resource->uri));
         buffer_append_byte(buffer, '#');
-        json_pointer_of(buffer, subschema->resource->node, subschema->source);
-        if (keyword && strcmp(keyword, "false") != 0)
-                json_pointer_append(buffer, bytes_of(keyword));
+        uri_append_fragment(buffer, buffer_bytes(&pointer));
 }
 
 // The pointer into the document, its URI before it if it is another.
@@ -156,7 +259,8 @@ static struct schema_failure *reasons(const struct schema *schema, struct bytes 
         struct unit whole = {.keyword = "false", .node = instance, .error = true};
         evaluation.record = &record;
         IGNORE(evaluate(&evaluation, schema->root, instance, step_to(NULL), NULL));     // invalid, as is known
-        if (record.count == 0) {                // the explanation had no steps left: the document as such does not match
+        bool unknown = record.count == 0;       // the explanation had no steps left: the document as such does not match
+        if (unknown) {
                 struct place *root = arena_alloc(arena, sizeof *root);
                 *root = (struct place){.subschema = schema->root, .node = instance};
                 whole.place = root;
@@ -166,6 +270,8 @@ static struct schema_failure *reasons(const struct schema *schema, struct bytes 
         struct schema_failure *failures = arena_alloc(arena, record.count * sizeof *failures);
         for (size_t i = 0; i < record.count; i++)
                 failures[i] = failure_of(&evaluation, &record.units[i], source, options->values, arena);
+        if (unknown)
+                failures[0].sentence = "does not match; a limit was reached before it was known where";
         *ret_count = record.count;
         return failures;
 }

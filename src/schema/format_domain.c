@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Internationalized domain names: IDNA2008, as RFC 5891 registers them. A label is in ASCII (RFC 1123), or an A-label, which is xn--
 // and the Punycode (RFC 3492) of a U-label, or a U-label: of code points that RFC 5892 allows, some in their context only, in
-// normalization form C. If one label is written to the left, all keep to RFC 5893.
+// normalization form C. If one label is written to the left, all keep to RFC 5893. In the domain of a mail address the normalization
+// form of a U-label is not asked for (format_email.c); that of an A-label's is: its Punycode is of the U-label as registered.
 #include "schema/format_priv.h"
 #include "schema/unicode.h"
 
@@ -11,6 +12,8 @@ struct label {
         const uint32_t *points;
         size_t count;
 };
+
+enum normalization { NFC_REQUIRED, NFC_WAIVED };
 
 // --- Punycode
 
@@ -194,7 +197,7 @@ static bool hyphens_fit(const struct label *label) {
         return points[0] != '-' && points[count - 1] != '-' && !(count >= 4 && points[2] == '-' && points[3] == '-');
 }
 
-static bool is_u_label(const struct label *label, struct arena *scratch) {
+static bool is_u_label(const struct label *label, enum normalization normalization, struct arena *scratch) {
         if (!hyphens_fit(label) || unicode_domain(label->points[0]).mark)
                 return false;
         for (size_t i = 0; i < label->count; i++) {
@@ -202,7 +205,7 @@ static bool is_u_label(const struct label *label, struct arena *scratch) {
                 if (class == IDNA_DISALLOWED || (class != IDNA_VALID && !context_fits(label, i)))
                         return false;
         }
-        return unicode_is_nfc(label->points, label->count, scratch);
+        return normalization == NFC_WAIVED || unicode_is_nfc(label->points, label->count, scratch);
 }
 
 static bool decode_a_label(struct bytes text, struct arena *scratch, struct label *ret_label) {
@@ -218,7 +221,7 @@ static bool decode_a_label(struct bytes text, struct arena *scratch, struct labe
                         points[i] |= 0x20;
                 wide |= points[i] >= 128;
         }
-        if (!wide || !is_u_label(&label, scratch))
+        if (!wide || !is_u_label(&label, NFC_REQUIRED, scratch))
                 return false;
         punycode_encode(&label, &again);
         if (!bytes_equal_ignore_case((struct bytes){again.text, again.size}, code))
@@ -285,7 +288,7 @@ static bool ascii_label(const struct label *label, struct arena *scratch, struct
 }
 
 // The label as what it is a U-label of; *size grows by its size in ASCII.
-static bool check_label(struct label *label, struct arena *scratch, size_t *size) {
+static bool check_label(struct label *label, enum normalization normalization, struct arena *scratch, size_t *size) {
         bool wide = false;
         if (!label->count)
                 return false;
@@ -296,14 +299,14 @@ static bool check_label(struct label *label, struct arena *scratch, size_t *size
                 return ascii_label(label, scratch, label);
         }
         struct code code = {.size = 0};
-        if (label->count > LABEL_MAX || !is_u_label(label, scratch))
+        if (label->count > LABEL_MAX || !is_u_label(label, normalization, scratch))
                 return false;
         punycode_encode(label, &code);
         *size += code.size + 5;
         return code.size + 4 <= LABEL_MAX;
 }
 
-bool format_idn_hostname(struct bytes text, struct arena *scratch) {
+static bool is_domain(struct bytes text, enum normalization normalization, struct arena *scratch) {
         struct scan scan = scan_of(text);
         struct label *labels = arena_alloc(scratch, (NAME_SIZE_MAX / 2 + 1) * sizeof *labels);
         size_t count = 0, size = 0;
@@ -322,7 +325,7 @@ bool format_idn_hostname(struct bytes text, struct arena *scratch) {
                         if (label->count > LABEL_MAX)
                                 return false;
                 }
-                if (!check_label(label, scratch, &size))
+                if (!check_label(label, normalization, scratch, &size))
                         return false;
                 right |= is_right(label);
         }
@@ -330,4 +333,12 @@ bool format_idn_hostname(struct bytes text, struct arena *scratch) {
                 if (!direction_fits(&labels[i]))
                         return false;
         return size - 1 <= NAME_SIZE_MAX;
+}
+
+bool format_idn_hostname(struct bytes text, struct arena *scratch) {
+        return is_domain(text, NFC_REQUIRED, scratch);
+}
+
+bool domain_is_of_mailbox(struct bytes text, struct arena *scratch) {
+        return is_domain(text, NFC_WAIVED, scratch);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Mailbox of RFC 5321, 4.1.2 and 4.1.3; with RFC 6531, 3.3 every code point from 128 on may stand in the local part, and the domain may
-// be internationalized. The recommended sizes of RFC 5321, 4.5.3.1 are no rule of form, and not asked for.
+// be internationalized. For the text of such addresses normalization form C is a SHOULD (RFC 6532, 3.1), so it is not asked for, unlike
+// in a host's name; every other rule of IDNA2008 is. The recommended sizes of RFC 5321, 4.5.3.1 are no rule of form, and not asked for.
 #include "schema/format_priv.h"
 
 static bool is_atom(char c, bool wide) {
@@ -55,7 +56,7 @@ static bool mailbox(struct bytes text, bool wide, struct arena *scratch) {
         struct bytes domain = {scan.at, (size_t)(scan.end - scan.at)};
         if (*scan.at == '[')
                 return is_literal(domain, scratch);
-        return format_hostname_ascii(domain, scratch) || (wide && format_idn_hostname(domain, scratch));
+        return format_hostname_ascii(domain, scratch) || (wide && domain_is_of_mailbox(domain, scratch));
 }
 
 bool format_email(struct bytes text, struct arena *scratch) {

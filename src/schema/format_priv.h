@@ -67,3 +67,5 @@ bool is_ucschar(uint32_t point);                // RFC 3987, 2.2
 bool is_iprivate(uint32_t point);
 // Whether what begins with xn-- is an A-label; its U-label is valid then.
 bool domain_is_a_label(struct bytes label, struct arena *scratch);
+// As idn-hostname, but that U-labels need not be in normalization form C.
+bool domain_is_of_mailbox(struct bytes text, struct arena *scratch);

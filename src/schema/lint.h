@@ -7,6 +7,8 @@
 enum {
         SCHEMA_FINDINGS_MAX = 1000,
         SCHEMA_LINT_CHECKS_MAX = 200,           // values (default, enum, const) that are validated against their own schema
+        SCHEMA_LINT_PROOFS_MAX = 200,           // subschemas of which a proof is tried that nothing can match
+        SCHEMA_LINT_NODES_MAX = 1000000,        // values and keys that are compiled again for both, together
 };
 
 struct schema_finding {

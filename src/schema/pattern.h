@@ -40,3 +40,5 @@ enum pattern_verdict {
 enum pattern_verdict pattern_search(const struct pattern *pattern, struct bytes text, struct arena *scratch);
 // Whether the text is a pattern: the format "regex". Undecided: longer or deeper than what is parsed.
 enum pattern_verdict pattern_check(struct bytes source, struct arena *scratch);
+// Whether it is proven that no text can match the pattern: a^, [^\s\S]. False says nothing.
+bool pattern_matches_nothing(struct bytes source, struct arena *scratch);

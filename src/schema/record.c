@@ -39,7 +39,7 @@ bool record_failure(struct evaluation *evaluation, const struct json *node, cons
 }
 
 // What names or comments, and neither asserts nor annotates.
-static bool is_silent(struct bytes name) {
+static bool is_silent_name(struct bytes name) {
         static const char *const names[] = {
                 "$schema", "$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor", "$vocabulary", "$comment", "$defs",
                 "definitions",
@@ -48,6 +48,16 @@ static bool is_silent(struct bytes name) {
                 if (bytes_equal(bytes_of(names[i]), name))
                         return true;
         return false;
+}
+
+// Also content… of what is no string, and contentSchema without a media type to read the string by (2020-12 Validation, 8.5).
+static bool is_silent(const struct subschema *subschema, struct bytes name, const struct json *node) {
+        if (is_silent_name(name))
+                return true;
+        if (!bytes_starts_with(name, BYTES("content")))
+                return false;
+        return !json_is(node, JSON_STRING) ||
+               (bytes_equal(name, BYTES("contentSchema")) && !json_get_text(subschema->source, "contentMediaType"));
 }
 
 void record_annotations(struct evaluation *evaluation, const struct subschema *subschema, const struct json *node) {
@@ -60,7 +70,7 @@ void record_annotations(struct evaluation *evaluation, const struct subschema *s
                 struct bytes name = json_text(key);
                 const struct keyword *keyword = keyword_find(name, dialect);
                 bool content = bytes_starts_with(name, BYTES("content"));
-                if (is_silent(name) || (alone && !bytes_equal(name, BYTES("$ref"))) || (content && !json_is(node, JSON_STRING)))
+                if (is_silent(subschema, name, node) || (alone && !bytes_equal(name, BYTES("$ref"))))
                         continue;
                 if (record_full(evaluation->record))
                         return;

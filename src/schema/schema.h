@@ -53,6 +53,7 @@ MUST_USE bool schema_compile(struct bytes source, const struct schema_options *o
                              struct error *error);
 void schema_free(struct schema *schema);                        // NULL is allowed
 struct bytes schema_source(const struct schema *schema);        // the document it was compiled from
+size_t schema_memory(const struct schema *schema);              // bytes that it takes, the document included
 
 enum schema_verdict {
         SCHEMA_VALID,

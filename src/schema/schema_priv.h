@@ -193,10 +193,15 @@ uint64_t property_hash(struct bytes name);
 // The property with that name, or NULL. `guess` is the number of the one that is likely.
 const struct property *property_find(const struct object_rules *rules, struct bytes name, size_t guess);
 
+// distance.c. How many letters differ, upper case or not; at least 3 if it is more than 2, or a name is longer than 40 bytes.
+size_t name_distance(struct bytes a, struct bytes b);
+
 // uri.c. Appends `reference` resolved against `base` (RFC 3986, 5.2), fragment included.
 void uri_resolve(struct buffer *buffer, struct bytes base, struct bytes reference);
 // Appends the text with %XX decoded; false: a broken escape.
 bool uri_decode(struct bytes text, struct buffer *buffer);
+// Appends the text percent-encoded as a fragment.
+void uri_append_fragment(struct buffer *buffer, struct bytes text);
 
 // ---- evaluation ----
 

@@ -149,10 +149,12 @@ enum run run_again(struct machine *machine, const char *start, const struct plan
         unsigned depth = machine->depth;
         size_t entries = machine->entry_count, bits = machine->bit_count, nodes = machine->nodes;
         machine->again -= end - start + SCAN_AGAIN_COST;
-        if (machine->again < 0)
+        if (machine->again < 0 || machine->nested == SCAN_NESTED_MAX)
                 return RUN_DEFER;
+        machine->nested++;
         machine->at = start;
         enum run run = run_value(machine, plan);
+        machine->nested--;
         machine->at = end;
         machine->depth = depth;
         machine->entry_count = entries;
@@ -374,7 +376,7 @@ static void begin(struct machine *machine, const struct schema *schema, struct b
         machine->seed = schema->seed;
         machine->scratch = scratch;
         machine->anything = schema->stream->anything;
-        machine->depth = 0;
+        machine->depth = machine->nested = 0;
         machine->depth_limit = depth_limit;
         machine->nodes = 0;
         machine->again = (int64_t)source.size * SCAN_AGAIN_TIMES + SCAN_AGAIN_MIN;

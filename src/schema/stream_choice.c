@@ -4,21 +4,26 @@
 
 #include <stdlib.h>
 
+enum { LOOKS_MAX = 100000, LOOKS_DEPTH = 8 };    // at subschemas, for one group; beyond, nothing tells its branches apart
+
 // The strings that the member may be in the branch, if these are all it may be.
-static const struct subschema *discriminates(const struct subschema *branch, struct bytes name, bool *required, unsigned depth) {
+static const struct subschema *discriminates(const struct subschema *branch, struct bytes name, bool *required, unsigned depth,
+                                             unsigned *looks) {
         const struct property *property = branch->object ? property_find(branch->object, name, SIZE_MAX) : NULL;
         const struct subschema *found = NULL;
+        if (++*looks > LOOKS_MAX)
+                return NULL;
         if (property)
                 *required |= property->required;
         for (const struct subschema *at = property ? property->schema : NULL; at && !found; at = at->reference)
                 if (at->constant || at->values)
                         found = at;
-        if (depth < 8 && branch->reference) {
-                const struct subschema *deeper = discriminates(branch->reference, name, required, depth + 1);
+        if (depth < LOOKS_DEPTH && branch->reference) {
+                const struct subschema *deeper = discriminates(branch->reference, name, required, depth + 1, looks);
                 found = found ? found : deeper;
         }
-        for (size_t i = 0; depth < 8 && i < branch->all.count; i++) {
-                const struct subschema *deeper = discriminates(branch->all.items[i], name, required, depth + 1);
+        for (size_t i = 0; depth < LOOKS_DEPTH && i < branch->all.count; i++) {
+                const struct subschema *deeper = discriminates(branch->all.items[i], name, required, depth + 1, looks);
                 found = found ? found : deeper;
         }
         return found;
@@ -48,38 +53,42 @@ struct discriminator {
         bool required[PLAN_BRANCHES_MAX];
 };
 
-static bool discriminator_fits(const struct group *group, struct bytes name, struct discriminator *ret) {
+static bool discriminator_fits(const struct group *group, struct bytes name, struct discriminator *ret, unsigned *looks) {
         ret->name = name;
         for (size_t i = 0; i < group->branches.count; i++) {
                 ret->required[i] = false;
                 ret->listed[i] = NULL;
                 if (!admits(group->branches.items[i], JSON_OBJECT))
                         continue;
-                ret->listed[i] = discriminates(group->branches.items[i], name, &ret->required[i], 0);
+                ret->listed[i] = discriminates(group->branches.items[i], name, &ret->required[i], 0, looks);
                 if (!ret->listed[i] || !all_strings(ret->listed[i]))
                         return false;
         }
         return true;
 }
 
-static bool try_names(const struct group *group, const struct subschema *branch, struct discriminator *ret, unsigned depth) {
+static bool try_names(const struct group *group, const struct subschema *branch, struct discriminator *ret, unsigned depth,
+                      unsigned *looks) {
+        if (++*looks > LOOKS_MAX)
+                return false;
         for (size_t i = 0; branch->object && i < branch->object->property_count; i++)
-                if (branch->object->properties[i].schema && discriminator_fits(group, branch->object->properties[i].name, ret))
+                if (branch->object->properties[i].schema && discriminator_fits(group, branch->object->properties[i].name, ret, looks))
                         return true;
-        if (depth < 8 && branch->reference && try_names(group, branch->reference, ret, depth + 1))
+        if (depth < LOOKS_DEPTH && branch->reference && try_names(group, branch->reference, ret, depth + 1, looks))
                 return true;
-        for (size_t i = 0; depth < 8 && i < branch->all.count; i++)
-                if (try_names(group, branch->all.items[i], ret, depth + 1))
+        for (size_t i = 0; depth < LOOKS_DEPTH && i < branch->all.count; i++)
+                if (try_names(group, branch->all.items[i], ret, depth + 1, looks))
                         return true;
         return false;
 }
 
 static bool find_discriminator(const struct group *group, struct discriminator *ret) {
+        unsigned looks = 0;
         if ((group->mode != PLAN_ANY && group->mode != PLAN_ONE) || group->branches.count > PLAN_BRANCHES_MAX)
                 return false;
         for (size_t i = 0; i < group->branches.count; i++)
                 if (admits(group->branches.items[i], JSON_OBJECT))
-                        return try_names(group, group->branches.items[i], ret, 0);
+                        return try_names(group, group->branches.items[i], ret, 0, &looks);
         return false;
 }
 

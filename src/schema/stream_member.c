@@ -116,6 +116,7 @@ static enum run run_special(struct machine *machine, const struct members *membe
 struct reading {
         const char *quote;                      // NULL: it has to be read slowly
         uint32_t hash;
+        bool absent;                            // it is not named
 };
 
 // Reads a key that was not found fast, and the colon. No plan: there are picks.
@@ -127,7 +128,8 @@ static enum run find_member(struct machine *machine, struct members *members, st
                 machine->at = reading.quote + 1;
         else if (read_key_slowly(machine, &name) != RUN_GOOD)
                 return RUN_SYNTAX;
-        uint32_t hash = reading.quote ? reading.hash : key_hash(name.data, name.size, machine->seed), key = find_key(plan, name, hash);
+        uint32_t hash = reading.quote ? reading.hash : key_hash(name.data, name.size, machine->seed);
+        uint32_t key = reading.absent ? UINT32_MAX : find_key(plan, name, hash);
         enum run run;
         if (key != UINT32_MAX) {
                 *ret_value = plan->keys[key].plan;
@@ -142,21 +144,27 @@ static enum run find_member(struct machine *machine, struct members *members, st
         return run == RUN_GOOD ? pass_colon(machine) : run;
 }
 
-// The same where the key is named, without escapes, and directly before its colon: the end of that, or NULL.
+// The same where the key is named and has no escapes: the end of the colon, or NULL.
 static inline const char *find_fast(struct machine *machine, const struct plan_object *plan, uint32_t *ret_key,
                                     struct reading *ret_reading) {
         const char *at = machine->at + 1, *quote = scan_plain(machine->start, at, machine->end);
-        ret_reading->quote = NULL;
+        *ret_reading = (struct reading){0};
         if (quote == machine->end || *quote != '"')
                 return NULL;
         uint32_t hash = key_hash(at, (size_t)(quote - at), machine->seed), place = hash & plan->slot_mask, slot;
         for (; (slot = plan->slots[place]); place = (place + 1) & plan->slot_mask) {
-                if ((slot ^ hash) >> 16 || !is_key(&plan->keys[(slot & 0xFFFF) - 1], at, machine->end))
+                const struct plan_key *key = &plan->keys[(slot & 0xFFFF) - 1];
+                if ((slot ^ hash) >> 16)
                         continue;
                 *ret_key = (slot & 0xFFFF) - 1;
-                return quote + 2;
+                if (is_key(key, at, machine->end))
+                        return quote + 2;
+                if (key->size != (size_t)(quote - at) || memcmp(key->name, at, key->size) != 0)
+                        continue;
+                at = scan_space(quote + 1, machine->end);
+                return at < machine->end && *at == ':' ? at + 1 : NULL;
         }
-        *ret_reading = (struct reading){quote, hash};
+        *ret_reading = (struct reading){quote, hash, true};
         return NULL;
 }
 

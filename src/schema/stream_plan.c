@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+enum { ADMITS_DEPTH = 8, ADMITS_LOOKS = 256 };
+
 bool schema_matches(struct planner *planner, const struct subschema *subschema, const struct json *node, bool *ret_match) {
         struct evaluation evaluation = evaluation_begin(planner->schema, node, &planner->scratch);
         uint64_t steps = evaluation.steps;
@@ -19,7 +21,8 @@ static bool type_allowed(const struct subschema *subschema, enum json_type type)
         return !subschema->types || (subschema->types & bits);
 }
 
-static bool admits_within(const struct subschema *subschema, enum json_type type, unsigned depth) {
+// `left`: how many subschemas more are looked at; beyond, it may be.
+static bool admits_within(const struct subschema *subschema, enum json_type type, unsigned depth, unsigned *left) {
         if (subschema->never || !type_allowed(subschema, type))
                 return false;
         if (subschema->constant && subschema->constant->kind != type)
@@ -31,18 +34,19 @@ static bool admits_within(const struct subschema *subschema, enum json_type type
                 if (!some)
                         return false;
         }
-        if (depth == 8)
+        if (depth == ADMITS_DEPTH || *left == 0)
                 return true;
-        if (subschema->reference && !admits_within(subschema->reference, type, depth + 1))
+        --*left;
+        if (subschema->reference && !admits_within(subschema->reference, type, depth + 1, left))
                 return false;
         for (size_t i = 0; i < subschema->all.count; i++)
-                if (!admits_within(subschema->all.items[i], type, depth + 1))
+                if (!admits_within(subschema->all.items[i], type, depth + 1, left))
                         return false;
         for (int group = 0; group < 2; group++) {
                 const struct schema_list *list = group ? &subschema->one : &subschema->any;
                 bool some = list->count == 0;
                 for (size_t i = 0; i < list->count && !some; i++)
-                        some = admits_within(list->items[i], type, depth + 1);
+                        some = admits_within(list->items[i], type, depth + 1, left);
                 if (!some)
                         return false;
         }
@@ -50,30 +54,33 @@ static bool admits_within(const struct subschema *subschema, enum json_type type
 }
 
 bool admits(const struct subschema *subschema, enum json_type type) {
-        return admits_within(subschema, type, 0);
+        unsigned left = ADMITS_LOOKS;
+        return admits_within(subschema, type, 0, &left);
 }
 
-static bool admits_all_within(const struct subschema *subschema, enum json_type type, unsigned depth) {
+static bool admits_all_within(const struct subschema *subschema, enum json_type type, unsigned depth, unsigned *left) {
         if (subschema->trivial)
                 return true;
         bool typed = !subschema->types || (subschema->types & 1u << type);
         if (subschema->never || !typed || subschema->constant || subschema->values || subschema->any.count || subschema->one.count ||
-            subschema->not || subschema->condition || subschema->other_reference || depth == 8)
+            subschema->not || subschema->condition || subschema->other_reference || depth == ADMITS_DEPTH || *left == 0)
                 return false;
+        --*left;
         if ((type == JSON_NUMBER && subschema->number) || (type == JSON_STRING && subschema->string) ||
             (type == JSON_ARRAY && (subschema->array || subschema->other_elements)) ||
             (type == JSON_OBJECT && (subschema->object || subschema->other_members)))
                 return false;
-        if (subschema->reference && !admits_all_within(subschema->reference, type, depth + 1))
+        if (subschema->reference && !admits_all_within(subschema->reference, type, depth + 1, left))
                 return false;
         for (size_t i = 0; i < subschema->all.count; i++)
-                if (!admits_all_within(subschema->all.items[i], type, depth + 1))
+                if (!admits_all_within(subschema->all.items[i], type, depth + 1, left))
                         return false;
         return true;
 }
 
 bool admits_all(const struct subschema *subschema, enum json_type type) {
-        return admits_all_within(subschema, type, 0);
+        unsigned left = ADMITS_LOOKS;
+        return admits_all_within(subschema, type, 0, &left);
 }
 
 static void add_group(struct conditions *conditions, enum plan_mode mode, struct schema_list branches) {

@@ -299,6 +299,7 @@ struct entry {                                  // a key that is not named, or a
         uint32_t kind;
 };
 enum { ENTRIES_ROOM = 64, BITS_ROOM = 128, SCAN_AGAIN_MIN = 1 << 14, SCAN_AGAIN_TIMES = 64, SCAN_AGAIN_COST = 16, SCAN_PARSED_COST = 8,
+       SCAN_NESTED_MAX = 500,
        COLLISIONS_MAX = 8 };
 
 struct machine {
@@ -308,6 +309,7 @@ struct machine {
         struct arena *scratch;
         const struct plan *anything;
         unsigned depth, depth_limit;
+        unsigned nested;                        // scans within scans: they bound the stack
         size_t nodes;
         int64_t again;                          // bytes that may still be scanned again; each time costs, and so does parsing
         bool escaped;                           // of the string scanned last

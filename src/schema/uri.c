@@ -123,3 +123,15 @@ bool uri_decode(struct bytes text, struct buffer *buffer) {
         }
         return true;
 }
+
+// RFC 3986, 3.5. What is not ASCII is encoded, too: this is a URI, and not an IRI.
+void uri_append_fragment(struct buffer *buffer, struct bytes text) {
+        for (size_t i = 0; i < text.size; i++) {
+                char c = text.data[i], low = (char)(c | 0x20);
+                bool plain = (c >= '0' && c <= '9') || (low >= 'a' && low <= 'z') || (c && strchr("-._~!$&'()*+,;=:@/?", c));
+                if (plain)
+                        buffer_append_byte(buffer, c);
+                else
+                        buffer_print(buffer, "%%%02X", (unsigned)(uint8_t)c);
+        }
+}

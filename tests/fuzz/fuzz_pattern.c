@@ -41,6 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         pattern_free(pattern);
         enum pattern_verdict simulated = verdict(source, "(?=)", text, &arena);
         enum pattern_verdict tried = verdict(source, "(?<zz9>)\\k<zz9>", text, &arena);
+        ASSERT(found != PATTERN_MATCH || !pattern_matches_nothing(source, &arena));
         ASSERT(found == simulated || found == PATTERN_UNDECIDED || simulated == PATTERN_UNDECIDED);
         ASSERT(found == tried || found == PATTERN_UNDECIDED || tried == PATTERN_UNDECIDED);
         return 0;

@@ -37,7 +37,8 @@ def test_it_says_its_version(run):
 
 
 @pytest.mark.parametrize("command", ["serve", "check", "plan", "migrate", "advance", "pause", "rollback", "cancel", "status",
-                                     "evolve", "parked list", "parked settle", "proof", "verify", "schema validate", "docs"])
+                                     "evolve", "parked list", "parked settle", "proof", "verify", "schema validate",
+                                     "schema register", "docs"])
 def test_every_command_has_a_help(run, command):
     code, out, err = run(*command.split(), "--help")
     assert code == 0 and err == ""
@@ -69,6 +70,15 @@ def test_a_command_that_is_not_there_yet_is_refused_by_name(run):
 def test_a_wrong_command_line_is_told(run, arguments, said):
     code, out, err = run(*arguments)
     assert code == 64 and out == "" and said in err
+
+
+@pytest.mark.parametrize("arguments, what", [
+    (["evolve", "a b", "--to", "1"], "an event"),
+    (["migrate", "a b", "--to", "async"], "a communication"),
+    (["pause", "a b"], "a communication or an event"),
+])
+def test_what_is_no_name_is_told_for_what(run, arguments, what):
+    assert run(*arguments)[::2] == (65, f'commute: "a b" is no name of {what}\n')
 
 
 def test_the_hiring_platforms_configuration_has_no_mistake(run):

@@ -361,11 +361,11 @@ def test_the_command_line_gives_commands(commute_with, cli):
 # ---- refused ----
 
 @pytest.mark.parametrize("name, body, status, part", [
-    ("COMM-999", {"to": "async"}, 404, "COMM-999"),
+    ("COMM-999", {"to": "async"}, 404, 'there is no communication and no event "COMM-999"'),
     ("COMM-041", {"to": "async"}, 501, "COMM-041 has no `async` in the configuration"),
     ("COMM-040", {"to": "sync"}, 409, "COMM-040 is sync already"),
     ("COMM-040", {"to": "push"}, 501, "COMM-040 is functional: it is sync or async, never push"),
-    ("COMM-040", {"to": "sideways"}, 400, "expected sync, pull, push or async"),
+    ("COMM-040", {"to": "sideways"}, 400, "COMM-040 is a communication: expected sync, pull, push or async"),
     ("COMM-040", {}, 400, "expected sync, pull, push or async"),
     ("COMM-040", {"to": "async", "auto": 1}, 400, "auto: expected true or false"),
     ("COMM-040", {"to": "async", "fast": True}, 400, "fast"),

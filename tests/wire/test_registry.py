@@ -2,6 +2,8 @@
 """The schema registry over the wire: what a new data folder begins with, what survives kill -9, and what commute registers itself."""
 import json
 import os
+import pathlib
+import sqlite3
 import subprocess
 
 import pytest
@@ -27,6 +29,9 @@ communications:
 """
 CLOSED = {"type": "object", "properties": {"task_id": {"type": "integer"}}, "required": ["task_id"], "additionalProperties": False}
 OTHER = {**CLOSED, "properties": {"task_id": {"type": "integer"}, "area": {"type": "string"}}, "required": ["task_id", "area"]}
+
+
+OLDER_PSEUDONYM_KEY = bytes.fromhex("96f17741e3309c99639bc469a3877b3e3ae7d80264e29b903156237efb5145af")
 
 
 class Registry(Commute):
@@ -93,23 +98,70 @@ def test_a_schema_and_all_that_it_refers_to_have_a_limit_together(it):
     assert it.rest("GET", "/subjects/both/versions")[0] == 404
 
 
-def test_an_older_data_folder_keeps_no_level(it, commute):
-    """As an earlier commute left it: a registered schema without metadata, no level."""
+def older_folder(it):
+    """What an earlier commute left (older_registry.sql says which): its log and its keys (no record depends on the first)."""
+    it.data.mkdir()
+    for name, key in (("key", bytes(32)), ("pseudonym.key", OLDER_PSEUDONYM_KEY)):
+        (it.data / name).touch(mode=0o600)
+        (it.data / name).write_bytes(key)
+    with sqlite3.connect(it.data / "log.db") as database:
+        database.executescript((pathlib.Path(__file__).parent / "older_registry.sql").read_text())
+    database.close()
+
+
+def test_an_older_data_folder_keeps_no_level(it):
+    older_folder(it)
+    it.configure(versions=", partitions: 1")
     it.serve()
-    it.rest("PUT", "/config", {"compatibility": None, "compatibilityGroup": None})
     assert it.rest("GET", "/config") == (200, {"compatibilityLevel": "NONE"})
-    assert it.register("old", CLOSED)[0] == 200 and it.register("old", OTHER)[0] == 200
-    it.kill()
-    it.serve()
-    assert it.rest("GET", "/config") == (200, {"compatibilityLevel": "NONE"})
+    assert it.rest("GET", "/subjects") == (200, ["Done", "old"]) and it.rest("GET", "/subjects/old/versions") == (200, [1, 2])
+    assert "metadata" not in it.rest("GET", "/subjects/Done/versions/1")[1]
+    assert it.register("old", OTHER)[1]["id"] == 4
     # versions of events are in groups of their own, whatever the level
     assert it.rest("PUT", "/config", {"compatibility": "FULL_TRANSITIVE"})[0] == 200
     (it.folder / "Done.v1.json").write_text(json.dumps(OTHER))
-    it.configure(versions=", versions: {1: {up: {task_id: $event/task_id, area: none}, down: {task_id: $event/task_id}}}, produces: 1")
+    it.configure(versions=", partitions: 1, versions: {1: {up: {task_id: $event/task_id, area: none}, "
+                          "down: {task_id: $event/task_id}}}, produces: 1")
     it.kill()
     it.serve()
     assert it.rest("GET", "/subjects/Done/versions") == (200, [1, 2])
     assert it.rest("GET", "/subjects/Done/versions/2")[1]["metadata"] == group("1")["metadata"]
+    # no level is taken away by null: it is the default then
+    assert it.rest("PUT", "/config", {"compatibility": None}) == (200, {"compatibility": "BACKWARD"})
+    it.kill()
+    it.serve()
+    assert it.rest("GET", "/config") == (200, {"compatibilityLevel": "BACKWARD"})
+
+
+def test_memory_has_a_limit_that_keeps_nobody_from_starting(it):
+    it.serve()
+    large = it.register("large", {"title": "x" * (900 << 10)})
+    assert (large[0], large[1]["id"], large[1]["version"]) == (200, 2, 1)
+    it.kill()
+    it.config.write_text("limits: {max_registry: 1MiB}\n" + it.config.read_text())
+    it.serve()
+    status, refused = it.register("more", OTHER)
+    assert (status, refused["error_code"]) == (507, 507) and "1048576 are allowed (limits.max_registry)" in refused["message"]
+    assert it.register("large", {"title": "x" * (900 << 10)}) == large          # is there already
+    assert it.rest("PUT", "/config/large", {"compatibility": "NONE"})[0] == 200 and it.rest("GET", "/subjects")[1] == ["Done", "large"]
+    taken = [line for line in it.get("/metrics")[1].splitlines() if line.startswith("commute_registry_bytes ")]
+    assert len(taken) == 1 and int(taken[0].split()[1]) > 1 << 20
+
+
+def test_requests_that_are_none(it):
+    """What the HTTP server refuses itself has the form of the registry's errors, too."""
+    it.serve()
+    status, headers, content = ask(it.registry, "PATCH", "/config/a")
+    assert (status, headers["Allow"]) == (405, "GET, HEAD, PUT, DELETE") and json.loads(content)["error_code"] == 405
+    status, headers, content = ask(it.registry, "HEAD", "/subjects")
+    assert (status, content, int(headers["Content-Length"])) == (200, b"", len(ask(it.registry, "GET", "/subjects")[2]))
+    assert it.rest("POST", "/subjects/a/versions", "x" * (4 << 20)) == (
+        413, {"error_code": 413, "message": "the body is larger than is allowed"})
+    status, refused = it.rest("GET", "/subjects/%2e%2e/versions")
+    assert (status, refused["error_code"]) == (400, 400)
+    for body in (None, "[" * 100000, "7", '{"schemaType": "JSON", "schema": {}}'):
+        status, _, content = ask(it.registry, "POST", "/subjects/a/versions", body)
+        assert 400 <= status < 500 and str(json.loads(content)["error_code"]).startswith(str(status)), body
 
 
 def test_the_command_line_and_the_registry_agree(it, commute, tmp_path):

@@ -31,13 +31,157 @@ def write(tmp_path):
 
 def test_lines_are_instances_of_their_own(schema, write):
     write("s.json", {**DRAFT, "properties": {"a": {"type": "integer"}}})
-    write("i.jsonl", '{"a":1}\n{"a":"x"}\r\n\n{oops\n[]')
+    write("i.jsonl", '{"a":1}\n{"a":"x"}\r\n \t\r\n{oops\n[]')
     code, out, _ = schema("validate", "s.json", "i.jsonl")
     assert code == 65 and out.splitlines() == [
         "i.jsonl:2:6: /a: type: is string, expected integer",
-        "i.jsonl:4: not JSON: line 1, column 2 (byte 1): expected a key in quotes, or }", "i.jsonl: 4 instances, 2 invalid"]
+        "i.jsonl:4:2: not JSON: expected a key in quotes, or }", "i.jsonl: 4 instances, 2 invalid"]
     code, out, _ = schema("validate", "s.json", "-", "--lines", text='{"a":1}\n{"a":2}\n')
     assert (code, out) == (0, "-: 2 instances, 0 invalid\n")
+
+
+DEEP = "[" * 200 + "]" * 200
+
+
+def test_what_cannot_be_decided_is_said_and_the_rest_goes_on(schema, write, tmp_path):
+    write("s.json", {**DRAFT, "type": ["object", "array"]})
+    write("deep.json", DEEP)
+    write("good.json", "{}")
+    write("bad.json", "1")
+    write("i.jsonl", f"{{}}\n{DEEP}\n1e9999999999\n1\n")
+    (tmp_path / "folder").mkdir()
+    files = ["deep.json", "none.json", "i.jsonl", "folder", "bad.json", "none.jsonl", "folder/", "good.json"]
+    code, out, err = schema("validate", "s.json", *files)
+    assert code == 66 and out.splitlines() == [
+        "deep.json:1:129: not decided: too many arrays and objects within each other",
+        "i.jsonl:2:129: not decided: too many arrays and objects within each other",
+        "i.jsonl:3:3: not decided: an exponent beyond 1000000000",
+        "i.jsonl:4:1: the document: type: is number, expected array or object",
+        "i.jsonl: 4 instances, 1 invalid, 2 not decided",
+        "bad.json:1:1: the document: type: is number, expected array or object",
+        "good.json: valid"]
+    assert err.splitlines() == ["commute: none.json: No such file or directory", "commute: folder: is a directory, not a file",
+                                "commute: none.jsonl: No such file or directory", "commute: folder/: is a directory, not a file"]
+    code, out, err = schema("validate", "s.json", *files, "--json")
+    said = json.loads(out)
+    assert (code, err) == (66, "") and [(one["file"], one.get("fileLine"), one["valid"], one.get("code")) for one in said] == [
+        ("deep.json", None, None, "limit"), ("none.json", None, None, "not-found"), ("i.jsonl", 1, True, None),
+        ("i.jsonl", 2, None, "limit"), ("i.jsonl", 3, None, "limit"), ("i.jsonl", 4, False, None),
+        ("folder", None, None, "not-found"), ("bad.json", None, False, None), ("none.jsonl", None, None, "not-found"),
+        ("folder/", None, None, "not-found"), ("good.json", None, True, None)]
+    assert said[1]["error"] == "No such file or directory" and said[0]["error"].startswith("line 1, column 129 (byte 128): ")
+    assert schema("validate", "s.json", "deep.json", "bad.json")[0] == 65
+
+
+def test_the_greatest_exit_status_counts_and_a_file_that_vanishes_is_only_missed(schema, write, tmp_path):
+    write("s.json", {})
+    write("i.json", "{")
+    assert schema("validate", "s.json", "i.json")[0] == 65
+    os.symlink("i.json", tmp_path / "link.json")
+    os.unlink(tmp_path / "i.json")
+    code, _, err = schema("validate", "s.json", "link.json", "--lines")
+    assert code == 66 and "link.json: No such file" in err
+    code, _, err = schema("validate", "s.json", "/proc/self/mem", "i.json")         # there, and cannot be read
+    assert code == 74 and "/proc/self/mem: " in err and "i.json" in err
+    code, out, err = schema("validate", "s.json", "/proc/self/mem", "--lines", "--json")
+    assert (code, err) == (74, "") and json.loads(out)[0]["code"] == "io"
+
+
+def test_what_does_not_match_for_reasons_beyond_a_limit_is_invalid_all_the_same(schema, write):
+    chain = {f"d{i}": {"$ref": f"#/$defs/d{i + 1}"} for i in range(12)}
+    write("s.json", {**DRAFT, "properties": {"a": {"$ref": "#/$defs/d0"}, "b": {"type": "string"}},
+                     "$defs": {**chain, "d12": {"$ref": "#"}}})
+    write("i.json", '{"a":' * 120 + '{"b":1}' + "}" * 120)
+    assert schema("validate", "s.json", "i.json") == (65, "i.json:1:1: the document: false: does not match; a limit was reached before "
+                                                          "it was known where\n", "")
+    code, out, _ = schema("validate", "s.json", "i.json", "--json")
+    assert code == 65 and json.loads(out) == [{"file": "i.json", "valid": False, "truncated": True, "errors": []}]
+
+
+def test_a_line_of_any_length_costs_no_more_than_the_limit(schema, write, tmp_path):
+    write("s.json", {})
+    with open(tmp_path / "i.jsonl", "wb") as file:
+        file.write(b"[]\n")
+        file.seek(300 << 20, os.SEEK_CUR)           # a hole, of NUL
+        file.write(b"\n{}\n")
+    code, out, _ = schema("validate", "s.json", "i.jsonl")
+    assert code == 65 and out.splitlines() == ["i.jsonl:2: not decided: more than 268435456 bytes",
+                                               "i.jsonl: 3 instances, 0 invalid, 1 not decided"]
+
+
+def test_lines_are_told_as_they_come(build, write, tmp_path):
+    write("s.json", {"type": "integer"})
+    with subprocess.Popen([build / "src/commute", "schema", "validate", "s.json", "-", "--lines"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, cwd=tmp_path) as done:
+        done.stdin.write(b'1\n"x"\n')
+        done.stdin.flush()
+        assert done.stdout.readline() == b"-:2:1: the document: type: is string, expected integer\n"         # before the input ends
+        done.stdin.close()
+        assert done.stdout.read() == b"-: 2 instances, 1 invalid\n"
+
+
+@pytest.mark.parametrize("content, said", [
+    (b"\xef\xbb\xbf{}", "byte order mark"), ("{}".encode("utf-16"), "UTF-16"), (b"", "the text ends here"),
+    (b'"\xe9"', "not valid UTF-8"),
+    (b'"\\ud800"', "surrogate"), (b'{"a":1,"a":2}', "there already"),
+    (b"{'a':1}", "expected a key in quotes"), (b"NaN", "expected a value"),
+])
+def test_what_is_not_json_is_explained(schema, write, tmp_path, content, said):
+    write("s.json", {})
+    (tmp_path / "i.json").write_bytes(content)
+    code, out, _ = schema("validate", "s.json", "i.json")
+    assert code == 65 and out.startswith("i.json:1:") and ": not JSON: " in out and said in out
+    code, out, err = schema("check", "i.json", "s.json")
+    assert (code, out) == (65, "s.json: compiles\n") and said in err
+
+
+def test_what_nobody_could_read_was_not_said(build, write, tmp_path):
+    write("s.json", {})
+    write("i.jsonl", "{}\n" * 1000)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([build / "src/commute", "schema", "validate", "s.json", "i.jsonl"], cwd=tmp_path, stdout=full,
+                              stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (74, "commute: standard output could not be written\n")
+
+
+def test_standard_input_is_read_once_and_more_failures_are_said_to_be_there(schema, write):
+    code, _, err = schema("validate", "-", "-", text="{}")
+    assert code == 64 and "once" in err
+    write("s.json", {"items": {"type": "string"}})
+    write("i.json", json.dumps(list(range(30))))
+    out = schema("validate", "s.json", "i.json")[1].splitlines()
+    assert len(out) == 21 and out[20] == "i.json: and more, which --output basic tells"
+    write("i.json", json.dumps(list(range(20))))
+    assert len(schema("validate", "s.json", "i.json")[1].splitlines()) == 20
+
+
+def test_thousands_of_files_are_one_command(schema, write):
+    write("s.json", {})
+    code, out, _ = schema("validate", "s.json", *["s.json"] * 5000)
+    assert code == 0 and out == "s.json: valid\n" * 5000
+    code, out, err = schema("validate", "s.json", *["x"] * 100000)
+    assert (code, out) == (64, "") and "too many arguments" in err
+
+
+def test_every_schema_is_told_of(schema, write):
+    write("a.json", {"type": "objct"})
+    write("b.json", {})
+    write("c.json", {"pattern": "("})
+    for command in "check", "lint":
+        code, out, err = schema(command, "a.json", "b.json", "none.json", "c.json")
+        assert code == 66 and out == ("b.json: compiles\n" if command == "check" else "")
+        assert [line.split(": ")[1] for line in err.splitlines()] == ["a.json", "none.json", "c.json"]
+        code, out, err = schema(command, "a.json", "b.json", "none.json", "c.json", "--json")
+        said = {one["file"]: one.get("code") for one in json.loads(out)}
+        assert (code, err) == (66, "") and all("error" in one for one in json.loads(out) if one["file"] != "b.json")
+        good = {"b.json": None} if command == "check" else {}
+        assert said == {"a.json": "invalid", "none.json": "not-found", "c.json": "invalid", **good}
+        assert schema(command, "a.json", "c.json")[0] == 65
+    code, out, _ = schema("check", "b.json", "--json")
+    assert code == 0 and json.loads(out) == [{"file": "b.json", "compiles": True}]
+    write("i.json", "1")
+    code, out, _ = schema("validate", "a.json", "i.json", "--json")
+    assert code == 65 and [(one["file"], one["valid"], one["code"]) for one in json.loads(out)] == [("a.json", None, "invalid")]
 
 
 def test_outputs_are_those_of_the_specification(schema, write):
@@ -53,6 +197,7 @@ def test_outputs_are_those_of_the_specification(schema, write):
     assert code == 65 and json.loads(out)["valid"] is False
     code, out, _ = schema("validate", "s.json", "good.json", "--output", "basic", "--annotations")
     assert "/properties/a/title" in out
+    assert schema("validate", "s.json", "good.json", "--annotations") == (code, out, "")
     code, out, _ = schema("validate", "s.json", "bad.json", "good.json", "--json")
     assert code == 65 and [one["file"] for one in json.loads(out)] == ["bad.json", "good.json"]
     code, _, err = schema("validate", "s.json", "bad.json", "--output", "verbose")
@@ -67,6 +212,22 @@ def test_formats_assert_when_asked_to(schema, write):
     assert code == 65 and "format" in out
 
 
+def test_a_schema_that_names_no_draft_is_of_the_one_that_is_given(schema, write):
+    write("s.json", {"items": [{"type": "string"}], "additionalItems": False, "definitions": {"a": {"const": 1}}})
+    write("i.json", ["x", 1])
+    assert schema("validate", "s.json", "i.json")[0] == 65 and "prefixItems" in schema("validate", "s.json", "i.json")[2]
+    for draft in "4", "6", "7", "2019-09":
+        assert schema("validate", "s.json", "i.json", "--draft", draft)[1] == "i.json:1:7: /1: additionalItems: is an element too many\n"
+    code, out, _ = schema("lint", "s.json", "--draft", "4")
+    assert code == 65 and "/definitions/a/const: unknown-keyword" in out
+    assert "unknown-keyword" not in schema("lint", "s.json", "--draft=6")[1]
+    assert schema("check", "s.json", "--draft", "2020-12")[0] == 65
+    write("named.json", {**DRAFT, "prefixItems": [{"type": "string"}]})
+    assert schema("diff", "named.json", "named.json", "--draft", "4")[0] == 0
+    code, _, err = schema("check", "s.json", "--draft", "5")
+    assert code == 64 and '--draft is 4, 6, 7, 2019-09 or 2020-12, not "5"' in err
+
+
 def test_other_schemas_come_from_files_beside_it_and_from_those_given(schema, write):
     write("s.json", {**DRAFT, "properties": {"a": {"$ref": "parts/a.json"}, "b": {"$ref": "https://example.com/b"}}})
     write("parts/a.json", {"type": "integer"})
@@ -78,7 +239,42 @@ def test_other_schemas_come_from_files_beside_it_and_from_those_given(schema, wr
     assert code == 65 and "/b: type" in out and "/a" not in out
     assert schema("check", "s.json", "--with", "more/b.json")[0] == 0
     write("out.json", {**DRAFT, "$ref": "../secret.json"})
-    assert schema("check", "out.json")[0] == 69
+    code, _, err = schema("check", "out.json")
+    assert code == 69 and "neither in the schema's folder nor in one given by --with" in err
+    write("none.json", {**DRAFT, "$ref": "absent.json"})
+    code, _, err = schema("check", "none.json")
+    assert code == 69 and "absent.json: No such file" in err
+
+
+def test_a_reference_may_climb_to_what_with_gives(schema, write, tmp_path):
+    (tmp_path / "all/order").mkdir(parents=True)
+    write("all/order/o.json", {"items": {"$ref": "../common/a%20b.json"}})
+    write("all/common/a b.json", {"properties": {"c": {"$ref": "../order/c.json"}}})
+    write("all/order/c.json", {"type": "string"})
+    write("secret.json", {})
+    write("i.json", [{"c": 1}])
+    assert schema("check", "all/order/o.json")[0] == 69
+    assert schema("validate", "all/order/o.json", "i.json", "--with", "all")[1] == "i.json:1:8: /0/c: type: is number, expected string\n"
+    code, out, _ = schema("bundle", "all/order/o.json", "--with", "all")
+    write("bundle.json", out)
+    assert code == 0 and schema("validate", "bundle.json", "i.json")[1] == "i.json:1:8: /0/c: type: is number, expected string\n"
+    for climbing in "../../secret.json", "%2e%2e/../secret.json", "../common/../../secret.json":
+        write("all/order/o.json", {"$ref": climbing})
+        assert schema("check", "all/order/o.json", "--with", "all")[0] == 69, climbing
+
+
+def test_hints_at_what_is_meant(schema, write):
+    write("s.json", {"$schema": "https://json-schema.org/draft-07/schema#"})
+    code, _, err = schema("check", "s.json")
+    assert code == 69 and 'is "http://json-schema.org/draft-07/schema" meant?' in err
+    write("s.json", {})
+    write("i.json", "{}\n{}\n")
+    assert schema("validate", "s.json", "i.json")[1] == ("i.json:2:1: not JSON: expected nothing more behind the document; "
+                                                        "with --lines each line is a document\n")
+    write("i.NDJSON", "{}\n{}\n")
+    assert schema("validate", "s.json", "i.NDJSON") == (0, "i.NDJSON: 2 instances, 0 invalid\n", "")
+    code, _, err = schema("valid", "s.json")
+    assert code == 64 and 'no command "schema valid"' in err and "schema validate SCHEMA" in err
 
 
 def test_a_bundle_validates_the_same(schema, write):
@@ -96,7 +292,7 @@ def test_a_bundle_validates_the_same(schema, write):
             write("i.json", instance)
             assert schema("validate", "elsewhere/bundle.json", "i.json")[0] == (0 if valid else 65), (old, instance)
     write("alone.json", ' {"type": "integer"} ')
-    assert schema("bundle", "alone.json") == (0, ' {"type": "integer"} \n', "")
+    assert schema("bundle", "alone.json") == schema("bundle", "alone.json", "-o", "-") == (0, ' {"type": "integer"} \n', "")
     write("s.json", {**DRAFT, "$ref": "parts/c.json"})
     write("parts/c.json", {"$id": "https://example.com/c"})
     code, _, err = schema("bundle", "s.json")
@@ -127,13 +323,32 @@ def test_a_bundle_validates_the_same(schema, write):
     ("wrong-value", "/enum/0", {"minLength": 2, "enum": ["a", "ab"]}),
     ("unknown-format", "/format", {"format": "datetime"}),
     ("unused", "/$defs/a", {"$defs": {"a": {}}}),
+    ("never-matches", "/const", {"const": 1, "enum": [2, 3]}),
+    ("never-matches", "/properties/a", {"properties": {"a": {"allOf": [{"type": "string"}, {"type": "integer"}]}}}),
+    ("never-matches", "", {"type": "array", "prefixItems": [{}], "items": False, "minItems": 2}),
+    ("never-matches", "", {"type": "object", "properties": {"a": {}}, "additionalProperties": False, "minProperties": 2}),
+    ("never-matches", "/minContains", {"contains": {}, "minContains": 3, "maxContains": 2}),
+    ("never-matches", "/pattern", {"pattern": "^a^"}),
+    ("unreachable", "/patternProperties/[^\\s\\S]", {"patternProperties": {"[^\\s\\S]": {}}}),
+    ("unknown-keyword", "/nullable", {"nullable": True}),
+    ("unknown-keyword", "/id", {"id": "https://example.com/s"}),
+    ("unknown-keyword", "/titel", {"titel": "A"}),
+    ("without-effect", "/format", {"type": "integer", "format": "date"}),
+    ("not-a-property", "/required/0", {"properties": {"a": {}}, "required": ["b"]}),
+    ("duplicate", "/required/1", {"required": ["a", "a"]}),
+    ("duplicate", "/type/1", {"type": ["string", "string"]}),
+    ("meta-schema", "/title", {"title": 1}),
+    ("meta-schema", "/properties/a/deprecated", {"properties": {"a": {"deprecated": "yes"}}}),
+    ("unreachable", "/additionalProperties", {"properties": {"a": {}}, "allOf": [{"$ref": "#/$defs/b"}], "additionalProperties": False,
+                                              "$defs": {"b": {"properties": {"b": {}}}}}),
+    ("unreachable", "/additionalProperties", {"if": {}, "then": {"properties": {"b": {}}}, "additionalProperties": False}),
 ])
 def test_lint_finds(schema, write, rule, place, body):
     write("s.json", json.dumps({**DRAFT, **body}, indent=1))
     code, out, _ = schema("lint", "s.json", "--json")
     found = {(one["rule"], one["keywordLocation"]): one for one in json.loads(out)}
     assert code == 65 and (rule, place) in found
-    name = place.split("/")[1]
+    name = place.split("/")[1] if place else ""
     lines = json.dumps({**DRAFT, **body}, indent=1).split("\n")
     assert found[rule, place]["line"] >= next(number for number, line in enumerate(lines, 1) if name in line)
     assert f": {rule}: " in schema("lint", "s.json")[1]
@@ -149,6 +364,68 @@ def test_lint_says_what_ref_hides_and_finds_nothing_in_what_is_good(schema, writ
     assert schema("lint", "s.json") == (0, "", "")
     write("s.json", {"type": "nothing"})
     assert schema("lint", "s.json")[0] == 65
+
+
+@pytest.mark.parametrize("draft, rule, place, body", [
+    ("04", "never-matches", "/minimum", {"minimum": 3, "maximum": 3, "exclusiveMinimum": True}),
+    ("04", "never-matches", "/minimum", {"minimum": 3, "maximum": 3.0, "exclusiveMaximum": True}),
+    ("04", "without-effect", "/exclusiveMaximum", {"exclusiveMaximum": True}),
+    ("04", "unknown-keyword", "/$id", {"$id": "https://example.com/s"}),
+    ("06", "never-matches", "/const", {"type": "integer", "const": 1.5}),
+    ("07", "unknown-keyword", "/unevaluatedProperties", {"unevaluatedProperties": False}),
+    ("07", "unknown-format", "/format", {"format": "uuid"}),
+    ("04", "never-matches", "/not", {"type": "string", "not": {}}),
+])
+def test_lint_knows_the_drafts(schema, write, draft, rule, place, body):
+    write("s.json", {"$schema": f"http://json-schema.org/draft-{draft}/schema#", **body})
+    code, out, _ = schema("lint", "s.json", "--json")
+    assert code == 65 and [(one["rule"], one["keywordLocation"]) for one in json.loads(out)] == [(rule, place)]
+
+
+def test_lint_tells_a_keyword_of_another_draft_once_and_says_which_has_it(schema, write):
+    write("s.json", {"$schema": "http://json-schema.org/draft-04/schema#", "type": "string", "const": 3})
+    assert schema("lint", "s.json")[1] == ('s.json:1:83: /const: unknown-keyword: this draft does not have the keyword "const", which is '
+                                           'there from draft 6 on\n')
+
+
+OLD = {"$schema": "http://json-schema.org/draft-07/schema#"}
+
+
+@pytest.mark.parametrize("body", [
+    {"type": "integer", "const": 1e30, "examples": [1e30]},
+    {**OLD, "properties": {"x": {"not": {}}}},                                              # as draft 4 writes false
+    {"properties": {"a": {}}, "allOf": [{"$ref": "#/$defs/b"}], "required": ["b"], "$defs": {"b": {"properties": {"b": {}}}}},
+    {"properties": {"a": {}}, "then": {"required": ["b"], "properties": {"a": {"const": 1}}}, "if": {"minProperties": 1}},
+    {"properties": {"a": {}}, "required": ["b"], "additionalProperties": {"type": "string"}},
+    {"anyOf": [{"properties": {"a": {}}, "required": ["a"]}, {}], "unevaluatedProperties": False},
+    {"if": {"properties": {"a": {}}}, "unevaluatedProperties": False},
+    {"allOf": [{"properties": {"a": {"minLength": 1}, "c": False}}], "properties": {"a": {}}, "additionalProperties": False},
+    {"patternProperties": {"^x-": {}}, "allOf": [{"properties": {"x-a": {"type": "string"}}}], "additionalProperties": False},
+    {"$ref": "https://example.com/old", "$defs": {"old": {**OLD, "$id": "https://example.com/old", "items": [{}],
+                                                          "additionalItems": False, "definitions": {"a": {}}}}},
+    {"enum": ["a", "b", None], "type": ["string", "null"], "default": None},
+    {"$defs": {"a/b": {"type": "string"}}, "$ref": "#/$defs/a~1b"},
+    {"$defs": {"a": {"$defs": {"b": {}}}}, "$ref": "#/$defs/a/$defs/b"},
+])
+def test_lint_gives_no_false_alarm(schema, write, body):
+    write("s.json", body if "$schema" in body else {**DRAFT, **body})
+    assert schema("lint", "s.json") == (0, "", "")
+
+
+def test_lint_is_quick_with_schemas_that_are_large(schema, write):
+    large = {
+        "enum": {"enum": list(range(50000))},
+        "branches": {"oneOf": [{"const": i} for i in range(10000)]},
+        "definitions": {"$defs": {f"d{i}": {"type": "integer"} for i in range(6000)}, "items": {"$ref": "#/$defs/d7"}},
+        "patterns": {"patternProperties": {f"^x{i}": {} for i in range(900)}, "required": [f"y{i}" for i in range(20000)],
+                     "additionalProperties": False},
+        "defaults": {"properties": {f"p{i}": {"properties": {"a": {"$ref": "#", "default": 3}}} for i in range(3000)}},
+    }
+    for name, body in large.items():
+        write("s.json", {**DRAFT, **body})
+        code, out, _ = schema("lint", "s.json", "--json")
+        assert (code, len(json.loads(out))) == {"enum": (0, 0), "branches": (0, 0), "definitions": (65, 1000), "patterns": (65, 1000),
+                                                "defaults": (0, 0)}[name], name
 
 
 def test_contracts_have_no_mistakes(schema):

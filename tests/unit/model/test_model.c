@@ -84,6 +84,7 @@ static void what_is_not_written_has_its_default(void **state) {
         assert_int_equal(model->settings.threads, 0);
         assert_int_equal(model->settings.max_body, 1 << 20);
         assert_int_equal(model->settings.max_backlog, 100000);
+        assert_int_equal(model->settings.max_registry, 1 << 30);
         const struct model_communication *one = communication(model, "c");
         assert_int_equal(one->partitions, 8);
         assert_int_equal(one->modes, 1u << MODEL_SYNC);

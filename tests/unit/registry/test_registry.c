@@ -112,9 +112,9 @@ static void bodies_are_as_documented(void **state) {
         CLEANUP(free_pointer) char *level = buffer_take_text(&prepared.body);
         assert_string_equal(level, "{\"format\":1,\"change\":\"compatibility\",\"subject\":\"x\",\"level\":\"NONE\"}");
         must_configure(registry, "", REGISTRY_LEVEL_NONE);
-        assert_true(prepare_level(registry, BYTES(""), REGISTRY_LEVEL_UNSET, &prepared, NULL));
+        assert_true(prepare_level(registry, BYTES(""), REGISTRY_LEVEL_UNSET, &prepared, NULL));         // never NONE
         CLEANUP(free_pointer) char *unset = buffer_take_text(&prepared.body);
-        assert_string_equal(unset, "{\"format\":1,\"change\":\"compatibility\",\"level\":null}");
+        assert_string_equal(unset, "{\"format\":1,\"change\":\"compatibility\",\"level\":\"BACKWARD\"}");
 }
 
 static void deleted_versions_keep_number_and_schema(void **state) {
@@ -203,11 +203,11 @@ static void names_of_subjects_are_checked(void **state) {
         }
 }
 
-static void assert_limit(struct registry *registry, const char *subject, const char *schema) {
+static void assert_refused(struct registry *registry, const char *subject, const char *schema, enum error_code code) {
         struct registry_prepared prepared;
         struct error error;
         assert_false(prepare(registry, text_of(subject), text_of(schema), &prepared, &error));
-        assert_int_equal(error.code, ERROR_LIMIT);
+        assert_int_equal(error.code, code);
 }
 
 static void limits_hold(void **state) {
@@ -216,17 +216,85 @@ static void limits_hold(void **state) {
         CLEANUP(registry_freep) struct registry *registry = registry_new(&options);
         must_register(registry, "one", "{\"const\":1}");
         must_register(registry, "one", "{\"const\":2}");
-        assert_limit(registry, "one", "{\"const\":3}");                 // versions
+        assert_refused(registry, "one", "{\"const\":3}", ERROR_EXHAUSTED);              // versions
         must_register(registry, "one", "{\"const\":1.0}");              // is there already
         must_register(registry, "two", "{\"const\":3}");
-        assert_limit(registry, "three", "{\"const\":1}");               // subjects
-        assert_limit(registry, "two", "{\"const\":4}");                 // ids
+        assert_refused(registry, "three", "{\"const\":1}", ERROR_EXHAUSTED);            // subjects
+        assert_refused(registry, "two", "{\"const\":4}", ERROR_EXHAUSTED);              // ids
         must_register(registry, "two", "{\"const\":2}");
-        assert_limit(registry, "two", "{\"const\":1}                                                  ");  // 61 bytes
+        assert_refused(registry, "two", "{\"const\":1}                                                  ", ERROR_LIMIT);  // 61 bytes
         struct registry_prepared prepared;
         struct error error;
         assert_false(prepare_level(registry, BYTES("three"), REGISTRY_LEVEL_NONE, &prepared, &error));
-        assert_int_equal(error.code, ERROR_LIMIT);
+        assert_int_equal(error.code, ERROR_EXHAUSTED);
+}
+
+// Counted is what a schema takes when it is compiled; what the log has is taken in whatever it takes.
+static void memory_has_a_limit(void **state) {
+        (void)state;
+        CLEANUP(registry_freep) struct registry *all = registry_new(NULL);
+        assert_int_equal(registry_memory(all), 0);
+        must_register(all, "one", "{\"const\":1}");
+        size_t one = registry_memory(all);
+        must_register(all, "two", "{\"const\":1}");                     // no new schema
+        assert_true(one > sizeof(struct registry_version) && registry_memory(all) > one && registry_memory(all) < one + 1000);
+        must_register(all, "three", "{\"pattern\":\"^[a-z]{1,50}$\"}");
+        size_t whole = registry_memory(all);
+        assert_true(whole > one + 2000);
+        const struct registry_options enough = {.memory_max = whole}, less = {.memory_max = whole - 1}, little = {.memory_max = 1};
+        CLEANUP(registry_freep) struct registry *same = registry_new(&enough);
+        CLEANUP(registry_freep) struct registry *smaller = registry_new(&less);
+        struct registry *both[] = {same, smaller};
+        for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
+                must_register(both[i], "one", "{\"const\":1}");
+                must_register(both[i], "two", "{\"const\":1}");
+        }
+        must_register(same, "three", "{\"pattern\":\"^[a-z]{1,50}$\"}");
+        assert_int_equal(registry_memory(same), whole);
+        assert_refused(smaller, "three", "{\"pattern\":\"^[a-z]{1,50}$\"}", ERROR_EXHAUSTED);
+        must_register(smaller, "one", "{\"const\":1.0}");               // is there already
+        must_configure(smaller, "one", REGISTRY_LEVEL_FULL);
+        must_delete(smaller, "one", 1);
+        // above the limit from the start
+        CLEANUP(registry_freep) struct registry *started = registry_new(&little);
+        CLEANUP(buffer_free) struct buffer snapshot = {0};
+        registry_snapshot(all, &snapshot);
+        assert_true(registry_restore(started, buffer_bytes(&snapshot), NULL));
+        assert_int_equal(registry_memory(started), whole);
+        assert_refused(started, "four", "{\"const\":1}", ERROR_EXHAUSTED);
+        assert_true(registry_apply(started, BYTES("{\"format\":1,\"change\":\"register\",\"subject\":\"four\",\"version\":1,\"id\":3,"
+                                                  "\"type\":\"JSON\",\"schema\":\"7.0\"}"), NULL) == false);       // no schema
+        assert_true(registry_apply(started, BYTES("{\"format\":1,\"change\":\"register\",\"subject\":\"four\",\"version\":1,\"id\":3,"
+                                                  "\"type\":\"JSON\",\"schema\":\"{}\"}"), NULL));
+        assert_true(registry_memory(started) > whole);
+}
+
+static void assert_users(const struct registry *registry, uint32_t id, const char *expected) {
+        CLEANUP(buffer_free) struct buffer names = {0};
+        struct registry_subject subject;
+        for (size_t at = 0; registry_user(registry, id, at, &subject); at++)
+                buffer_print(&names, "%.*s ", BYTES_PRINT(subject.name));
+        if (!bytes_equal(buffer_bytes(&names), bytes_of(expected)))
+                fail_msg("%u: \"%.*s\", and not \"%s\"", id, BYTES_PRINT(buffer_bytes(&names)), expected);
+}
+
+static void a_schema_knows_its_subjects(void **state) {
+        (void)state;
+        CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
+        static const char *const names[] = {"m", "c", "z", "a", "mm"};
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+                must_register(registry, names[i], SCHEMA_A);
+        must_register(registry, "c", SCHEMA_B);
+        must_delete(registry, "c", 1);
+        must_register(registry, "c", SCHEMA_A);                         // a second version with it
+        assert_users(registry, 1, "a c m mm z ");
+        assert_users(registry, 2, "c ");
+        assert_users(registry, 3, "");
+        CLEANUP(buffer_free) struct buffer snapshot = {0};
+        registry_snapshot(registry, &snapshot);
+        CLEANUP(registry_freep) struct registry *restored = registry_new(NULL);
+        assert_true(registry_restore(restored, buffer_bytes(&snapshot), NULL));
+        assert_users(restored, 1, "a c m mm z ");
 }
 
 static void compatibility_is_kept(void **state) {
@@ -435,7 +503,8 @@ static void what_is_referred_to_counts_for_the_size(void **state) {
 
 static void assert_referrers(const struct registry *registry, const char *subject, uint32_t version, const char *expected) {
         CLEANUP(buffer_free) struct buffer ids = {0};
-        for (uint32_t id = 0; registry_referrer(registry, bytes_of(subject), version, &id);)
+        size_t at = 0;
+        for (uint32_t id; registry_referrer(registry, bytes_of(subject), version, &at, &id);)
                 buffer_print(&ids, "%u ", id);
         if (!bytes_equal(buffer_bytes(&ids), bytes_of(expected)))
                 fail_msg("%s %u: \"%.*s\", and not \"%s\"", subject, version, BYTES_PRINT(buffer_bytes(&ids)), expected);
@@ -525,6 +594,60 @@ static void a_group_is_kept(void **state) {
         registry_objections_free(&objections);
 }
 
+// Bodies as versions before levels and groups wrote them, and as a version wrote them that took a level away by null.
+static void an_older_log_keeps_no_level(void **state) {
+        static const char *const bodies[] = {
+                "{\"format\":1,\"change\":\"register\",\"subject\":\"a\",\"version\":1,\"id\":1,\"type\":\"JSON\",\"schema\":\"{}\"}",
+                "{\"format\":1,\"change\":\"compatibility\",\"level\":null}",
+                "{\"format\":1,\"change\":\"compatibility\",\"level\":null,\"group\":\"v\"}",
+        };
+        (void)state;
+        CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
+        assert_true(registry_is_new(registry));
+        for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
+                assert_true(registry_apply(registry, bytes_of(bodies[i]), NULL));
+                assert_false(registry_is_new(registry));
+                assert_int_equal(registry_config_in_scope(registry, BYTES("a")).level, REGISTRY_LEVEL_NONE);
+        }
+        // a group alone leaves it so, what is said of the level does not
+        struct registry_prepared prepared;
+        struct registry_config_change change = {.keep_level = true, .group = BYTES("w")};
+        assert_true(registry_prepare_config(registry, BYTES(""), &change, &prepared, NULL));
+        assert_non_null(memmem(prepared.body.data, prepared.body.size, "\"level\":null", 12));
+        buffer_free(&prepared.body);
+        must_configure(registry, "", REGISTRY_LEVEL_UNSET);
+        assert_int_equal(registry_config(registry, BYTES("")).level, REGISTRY_DEFAULT_LEVEL);
+}
+
+// An empty name: no group, whatever the registry has.
+static void a_subject_can_be_without_a_group(void **state) {
+        (void)state;
+        CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
+        struct registry_config_change change = {.level = REGISTRY_DEFAULT_LEVEL, .group = REGISTRY_DEFAULT_GROUP};
+        struct registry_prepared prepared;
+        assert_true(registry_prepare_config(registry, BYTES(""), &change, &prepared, NULL));
+        assert_true(registry_apply(registry, buffer_bytes(&prepared.body), NULL));
+        buffer_free(&prepared.body);
+        change = (struct registry_config_change){.group = BYTES("")};
+        assert_true(registry_prepare_config(registry, BYTES("a"), &change, &prepared, NULL));
+        CLEANUP(free_pointer) char *body = buffer_take_text(&prepared.body);
+        assert_string_equal(body, "{\"format\":1,\"change\":\"compatibility\",\"subject\":\"a\",\"level\":null,\"group\":\"\"}");
+        assert_true(registry_apply(registry, bytes_of(body), NULL));
+        assert_true(registry_prepare_config(registry, BYTES("a"), &change, &prepared, NULL));
+        assert_int_equal(prepared.body.size, 0);                // it holds
+        CLEANUP(buffer_free) struct buffer snapshot = {0};
+        registry_snapshot(registry, &snapshot);
+        CLEANUP(registry_freep) struct registry *restored = registry_new(NULL);
+        assert_true(registry_restore(restored, buffer_bytes(&snapshot), NULL));
+        const struct registry *both[] = {registry, restored};
+        for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
+                struct registry_config own = registry_config(both[i], BYTES("a")), scope = registry_config_in_scope(both[i], BYTES("a"));
+                assert_true(own.group.data && own.group.size == 0 && scope.group.size == 0);
+                assert_true(bytes_equal(registry_config_in_scope(both[i], BYTES("b")).group, REGISTRY_DEFAULT_GROUP));
+        }
+        assert_false(registry_apply(registry, BYTES("{\"format\":1,\"change\":\"compatibility\",\"level\":null,\"group\":\"\"}"), NULL));
+}
+
 static void a_snapshot_holds_everything(void **state) {
         (void)state;
         CLEANUP(registry_freep) struct registry *registry = registry_new(NULL);
@@ -607,12 +730,16 @@ int main(void) {
                 cmocka_unit_test(a_keyword_that_is_not_supported_is_named),
                 cmocka_unit_test(names_of_subjects_are_checked),
                 cmocka_unit_test(limits_hold),
+                cmocka_unit_test(memory_has_a_limit),
+                cmocka_unit_test(a_schema_knows_its_subjects),
                 cmocka_unit_test(compatibility_is_kept),
                 cmocka_unit_test(metadata_and_references_are_part_of_a_schema),
                 cmocka_unit_test(metadata_and_references_have_limits),
                 cmocka_unit_test(what_is_referred_to_counts_for_the_size),
                 cmocka_unit_test(referrers_are_those_in_use),
                 cmocka_unit_test(a_group_is_kept),
+                cmocka_unit_test(an_older_log_keeps_no_level),
+                cmocka_unit_test(a_subject_can_be_without_a_group),
                 cmocka_unit_test(damaged_bodies_are_corrupt_and_change_nothing),
                 cmocka_unit_test(a_snapshot_holds_everything),
                 cmocka_unit_test(readers_need_no_lock),

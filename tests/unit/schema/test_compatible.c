@@ -131,7 +131,9 @@ static void objects(void **state) {
                 {"{'properties':{'a':{'type':'string'}}}", "{'properties':{'a':{'type':'string'}},'required':['a']}",
                  "REQUIRED_ATTRIBUTE_ADDED #/properties/a"},
                 {"{'required':['a']}", "{}", ""}, {"{'required':['a','b']}", "{'required':['b']}", ""},
-                {"{'type':'object'}", "{'required':['a']}", "REQUIRED_ATTRIBUTE_ADDED #/required"},
+                {"{'type':'object'}", "{'required':['a']}", "REQUIRED_ATTRIBUTE_ADDED #/required/0"},
+                {"{'required':['b'],'type':'object'}", "{'required':['a','b','c']}",
+                 "REQUIRED_ATTRIBUTE_ADDED #/required/0; REQUIRED_ATTRIBUTE_ADDED #/required/2"},
                 {"{'properties':{'a':{}},'additionalProperties':false}", "{'properties':{'a':{},'b':{}},'required':['b']}",
                  "REQUIRED_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL #/properties/b"},
                 {"{'properties':{'a':{}},'additionalProperties':false}", "{'properties':{'a':{},'b':{'type':'null'}}}", ""},
@@ -260,7 +262,7 @@ static void branches(void **state) {
                 {"{'if':{'required':['a']},'then':{'required':['b']}}", "{'if':{'required':['a']},'then':{'required':['b']}}", ""},
                 {"{'if':{'required':['a']},'then':{'required':['b','c']}}", "{'if':{'required':['a']},'then':{'required':['b']}}", ""},
                 {"{'required':['b'],'type':'object'}", "{'if':{'required':['a']},'then':{'required':['b']}}", ""},
-                {"{'type':'object'}", "{'if':{'required':['a']},'then':{'required':['b']}}", "REQUIRED_ATTRIBUTE_ADDED #/then/required"},
+                {"{'type':'object'}", "{'if':{'required':['a']},'then':{'required':['b']}}", "REQUIRED_ATTRIBUTE_ADDED #/then/required/0"},
         };
         (void)state;
         check(rows, ARRAY_SIZE(rows), false);
@@ -408,6 +410,24 @@ static void several_comparisons_share_a_budget(void **state) {
         schema_free(other);
 }
 
+// By the place, or where the place is in `required` by the sentence.
+static void a_required_member_is_named(void **state) {
+        struct schema *writer = compile("{'type':'object'}"), *reader = compile("{'properties':{'a':{}},'required':['a','b\\u000a']}");
+        const struct schema_compatible_options options = {.writer_name = "old", .reader_name = "new"};
+        CLEANUP(arena_free) struct arena arena = {0};
+        struct schema_difference *differences;
+        size_t count;
+        (void)state;
+        assert_int_equal(schema_compatible(writer, reader, &options, &arena, &differences, &count), SCHEMA_INCOMPATIBLE);
+        assert_int_equal(count, 2);
+        assert_string_equal(differences[0].place, "#/properties/a");
+        assert_string_equal(differences[0].sentence, "the new schema requires this member, which the old schema does not");
+        assert_string_equal(differences[1].place, "#/required/1");
+        assert_string_equal(differences[1].sentence, "the new schema requires member \"b\n\", which the old schema does not");
+        schema_free(writer);
+        schema_free(reader);
+}
+
 static void the_rest_is_not_told(void **state) {
         (void)state;
         CLEANUP(buffer_free) struct buffer text = {0};
@@ -433,6 +453,7 @@ int main(void) {
                 cmocka_unit_test(arrays), cmocka_unit_test(branches), cmocka_unit_test(references), cmocka_unit_test(defaults_stand_in),
                 cmocka_unit_test(work_is_limited), cmocka_unit_test(memory_is_limited),
                 cmocka_unit_test(several_comparisons_share_a_budget), cmocka_unit_test(the_rest_is_not_told),
+                cmocka_unit_test(a_required_member_is_named),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What differs between drafts, and documents besides the schema's own. The official suite (tests/suite.c) has the rest.
+// What differs between drafts, and documents besides the schema's own. The official suite (tests/suite) has the rest.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -77,7 +77,11 @@ static void hosts(void **state) {
                  {"", "@", "a@", "@b", "a", ".a@b", "a.@b", "a..b@c", "a b@c", "a@b_c", "a@[300.0.0.1]", "a@[IPv6:1]", "a@[x:1]",
                   "é@b", "a@é.de", "\"a@b",
                   "a@b@c", "Joe <a@b>", "a@b, c@d", "a@b."}},
-                {FORMAT_IDN_EMAIL, {"실례@실례.테스트", "é@b", "\"é\"@b", "a@b"}, {"é", "é@é_", "a@\u2603.de"}},
+                // Not in normalization form C: SHOULD in an address (RFC 6532, 3.1), MUST in a host's name, and in what an A-label says.
+                {FORMAT_IDN_EMAIL, {"실례@실례.테스트", "é@b", "\"é\"@b", "a@b", "a@cafe\u0301.de", "cafe\u0301@b", "a@xn--caf-dma.de"},
+                 {"é", "é@é_", "a@\u2603.de", "a@\u0301a.de", "a@cafe\u0301-.de", "a@ca--fe\u0301.de", "a@Cafe\u0301.de",
+                  "a@e\u0301\u00b7l.de", "a@e\u0301\u05d0.de", "a@" L63 "\u0301.de", "a@xn--cafe-yvc.é"}},
+                {FORMAT_IDN_HOSTNAME, {"xn--caf-dma.de"}, {"cafe\u0301.de", "xn--cafe-yvc.de"}},
         };
         for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
                 check(&lists[i]);

@@ -62,7 +62,7 @@ static void basic_is_a_list(void **state) {
               "{\"valid\":false,\"errors\":["
               "{\"valid\":false,\"keywordLocation\":\"/minItems\",\"absoluteKeywordLocation\":\"https://example.com/polygon#/"
               "minItems\","
-              "\"instanceLocation\":\"\",\"error\":\"has too few elements\",\"byte\":0,\"line\":1,\"column\":1},"
+              "\"instanceLocation\":\"\",\"error\":\"has too few elements (at least 3)\",\"byte\":0,\"line\":1,\"column\":1},"
               "{\"valid\":false,\"keywordLocation\":\"/items/$ref/additionalProperties\","
               "\"absoluteKeywordLocation\":\"https://example.com/polygon#/$defs/point/additionalProperties\",\"instanceLocati"
               "on\":\"/1/z\","
@@ -78,7 +78,7 @@ static void detailed_is_a_tree(void **state) {
               "{\"valid\":false,\"keywordLocation\":\"\",\"instanceLocation\":\"\",\"errors\":["
               "{\"valid\":false,\"keywordLocation\":\"/minItems\",\"absoluteKeywordLocation\":\"https://example.com/polygon#/"
               "minItems\","
-              "\"instanceLocation\":\"\",\"error\":\"has too few elements\",\"byte\":0,\"line\":1,\"column\":1},"
+              "\"instanceLocation\":\"\",\"error\":\"has too few elements (at least 3)\",\"byte\":0,\"line\":1,\"column\":1},"
               "{\"valid\":false,\"keywordLocation\":\"/items/$ref\",\"absoluteKeywordLocation\":\"https://example.com/polygon"
               "#/$defs/point\","
               "\"instanceLocation\":\"/1\",\"errors\":["
@@ -103,6 +103,28 @@ static void annotations_come_on_request(void **state) {
               "{\"valid\":true,\"keywordLocation\":\"/anyOf\",\"instanceLocation\":\"\"},"
               "{\"valid\":true,\"keywordLocation\":\"/description\",\"instanceLocation\":\"\",\"annotation\":\"d\"}]}");
         check(source, "7", (struct schema_output_options){.format = SCHEMA_OUTPUT_BASIC}, "{\"valid\":true}");
+}
+
+// contentSchema says nothing without contentMediaType, and neither says anything of what is no string.
+static void content_annotates_strings(void **state) {
+        (void)state;
+        struct schema_output_options options = {.format = SCHEMA_OUTPUT_BASIC, .annotations = true};
+        static const char both[] = "{\"contentMediaType\":\"application/json\",\"contentSchema\":true}";
+        check("{\"contentSchema\":true}", "\"7\"", options, "{\"valid\":true,\"annotations\":[]}");
+        check(both, "7", options, "{\"valid\":true,\"annotations\":[]}");
+        check(both, "\"7\"", options, "{\"valid\":true,\"annotations\":["
+              "{\"valid\":true,\"keywordLocation\":\"/contentMediaType\",\"instanceLocation\":\"\",\"annotation\":\"application/json\"},"
+              "{\"valid\":true,\"keywordLocation\":\"/contentSchema\",\"instanceLocation\":\"\",\"annotation\":true}]}");
+}
+
+// Of the two locations of a keyword one is a JSON pointer, the other one a URI, in which not every character may stand.
+static void absolute_locations_are_uris(void **state) {
+        (void)state;
+        check("{\"$id\":\"https://example.com/s\",\"properties\":{\"^ é%\":false}}", "{\"^ é%\":1}",
+              (struct schema_output_options){.format = SCHEMA_OUTPUT_BASIC},
+              "{\"valid\":false,\"errors\":[{\"valid\":false,\"keywordLocation\":\"/properties/^ é%\","
+              "\"absoluteKeywordLocation\":\"https://example.com/s#/properties/%5E%20%C3%A9%25\",\"instanceLocation\":\"/^ é%\","
+              "\"error\":\"must not be there\",\"byte\":9,\"line\":1,\"column\":9}]}");
 }
 
 static size_t explain(const char *source, const char *instance, bool values, struct schema_failure **ret_failures) {
@@ -149,10 +171,50 @@ static void values_are_shown_on_request_and_never_personal_ones(void **state) {
                 assert_null(strstr(failures[i].sentence, "it is"));
         count = explain(source, instance, true, &failures);
         assert_int_equal(count, 4);
-        assert_string_equal(failures[0].sentence, "is above the largest number that is allowed (it is 4.50)");
-        assert_string_equal(failures[1].sentence, "is too long (the value is personal and not shown)");
-        assert_string_equal(failures[2].sentence, "is not the one value that is allowed (the value is personal and not shown)");
+        assert_string_equal(failures[0].sentence, "is above the largest number that is allowed (3; it is 4.50)");
+        assert_string_equal(failures[1].sentence, "is too long (at most 2 characters; the value is personal and not shown)");
+        assert_string_equal(failures[2].sentence, "is not the one value that is allowed (1; the value is personal and not shown)");
         assert_non_null(strstr(failures[3].sentence, "…"));
+}
+
+// What the schema asks for is shown, and is no value of the instance.
+static void limits_are_told(void **state) {
+        (void)state;
+        static const struct { const char *source, *instance, *sentence; } cases[] = {
+                {"{\"enum\":[\"a\",{\"b\":1},null]}", "1", "is none of the values that are allowed (\"a\", {\"b\":1}, null)"},
+                {"{\"const\":[1]}", "1", "is not the one value that is allowed ([1])"},
+                {"{\"const\":\"a\"}", "1", "is not the one value that is allowed (\"a\")"},
+                {"{\"pattern\":\"^a\\\\d\"}", "\"b\"", "does not match the pattern (^a\\d)"},
+                {"{\"pattern\":\"a\\nb\"}", "\"b\"", "does not match the pattern (\"a\\nb\")"},
+                {"{\"maxLength\":1}", "\"bb\"", "is too long (at most 1 characters)"},
+                {"{\"minContains\":2,\"contains\":{}}", "[1]",
+                 "has too few elements of the kind that must be there (at least 2)"},
+                {"{\"$schema\":\"http://json-schema.org/draft-04/schema#\",\"minimum\":3,\"exclusiveMinimum\":true}", "3",
+                 "is not above the limit (3)"},
+                {"{\"uniqueItems\":true}", "[1,1]", "has an element twice"},
+                {"{\"properties\":{\"amount\":{},\"accounts\":{}},\"additionalProperties\":false}", "{\"ammount\":1}",
+                 "is a member that is not allowed; is \"amount\" meant?"},
+                {"{\"properties\":{\"amount\":{}},\"unevaluatedProperties\":false}", "{\"Amount\":1}",
+                 "is a member that is not allowed; is \"amount\" meant?"},
+                {"{\"properties\":{\"amount\":{}},\"additionalProperties\":false}", "{\"ammount\":1,\"amount\":2}",
+                 "is a member that is not allowed"},
+                {"{\"properties\":{\"id\":{}},\"additionalProperties\":false}", "{\"is\":1}", "is a member that is not allowed"},
+        };
+        struct schema_failure *failures;
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                assert_int_equal(explain(cases[i].source, cases[i].instance, false, &failures), 1);
+                assert_string_equal(failures[0].sentence, cases[i].sentence);
+        }
+        struct buffer source = {0};             // a long list is cut, at a whole character
+        buffer_append(&source, BYTES("{\"enum\":[\"\""));
+        for (int i = 0; i < 1000; i++)
+                buffer_print(&source, ",\"я%d\"", i);
+        buffer_append(&source, BYTES("]}"));
+        buffer_append_byte(&source, '\0');
+        assert_int_equal(explain(source.data, "1", false, &failures), 1);
+        size_t size = strlen(failures[0].sentence);
+        assert_true(size < 150 && strcmp(failures[0].sentence + size - strlen("…)"), "…)") == 0);
+        buffer_free(&source);
 }
 
 static void more_units_than_the_limit_are_said_to_be_missing(void **state) {
@@ -217,6 +279,8 @@ int main(void) {
                 cmocka_unit_test_teardown(basic_is_a_list, clean),
                 cmocka_unit_test_teardown(detailed_is_a_tree, clean),
                 cmocka_unit_test_teardown(annotations_come_on_request, clean),
+                cmocka_unit_test_teardown(content_annotates_strings, clean),
+                cmocka_unit_test_teardown(absolute_locations_are_uris, clean), cmocka_unit_test_teardown(limits_are_told, clean),
                 cmocka_unit_test_teardown(the_nearest_branch_is_told, clean),
                 cmocka_unit_test_teardown(values_are_shown_on_request_and_never_personal_ones, clean),
                 cmocka_unit_test_teardown(personal_values_are_known_among_many, clean),

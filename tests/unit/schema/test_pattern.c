@@ -226,6 +226,32 @@ static void adversaries(void **state) {
         assert_int_equal(search("^(?:(a+)\\1?)+$", buffer_bytes(&text)), PATTERN_UNDECIDED);
 }
 
+static void what_matches_nothing(void **state) {
+        (void)state;
+        static const char *const nothing[] = {
+                "a^", "$a", "[]", "[^\\s\\S]", "a[]b", "(a|b)^", "^a^b", "a$b|[]", "(?:$x)+", "[]{2}", "x(?:a^)?[]",
+                "$[]*a", "(?:a^){3}", "\\b$\\w",
+        };
+        static const char *const something[] = {
+                "", "^$", "$^", "^^a$$", "[]*", "[]{0}", "(?:$)*a", "(?:a^)*b", "(?:^a|b)c", "a|b^", "(?=a$)a",
+                "(a)\\1$", "(?:^)+a", "a?^b", "\\B^",
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(nothing); i++)
+                if (!pattern_matches_nothing(bytes_of(nothing[i]), &arena))
+                        fail_msg("%s", nothing[i]);
+        for (size_t i = 0; i < ARRAY_SIZE(something); i++)
+                if (pattern_matches_nothing(bytes_of(something[i]), &arena))
+                        fail_msg("%s", something[i]);
+        struct buffer large = {0};              // so large that it is not looked at to its end
+        buffer_append(&large, BYTES("(?:"));
+        for (int i = 0; i < 30000; i++)
+                buffer_append(&large, BYTES("a?"));
+        buffer_append(&large, BYTES("|$)*[]"));
+        assert_false(pattern_matches_nothing(buffer_bytes(&large), &arena));
+        assert_false(pattern_matches_nothing(BYTES("("), &arena));
+        buffer_free(&large);
+}
+
 // What a search takes is given back when it ends: the second one of its kind takes nothing more, nor does the thousandth.
 static void memory_of_searches(void **state) {
         (void)state;
@@ -269,6 +295,7 @@ int main(void) {
                 cmocka_unit_test_teardown(what_looks_around, clean), cmocka_unit_test_teardown(what_refers_back, clean),
                 cmocka_unit_test_teardown(properties, clean), cmocka_unit_test_teardown(what_is_refused, clean),
                 cmocka_unit_test_teardown(limits, clean), cmocka_unit_test_teardown(adversaries, clean),
+                cmocka_unit_test_teardown(what_matches_nothing, clean),
                 cmocka_unit_test_teardown(memory_of_searches, clean), cmocka_unit_test_teardown(normal_forms, clean),
         };
         return cmocka_run_group_tests_name("schema/pattern", tests, NULL, NULL);

@@ -37,7 +37,7 @@ static void verdicts_and_reasons(void **state) {
                 {"{\"type\":[\"integer\",\"null\"]}", "\"x\"",
                  "at \"\" (line 1, column 1, byte 0): is string, expected null or integer [/type]"},
                 {"{\"properties\":{\"a\":{\"items\":{\"maximum\":3}}}}", "{\"a\":[1,\n 3.0000000000000000000001]}",
-                 "at \"/a/1\" (line 2, column 2, byte 10): is above the largest number that is allowed "
+                 "at \"/a/1\" (line 2, column 2, byte 10): is above the largest number that is allowed (3) "
                  "[/properties/a/items/maximum]"},
                 {"{\"required\":[\"b\",\"a\"]}", "{\"a\":1}", "has no member \"b\" [/required]"},
                 {"{\"properties\":{\"a\":{}},\"additionalProperties\":false}", "{\"a\":1,\"x\":2}",

@@ -284,6 +284,30 @@ static void work_grows_with_the_instance(void **state) {
         }
 }
 
+// Which types a schema can match is looked for in so many places only: with 250 ways at each of four levels this would not end.
+static void planning_comes_to_an_end(void **state) {
+        (void)state;
+        static const char *const keywords[] = {"anyOf", "allOf"};
+        for (size_t form = 0; form < ARRAY_SIZE(keywords); form++) {
+                struct buffer source = {0};
+                buffer_append(&source, BYTES("{\"anyOf\":[{\"$ref\":\"#/$defs/d0\"},{\"type\":\"boolean\"}],\"$defs\":{"));
+                for (unsigned level = 0; level < 4; level++) {
+                        buffer_print(&source, "\"d%u\":{\"%s\":[", level, keywords[form]);
+                        for (unsigned i = 0; i < 250; i++)
+                                buffer_print(&source, "%s{\"$ref\":\"#/$defs/d%u\"}", i ? "," : "", level + 1);
+                        buffer_append(&source, BYTES("]},"));
+                }
+                buffer_append(&source, BYTES("\"d4\":{\"type\":\"string\"}}}"));
+                buffer_append_byte(&source, '\0');
+                struct schema *schema = compile(source.data);
+                assert_int_equal(decide(schema, BYTES("true"), NULL), 'v');
+                assert_int_equal(decide(schema, BYTES("\"a\""), NULL), 'v');
+                assert_int_equal(decide(schema, BYTES("1"), NULL), 'i');
+                schema_free(schema);
+                buffer_free(&source);
+        }
+}
+
 static size_t longest_run(const struct plan_values *values) {
         size_t longest = 0, run = 0;
         for (size_t i = 0; i <= 2 * (size_t)values->slot_mask + 1; i++) {
@@ -454,6 +478,11 @@ static void nested_branches_come_to_an_end(void **state) {
         while (run_again(&machine, machine.start, schema->stream->root) != RUN_DEFER)
                 times++;
         assert_int_equal(times, 100);
+        machine.again = INT64_MAX;                              // nor do they nest without end: the stack has one
+        machine.nested = SCAN_NESTED_MAX - 1;
+        assert_int_equal(run_again(&machine, machine.start, schema->stream->root), RUN_INVALID);
+        machine.nested++;
+        assert_int_equal(run_again(&machine, machine.start, schema->stream->root), RUN_DEFER);
         arena_free(&arena);
         schema_free(schema);
         buffer_free(&text);
@@ -558,6 +587,7 @@ int main(void) {
                 cmocka_unit_test(large_objects_and_arrays_are_decided),
                 cmocka_unit_test(keys_differ_where_nothing_is_asserted),
                 cmocka_unit_test(work_grows_with_the_instance),
+                cmocka_unit_test(planning_comes_to_an_end),
                 cmocka_unit_test(many_values_are_found_by_hash),
                 cmocka_unit_test(collisions_are_given_up),
                 cmocka_unit_test(large_formulas_are_charged),

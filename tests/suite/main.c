@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs a checkout of the JSON-Schema-Test-Suite: build/tests/suite [-v] [--required] TESTS_DIR REMOTES_DIR [DRAFT…]
 // TESTS_DIR holds draft4, draft6, draft7, draft2019-09, draft2020-12; REMOTES_DIR the documents that the tests know as
-// http://localhost:1234/. Beside TESTS_DIR, output-tests are run where they are. Prints passed, failed and excepted per draft and part
-// (required, optional, format: with `format` as an assertion; output). Each test is decided by every way that the engine has (verdict,
-// verdict from the bytes, explanation, output), which must agree. Exceptions are listed here with their reasons, and are not run.
-// Exit status 1 when anything failed, or nothing ran. --required: the optional parts are left out. -v names what is excepted.
+// http://localhost:1234/. Beside TESTS_DIR, output-tests and annotations are run where they are. Prints passed, failed and excepted per
+// draft and part (required, output, annotations, optional, format: with `format` as an assertion). Each test is decided by every way
+// that the engine has (verdict, verdict from the bytes, explanation, output), which must agree. Exceptions are listed here with their
+// reasons, and are not run. Exit status 1 when anything failed, or nothing ran. --required: the optional parts are left out. -v names
+// what is excepted.
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "schema/schema.h"
+#include "suite.h"
 
 static const struct { const char *part, *description, *reason; } exceptions[] = {
         {"", "", ""},                           // none
@@ -20,16 +21,9 @@ static const struct { const char *name; enum schema_draft draft; } drafts[] = {
         {"draft2019-09", SCHEMA_DRAFT_2019_09}, {"draft2020-12", SCHEMA_DRAFT_2020_12},
 };
 
-struct run {
-        const char *tests, *remotes, *draft_name, *part;
-        struct schema_options options;
-        struct buffer remote;                   // the last one read
-        unsigned passed, failed, excepted;
-};
-
 static bool verbose;
 
-static bool read_file(const char *path, struct buffer *buffer) {
+bool suite_read(const char *path, struct buffer *buffer) {
         FILE *file = fopen(path, "rb");
         size_t size;
         if (!file)
@@ -50,7 +44,7 @@ static bool remote(void *user, struct bytes uri, struct bytes *ret_source, struc
                 return error_set(error, ERROR_NOT_FOUND, "no such remote document");
         int made = output ? asprintf(&path, "%s/../output-tests/%s/output-schema.json", run->tests, run->draft_name)
                           : asprintf(&path, "%s/%.*s", run->remotes, (int)(uri.size - host.size), uri.data + host.size);
-        if ((!output && !bytes_starts_with(uri, host)) || made < 0 || !read_file(path, &run->remote))
+        if ((!output && !bytes_starts_with(uri, host)) || made < 0 || !suite_read(path, &run->remote))
                 return error_set(error, ERROR_NOT_FOUND, "no such remote document");
         *ret_source = buffer_bytes(&run->remote);
         return true;
@@ -83,7 +77,7 @@ static bool decide(const struct schema *schema, const struct json *data, bool va
                json_parse(buffer_bytes(&output), NULL, arena, &parsed, NULL);
 }
 
-static struct schema *compile(struct run *run, const char *file, const struct json *group) {
+struct schema *suite_compile(struct run *run, const char *file, const struct json *group) {
         struct bytes description = json_text(json_get_text(group, "description"));
         struct schema *schema = NULL;
         struct error error;
@@ -104,7 +98,7 @@ static void run_group(struct run *run, const char *file, const struct json *grou
                         printf("excepted: %s/%s: %.*s: %s\n", run->draft_name, file, BYTES_PRINT(description), reason);
                 return;
         }
-        struct schema *schema = compile(run, file, group);
+        struct schema *schema = suite_compile(run, file, group);
         JSON_FOR_EACH(test, json_get_text(group, "tests")) {
                 struct bytes what = json_text(json_get_text(test, "description"));
                 bool valid = json_bool(json_get_text(test, "valid"));
@@ -118,58 +112,16 @@ static void run_group(struct run *run, const char *file, const struct json *grou
         schema_free(schema);
 }
 
-// The output of one form is checked against the schema that the test gives for it.
-static bool check_output(struct run *run, const struct schema *schema, const struct json *data, struct bytes form,
-                         const struct json *expected, struct arena *arena) {
-        struct schema_output_options options = {.format = SCHEMA_OUTPUT_BASIC, .annotations = true};
-        CLEANUP(buffer_free) struct buffer text = {0};
-        CLEANUP(buffer_free) struct buffer output = {0};
-        CLEANUP(buffer_free) struct buffer wanted = {0};
-        struct schema *check;
-        struct error error;
-        const struct json *parsed, *made;
-        if (bytes_equal(form, BYTES("detailed")))
-                options.format = SCHEMA_OUTPUT_DETAILED;
-        else if (bytes_equal(form, BYTES("flag")))
-                options.format = SCHEMA_OUTPUT_FLAG;
-        json_write(&wanted, expected);
-        json_write(&text, data);
-        if (!schema_compile(buffer_bytes(&wanted), &run->options, &check, &error)) {
-                printf("FAILED: %s: %s\n", run->draft_name, error.text);
-                return false;
-        }
-        bool good = json_parse(buffer_bytes(&text), NULL, arena, &parsed, &error) &&
-                    schema_output(schema, buffer_bytes(&text), parsed, &options, arena, &output) != SCHEMA_UNDECIDED &&
-                    json_parse(buffer_bytes(&output), NULL, arena, &made, &error) &&
-                    schema_validate(check, buffer_bytes(&output), made, arena, &error);
-        if (!good)
-                printf("%s\n%.*s\n", error.text, BYTES_PRINT(buffer_bytes(&output)));
-        schema_free(check);
-        return good;
-}
-
-static void run_output_group(struct run *run, const char *file, const struct json *group, struct arena *arena) {
-        struct schema *schema = compile(run, file, group);
-        JSON_FOR_EACH(test, json_get_text(group, "tests")) {
-                struct bytes what = json_text(json_get_text(test, "description"));
-                JSON_FOR_EACH_MEMBER(form, expected, json_get_text(test, "output")) {
-                        bool good = schema && check_output(run, schema, json_get_text(test, "data"), json_text(form), expected,
-                                                           arena);
-                        run->passed += good;
-                        run->failed += !good;
-                        if (!good)
-                                printf("FAILED: %s/output/%s: %.*s\n", run->draft_name, file, BYTES_PRINT(what));
-                }
-        }
-        schema_free(schema);
-}
+static const struct { const char *part; suite_group *run; } kinds[] = {
+        {"", run_group}, {"output", suite_output}, {"annotations", suite_annotations},
+};
 
 static void run_file(struct run *run, const char *path, const char *name) {
         CLEANUP(buffer_free) struct buffer text = {0};
         CLEANUP(arena_free) struct arena arena = {0};
         const struct json *groups = NULL;
         struct error error;
-        if (!read_file(path, &text) || !json_parse(buffer_bytes(&text), NULL, &arena, &groups, &error)) {
+        if (!suite_read(path, &text) || !json_parse(buffer_bytes(&text), NULL, &arena, &groups, &error)) {
                 printf("FAILED: %s cannot be read\n", path);
                 run->failed++;
                 return;
@@ -177,12 +129,14 @@ static void run_file(struct run *run, const char *path, const char *name) {
         // Of what this file asks, one test is about the format regex, though it is not among the formats in each draft's folder.
         bool assert_format = run->options.assert_format;
         run->options.assert_format |= strcmp(name, "ecmascript-regex.json") == 0;
-        JSON_FOR_EACH(group, groups) {
-                if (strcmp(run->part, "output") == 0)
-                        run_output_group(run, name, group, &arena);
-                else
-                        run_group(run, name, group, &arena);
-        }
+        suite_group *const *kind = &kinds[0].run;
+        for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+                if (strcmp(kinds[i].part, run->part) == 0)
+                        kind = &kinds[i].run;
+        if (!json_is(groups, JSON_ARRAY))
+                groups = json_get_text(groups, "suite");
+        JSON_FOR_EACH(group, groups)
+                (*kind)(run, name, group, &arena);
         run->options.assert_format = assert_format;
 }
 
@@ -209,18 +163,21 @@ static bool run_folder(struct run *run, const char *folder) {
 
 static bool run_part(const char *tests, const char *remotes, size_t draft, const char *part, const char *folder) {
         CLEANUP(free_pointer) char *path = NULL;
-        struct run run = {.tests = tests, .remotes = remotes, .draft_name = drafts[draft].name, .part = part};
+        struct run run = {.tests = tests, .remotes = remotes, .draft_name = drafts[draft].name, .part = part,
+                          .draft = drafts[draft].draft};
         run.options = (struct schema_options){.draft = drafts[draft].draft, .assert_format = strcmp(part, "format") == 0,
                                               .assert_content = drafts[draft].draft == SCHEMA_DRAFT_7 &&
                                                                 strcmp(part, "optional") == 0,
                                               .resolve = remote, .user = &run};
-        bool output = strcmp(part, "output") == 0;
-        if (asprintf(&path, output ? "%s/../output-tests/%s/%s" : "%s/%s/%s", tests, drafts[draft].name, folder) < 0)
+        bool output = strcmp(part, "output") == 0, annotations = strcmp(part, "annotations") == 0;
+        int made = annotations ? asprintf(&path, "%s/../annotations/tests", tests)
+                               : asprintf(&path, output ? "%s/../output-tests/%s/%s" : "%s/%s/%s", tests, drafts[draft].name, folder);
+        if (made < 0)
                 abort();
         bool there = run_folder(&run, path);
         buffer_free(&run.remote);
         if (!there)
-                return output;
+                return output || annotations;
         printf("%s %s: %u passed, %u failed, %u excepted\n", drafts[draft].name, part, run.passed, run.failed, run.excepted);
         return run.failed == 0 && run.passed > 0;
 }
@@ -244,6 +201,7 @@ int main(int count, char **arguments) {
                 const char *tests = arguments[1], *remotes = arguments[2];
                 good = run_part(tests, remotes, draft, "required", "") && good;
                 good = run_part(tests, remotes, draft, "output", "content") && good;
+                good = run_part(tests, remotes, draft, "annotations", "") && good;
                 if (required)
                         continue;
                 good = run_part(tests, remotes, draft, "optional", "optional") && good;

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/schema_report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/schema_files.h"
+#include "json/writer.h"
+
+enum { FAILURES_SHOWN = 20 };
+
+void schema_report_begin(struct schema_report *report, const struct cli_options *options) {
+        static const struct { const char *name; enum schema_output_format form; } forms[] = {
+                {"flag", SCHEMA_OUTPUT_FLAG}, {"basic", SCHEMA_OUTPUT_BASIC}, {"detailed", SCHEMA_OUTPUT_DETAILED},
+        };
+        const char *name = options->value[CLI_FORM];
+        bool array = options->given[CLI_JSON];
+        *report = (struct schema_report){.options = options, .array = array, .form = SCHEMA_OUTPUT_BASIC,
+                                         .json = array || name || options->given[CLI_ANNOTATIONS]};
+        for (size_t i = 0; name && i < ARRAY_SIZE(forms); i++)
+                if (strcmp(forms[i].name, name) == 0)
+                        report->form = forms[i].form;
+}
+
+static void note(struct schema_report *report, enum error_code code) {
+        report->status = MAX(report->status, error_exit_status(code));
+}
+
+static void print_place(const struct schema_input *input) {
+        printf("%s", input->path);
+        if (input->line)
+                printf(":%zu", input->line);
+}
+
+// {"file":…,"fileLine":…, then the members of the object.
+static void print_object(struct schema_report *report, const char *path, size_t line, struct bytes object) {
+        CLEANUP(buffer_free) struct buffer text = {0};
+        buffer_print(&text, "%s{\"file\":", report->array ? report->any ? "," : "[" : "");
+        json_quote(&text, bytes_of(path));
+        if (line)
+                buffer_print(&text, ",\"fileLine\":%zu", line);
+        buffer_append_byte(&text, ',');
+        buffer_append(&text, (struct bytes){object.data + 1, object.size - 1});
+        report->any = true;
+        cli_print(buffer_bytes(&text));
+}
+
+static void print_error(struct schema_report *report, const char *path, size_t line, bool refused, const struct error *error) {
+        CLEANUP(buffer_free) struct buffer object = {0};
+        struct json_writer writer = {.buffer = &object};
+        json_begin_object(&writer);
+        json_key(&writer, "valid");
+        if (refused)
+                json_boolean(&writer, false);
+        else
+                json_null(&writer);
+        json_member_text(&writer, "error", schema_file_error(path, error));
+        json_member_text(&writer, "code", error_name(error->code));
+        json_end_object(&writer);
+        json_end(&writer);
+        print_object(report, path, line, buffer_bytes(&object));
+}
+
+static void print_failures(const struct schema_report *report, const struct schema_input *input, const struct schema *schema,
+                           struct arena *arena) {
+        struct schema_failure *failures = NULL;
+        size_t count = 0;
+        struct schema_explain_options options = {.most = FAILURES_SHOWN + 1, .values = report->options->given[CLI_VALUES]};
+        IGNORE(schema_explain_with(schema, input->text, input->instance, &options, arena, &failures, &count));  // is invalid
+        for (size_t i = 0; i < MIN(count, (size_t)FAILURES_SHOWN); i++)
+                printf("%s:%zu:%zu: %s: %s: %s\n", input->path, input->line ? input->line : failures[i].position.line,
+                       failures[i].position.column, failures[i].instance_path[0] ? failures[i].instance_path : "the document",
+                       failures[i].keyword, failures[i].sentence);
+        if (count == 0 || count > FAILURES_SHOWN) {
+                print_place(input);
+                puts(count ? ": and more, which --output basic tells" : ": invalid");
+        }
+}
+
+void schema_report_verdict(struct schema_report *report, const struct schema_input *input, const struct schema *schema,
+                           enum schema_verdict verdict, struct arena *arena) {
+        if (verdict == SCHEMA_INVALID)
+                note(report, ERROR_REJECTED);
+        if (report->json) {
+                CLEANUP(buffer_free) struct buffer output = {0};
+                struct schema_output_options options = {.format = report->form, .values = report->options->given[CLI_VALUES],
+                                                        .annotations = report->options->given[CLI_ANNOTATIONS]};
+                if (schema_output(schema, input->text, input->instance, &options, arena, &output) == SCHEMA_UNDECIDED)
+                        buffer_print(&output, "{\"valid\":%s,\"truncated\":true}", verdict == SCHEMA_VALID ? "true" : "false");
+                print_object(report, input->path, input->line, buffer_bytes(&output));
+        } else if (verdict == SCHEMA_INVALID) {
+                print_failures(report, input, schema, arena);
+        } else if (!input->line) {
+                printf("%s: valid\n", input->path);
+        }
+}
+
+// Errors of the parser begin with "line 1, column 2 (byte 1): ": gives what follows, and line and column.
+static const char *take_position(const char *text, size_t *ret_line, size_t *ret_column) {
+        char *at = NULL;
+        if (strncmp(text, "line ", 5) != 0)
+                return NULL;
+        size_t line = strtoul(text + 5, &at, 10);
+        if (strncmp(at, ", column ", 9) != 0)
+                return NULL;
+        size_t column = strtoul(at + 9, &at, 10);
+        const char *rest = strncmp(at, " (byte ", 7) == 0 ? strstr(at, "): ") : NULL;
+        if (!rest)
+                return NULL;
+        *ret_line = line;
+        *ret_column = column;
+        return rest + 3;
+}
+
+void schema_report_undecided(struct schema_report *report, const struct schema_input *input, const struct error *error) {
+        bool refused = error->code == ERROR_INVALID;
+        const char *what = refused ? "not JSON" : "not decided";
+        size_t line = 0, column = 0;
+        note(report, error->code);
+        const char *rest = take_position(error->text, &line, &column);
+        if (report->json) {
+                print_error(report, input->path, input->line, refused, error);
+        } else if (rest) {
+                bool several = !input->line && strcmp(rest, "expected nothing more behind the document") == 0;
+                printf("%s:%zu:%zu: %s: %s%s\n", input->path, input->line ? input->line : line, column, what, rest,
+                       several ? "; with --lines each line is a document" : "");
+        } else {
+                print_place(input);
+                printf(": %s: %s\n", what, schema_file_error(input->path, error));
+        }
+}
+
+void schema_report_unread(struct schema_report *report, const char *path, const struct error *error) {
+        note(report, error->code);
+        if (report->json)
+                print_error(report, path, 0, false, error);
+        else
+                fprintf(stderr, "commute: %s: %s\n", path, schema_file_error(path, error));
+}
+
+void schema_report_end(struct schema_report *report) {
+        if (report->array)
+                puts(report->any ? "]" : "[]");
+}
