@@ -138,53 +138,103 @@ bool json_number_to_i64(struct bytes number, int64_t *ret_number) {
         return true;
 }
 
-// Integers of up to JSON_DIVISOR_DIGITS_MAX digits times ten, in limbs of 32 bits, the lowest first.
-enum { LIMBS = JSON_DIVISOR_DIGITS_MAX * 10 / 96 + 4 };
+// Integers of up to JSON_DIVISOR_DIGITS_MAX digits, shifted by less than a limb and with one to spare, in limbs of 32 bits, the lowest
+// first. Nine decimal digits are taken at once.
+enum { LIMBS = JSON_DIVISOR_DIGITS_MAX * 10 / 96 + 4, CHUNK = 9 };
 
-static void times_ten_plus(uint32_t *limbs, size_t count, uint32_t addend) {
+static void times_plus(uint32_t *limbs, size_t count, uint32_t factor, uint64_t addend) {
         uint64_t carry = addend;
         for (size_t i = 0; i < count; i++) {
-                carry += (uint64_t)limbs[i] * 10;
+                carry += (uint64_t)limbs[i] * factor;
                 limbs[i] = (uint32_t)carry;
                 carry >>= 32;
         }
         ASSERT(carry == 0);
 }
 
-static bool at_least(const uint32_t *a, const uint32_t *b, size_t count) {
-        for (size_t i = count; i-- > 0; )
-                if (a[i] != b[i])
-                        return a[i] > b[i];
-        return true;
-}
-
-static void subtract(uint32_t *a, const uint32_t *b, size_t count) {
+// limbs -= factor · modulus; whether that was too much.
+static bool subtract(uint32_t *limbs, const uint32_t *modulus, size_t count, uint64_t factor) {
+        uint64_t carry = 0;
         int64_t borrow = 0;
         for (size_t i = 0; i < count; i++) {
-                borrow += (int64_t)a[i] - b[i];
-                a[i] = (uint32_t)borrow;
+                carry += factor * modulus[i];
+                borrow += (int64_t)limbs[i] - (int64_t)(uint32_t)carry;
+                limbs[i] = (uint32_t)borrow;
                 borrow >>= 32;
+                carry >>= 32;
         }
+        borrow += (int64_t)limbs[count] - (int64_t)carry;
+        limbs[count] = (uint32_t)borrow;
+        return borrow < 0;
+}
+
+static void add_back(uint32_t *limbs, const uint32_t *modulus, size_t count) {
+        uint64_t carry = 0;
+        for (size_t i = 0; i < count; i++) {
+                carry += (uint64_t)limbs[i] + modulus[i];
+                limbs[i] = (uint32_t)carry;
+                carry >>= 32;
+        }
+        limbs[count] += (uint32_t)carry;
+}
+
+// One step of a long division (Knuth, The Art of Computer Programming, 4.3.1, algorithm D): limbs[0 .. count] mod modulus, of which the
+// highest bit is set, and which goes into it less than 2^32 times.
+static void reduce(uint32_t *limbs, const uint32_t *modulus, size_t count) {
+        uint64_t top = (uint64_t)limbs[count] << 32 | limbs[count - 1];
+        uint64_t guess = top / modulus[count - 1], rest = top % modulus[count - 1];
+        while (guess >> 32 || guess * modulus[count - 2] > (rest << 32 | limbs[count - 2])) {
+                guess--;
+                rest += modulus[count - 1];
+                if (rest >> 32)
+                        break;
+        }
+        if (subtract(limbs, modulus, count, guess))
+                add_back(limbs, modulus, count);
+}
+
+// Digits i … of D · 10^zeros, up to CHUNK of them, as a number; *ret_power: ten to the number of those.
+static uint32_t take_chunk(const struct decimal *decimal, size_t zeros, size_t *i, uint32_t *ret_power) {
+        uint32_t value = 0, power = 1;
+        for (size_t end = MIN(*i + CHUNK, decimal->count + zeros); *i < end; (*i)++, power *= 10)
+                value = value * 10 + (*i < decimal->count ? (uint32_t)(digit(decimal, *i) - '0') : 0);
+        *ret_power = power;
+        return value;
+}
+
+static bool is_zero(const uint32_t *limbs, size_t count) {
+        for (size_t i = 0; i < count; i++)
+                if (limbs[i])
+                        return false;
+        return true;
 }
 
 // (D · 10^zeros) mod divisor == 0. Powers of ten beyond the divisor's size in bits change nothing: whatever factors 2 and 5 it
-// has are then used up.
+// has are then used up. The divisor has more than 18 digits, so that it has two limbs.
 static bool large_multiple(const struct decimal *number, uint64_t zeros, const struct decimal *divisor) {
-        uint32_t modulus[LIMBS] = {0}, rest[LIMBS] = {0};
-        size_t limbs = divisor->count * 10 / 96 + 3;
+        uint32_t modulus[LIMBS] = {0}, rest[LIMBS] = {0}, power;
+        size_t limbs = divisor->count * 10 / 96 + 3, i;
+        unsigned shift = 0;
         ASSERT(limbs <= LIMBS);
-        for (size_t i = 0; i < divisor->count; i++)
-                times_ten_plus(modulus, limbs, (uint32_t)(digit(divisor, i) - '0'));
-        zeros = MIN(zeros, (uint64_t)limbs * 32);
-        for (size_t i = 0; i < number->count + zeros; i++) {
-                times_ten_plus(rest, limbs, i < number->count ? (uint32_t)(digit(number, i) - '0') : 0);
-                while (at_least(rest, modulus, limbs))
-                        subtract(rest, modulus, limbs);
+        for (i = 0; i < divisor->count; ) {
+                uint32_t value = take_chunk(divisor, 0, &i, &power);
+                times_plus(modulus, limbs, power, value);
         }
-        for (size_t i = 0; i < limbs; i++)
-                if (rest[i])
-                        return false;
-        return true;
+        while (modulus[limbs - 1] == 0)
+                limbs--;
+        ASSERT(limbs >= 2 && limbs < LIMBS);
+        while (!(modulus[limbs - 1] << shift >> 31))
+                shift++;
+        times_plus(modulus, limbs, 1u << shift, 0);
+        zeros = MIN(zeros, (uint64_t)limbs * 32);
+        for (i = 0; i < number->count + zeros; ) {              // everything is shifted as the modulus is
+                if (i >= number->count && is_zero(rest, limbs))
+                        return true;
+                uint32_t value = take_chunk(number, zeros, &i, &power);
+                times_plus(rest, limbs + 1, power, (uint64_t)value << shift);
+                reduce(rest, modulus, limbs);
+        }
+        return is_zero(rest, limbs);
 }
 
 bool json_number_is_multiple(struct bytes number, struct bytes divisor) {

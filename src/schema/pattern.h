@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Regular expressions of ECMA-262 with the flag u: over code points, with Unicode's properties. Compile once, search from any
 // thread: a compiled pattern is immutable. A search takes time linear in the text, up to a limit of steps where it is not by a table;
-// only a pattern with back references is tried step by step, up to a limit as well. Beside the strict grammar the following are accepted, as ECMA-262's Annex B and schemas in the wild
-// have them: \ before any ASCII punctuation, { } ] for themselves where they belong to nothing, - between \w and others in a class.
+// only a pattern with back references is tried choice by choice, up to a limit as well. Beside the strict grammar the following are
+// accepted, as ECMA-262's Annex B and schemas in the wild have them: \ before any ASCII punctuation, { } ] for themselves where they
+// belong to nothing, - between \w and others in a class.
 #pragma once
 
 #include "base/arena.h"

@@ -83,6 +83,58 @@ static void multiples_are_exact(void **state) {
         assert_false(json_number_is_multiple(N(twice), N(divisor)));
 }
 
+static uint64_t random_next(uint64_t *state) {
+        *state ^= *state << 13, *state ^= *state >> 7, *state ^= *state << 17;
+        return *state;
+}
+
+// Digits of which many are 0 or 9, the last one neither.
+static void random_digits(uint64_t *state, char *text, size_t count) {
+        for (size_t i = 0; i < count; i++)
+                text[i] = random_next(state) % 3 ? (random_next(state) % 2 ? '9' : '0') : (char)('0' + random_next(state) % 10);
+        text[0] = text[count - 1] = '7';
+        text[count] = '\0';
+}
+
+// As at school.
+static void multiply(const char *a, const char *b, char *product) {
+        size_t m = strlen(a), n = strlen(b);
+        memset(product, 0, m + n + 1);
+        for (size_t i = m; i-- > 0; ) {
+                unsigned carry = 0;
+                for (size_t j = n; j-- > 0; carry /= 10) {
+                        carry += (unsigned)(product[i + j + 1] + (a[i] - '0') * (b[j] - '0'));
+                        product[i + j + 1] = (char)(carry % 10);
+                }
+                product[i] = (char)carry;
+        }
+        for (size_t i = 0; i < m + n; i++)
+                product[i] = (char)(product[i] + '0');
+        if (product[0] == '0')
+                memmove(product, product + 1, m + n);
+}
+
+static void products_are_multiples_and_their_neighbours_are_not(void **state) {
+        (void)state;
+        static char a[2001], b[JSON_DIVISOR_DIGITS_MAX + 1], product[3010];
+        uint64_t random = 88172645463325252u;
+        for (int round = 0; round < 1500; round++) {
+                size_t size = round % 10 ? 19 + random_next(&random) % 60 : 900 + random_next(&random) % 101;
+                random_digits(&random, b, size);
+                random_digits(&random, a, round % 3 ? 1 + random_next(&random) % 80 : 1 + random_next(&random) % 600);
+                multiply(a, b, product);
+                size_t last = strlen(product) - 1;
+                if (!json_number_is_multiple(N(product), N(b)))
+                        fail_msg("%s is no multiple of %s", product, b);
+                memcpy(product + last + 1, "e12", 4);
+                assert_true(json_number_is_multiple(N(product), N(b)));
+                product[last] = (char)(product[last] == '9' ? '8' : product[last] + 1);
+                assert_false(json_number_is_multiple(N(product), N(b)));         // the divisor ends in 7: no power of ten helps
+                product[last + 1] = '\0';
+                assert_false(json_number_is_multiple(N(product), N(b)));
+        }
+}
+
 static void small_numbers_come_to_the_same(void **state) {
         (void)state;
         static const char *const numbers[] = {
@@ -112,7 +164,7 @@ int main(void) {
                 cmocka_unit_test(numbers_are_compared_exactly),
                 cmocka_unit_test(integers_are_told_by_value),
                 cmocka_unit_test(integers_that_fit_are_converted),
-                cmocka_unit_test(multiples_are_exact),
+                cmocka_unit_test(multiples_are_exact), cmocka_unit_test(products_are_multiples_and_their_neighbours_are_not),
                 cmocka_unit_test(small_numbers_come_to_the_same),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
