@@ -6,15 +6,26 @@ void marks_begin(struct marks *marks, const struct json *node, struct arena *scr
         bool container = json_is(node, JSON_ARRAY) || json_is(node, JSON_OBJECT);
         marks->words = container ? json_count(node) / 64 + 1 : 1;
         marks->room[0] = marks->room[1] = 0;
-        marks->bits = marks->words <= ARRAY_SIZE(marks->room) ? marks->room : arena_alloc(scratch, marks->words * sizeof(uint64_t));
+        marks->scratch = scratch;
+        marks->bits = marks->words <= ARRAY_SIZE(marks->room) ? marks->room : NULL;
+}
+
+void marks_make(struct marks *marks) {
+        marks->bits = arena_alloc(marks->scratch, marks->words * sizeof(uint64_t));
 }
 
 void marks_add_all(struct marks *marks) {
+        if (!marks->bits)
+                marks_make(marks);
         memset(marks->bits, 0xFF, marks->words * sizeof(uint64_t));
 }
 
 void marks_join(struct marks *marks, const struct marks *others) {
         ASSERT(marks->words == others->words);
+        if (!marks->bits)
+                marks->bits = others->bits;
+        if (!others->bits || marks->bits == others->bits)
+                return;
         for (size_t i = 0; i < marks->words; i++)
                 marks->bits[i] |= others->bits[i];
 }

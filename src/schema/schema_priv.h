@@ -221,7 +221,8 @@ struct frame {
 
 // Which members or elements of the instance have been evaluated: a bit each, in document order.
 struct marks {
-        uint64_t *bits;
+        uint64_t *bits;                         // NULL: none
+        struct arena *scratch;
         size_t words;
         uint64_t room[2];
 };
@@ -263,15 +264,18 @@ static inline struct step step_index(const char *keyword, size_t index) {
 
 // marks
 void marks_begin(struct marks *marks, const struct json *node, struct arena *scratch);
+void marks_make(struct marks *marks);           // the memory for them, when there is a first
 static inline void marks_add(struct marks *marks, size_t index) {
+        if (marks && !marks->bits)
+                marks_make(marks);
         if (marks)
                 marks->bits[index / 64] |= (uint64_t)1 << index % 64;
 }
 static inline bool marks_has(const struct marks *marks, size_t index) {
-        return marks->bits[index / 64] >> index % 64 & 1;
+        return marks->bits && (marks->bits[index / 64] >> index % 64 & 1);
 }
 void marks_add_all(struct marks *marks);
-void marks_join(struct marks *marks, const struct marks *others);
+void marks_join(struct marks *marks, const struct marks *others);               // which are not used any more
 
 // memo.c: verdicts of (subschema, node), so that no nesting of branches costs more than their product.
 enum memo_answer { MEMO_UNKNOWN, MEMO_GOOD, MEMO_BAD };

@@ -312,6 +312,29 @@ static void steps_of_defaults_have_a_limit(void **state) {
         assert_int_equal(filled.size, 0);
 }
 
+// 2,000 branches look on at 100,000 elements, and mark none of them: no memory is taken for marks.
+static void marks_take_memory_where_there_are_any(void **state) {
+        (void)state;
+        CLEANUP(buffer_free) struct buffer schema_text = {0};
+        CLEANUP(buffer_free) struct buffer text = {0};
+        CLEANUP(arena_free) struct arena scratch = {0};
+        struct schema *schema = NULL;
+        const struct json *instance = NULL;
+        buffer_append(&schema_text, BYTES("{\"unevaluatedItems\":{\"const\":1},\"anyOf\":[{\"minItems\":1}"));
+        for (int i = 1; i < 2000; i++)
+                buffer_append(&schema_text, BYTES(",{\"minItems\":1}"));
+        buffer_append(&schema_text, BYTES(",{\"prefixItems\":[{\"const\":0}]}]}"));
+        buffer_append_byte(&text, '[');
+        for (int i = 0; i < 100000; i++)
+                buffer_append(&text, i ? BYTES(",1") : BYTES("0"));
+        buffer_append_byte(&text, ']');
+        assert_true(schema_compile(buffer_bytes(&schema_text), NULL, &schema, NULL));
+        assert_true(json_parse(buffer_bytes(&text), NULL, &arena, &instance, NULL));
+        assert_int_equal(schema_verdict(schema, instance, &scratch), SCHEMA_VALID);
+        assert_true(arena_size(&scratch) < 200000);
+        schema_free(schema);
+}
+
 // The arena's blocks stay the same over many instances that are parsed and validated with a reset between them.
 static void validation_does_not_allocate(void **state) {
         (void)state;
@@ -366,6 +389,7 @@ int main(void) {
                 cmocka_unit_test_teardown(what_defaults_add_has_a_limit, clean),
                 cmocka_unit_test_teardown(what_describes_many_objects_is_looked_at_once, clean),
                 cmocka_unit_test_teardown(steps_of_defaults_have_a_limit, clean),
+                cmocka_unit_test_teardown(marks_take_memory_where_there_are_any, clean),
                 cmocka_unit_test_teardown(validation_does_not_allocate, clean),
                 cmocka_unit_test(patterns_have_a_limit_together),
         };
