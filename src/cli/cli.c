@@ -14,7 +14,7 @@ struct option_spec {
 
 static const struct option_spec specs[CLI_OPTION_COUNT] = {
         [CLI_HELP] = {"--help", "-h", NULL, "this text"},
-        [CLI_JSON] = {"--json", NULL, NULL, "one JSON document on standard output, errors included"},
+        [CLI_JSON] = {"--json", NULL, NULL, "one JSON document on standard output, errors included (not the command line's)"},
         [CLI_CONFIG] = {"--config", "-c", "FILE", "the configuration (commute.yaml)"},
         [CLI_PRINT_SCHEMA] = {"--print-schema", NULL, NULL, "print the JSON Schema of the configuration, and nothing else"},
         [CLI_CONTROL] = {"--control", NULL, "URL", "of the control API (http://127.0.0.1:8082)"},
@@ -48,6 +48,19 @@ void cli_print(struct bytes text) {
                 fputc('\n', stdout);
 }
 
+void cli_print_visible(FILE *file, const char *text) {
+        for (const char *at = text; *at; at++) {
+                uint8_t c = (uint8_t)*at, next = (uint8_t)at[1];
+                bool wide = c == 0xC2 && next >= 0x80 && next < 0xA0;                  // U+0080 to U+009F
+                if (c >= 0x20 && c != 0x7F && !wide) {
+                        fputc(c, file);
+                        continue;
+                }
+                fprintf(file, "\\u%04x", (unsigned)(wide ? next : c));
+                at += wide;
+        }
+}
+
 int cli_fail(const struct cli_options *options, const struct error *error) {
         if (options->given[CLI_JSON]) {
                 struct buffer CLEANUP(buffer_free) text = {0};
@@ -59,7 +72,9 @@ int cli_fail(const struct cli_options *options, const struct error *error) {
                 json_end(&writer);
                 cli_print(buffer_bytes(&text));
         } else {
-                fprintf(stderr, "commute: %s\n", error->text);
+                fputs("commute: ", stderr);
+                cli_print_visible(stderr, error->text);
+                fputc('\n', stderr);
         }
         return error_exit_status(error->code);
 }

@@ -2,6 +2,8 @@
 // What the commands share: the options, how they are parsed, how errors are told.
 #pragma once
 
+#include <stdio.h>
+
 #include "base/bytes.h"
 #include "base/error.h"
 #include "cli/cli.h"
@@ -41,6 +43,8 @@ void cli_print_help(const struct cli_command *command);
 
 // Prints the error (as JSON on standard output with --json, else on standard error) and gives the exit status.
 int cli_fail(const struct cli_options *options, const struct error *error);
+// Control characters as \u00XX: neither a key of an instance nor a file's name may command a terminal.
+void cli_print_visible(FILE *file, const char *text);
 void cli_print(struct bytes text);              // to standard output, with a line end if it has none
 
 int cli_check(const struct cli_options *options);

@@ -67,7 +67,8 @@ static bool add_file(struct schema_files *files, const char *path, struct error 
                 files->capacity = files->capacity * 2 + 16;
                 files->list = must_realloc(files->list, files->capacity * sizeof *files->list);
         }
-        files->list[files->count++] = (struct schema_file){arena_copy(&files->arena, uri), arena_copy(&files->arena, buffer_bytes(&text))};
+        files->list[files->count++] = (struct schema_file){arena_copy(&files->shared, uri),
+                                                                   arena_copy(&files->shared, buffer_bytes(&text))};
         return true;
 }
 
@@ -172,7 +173,9 @@ static enum schema_draft draft_of(const char *name) {
 bool schema_files_open(struct schema_files *files, const char *path, const struct cli_options *options, struct error *error) {
         CLEANUP(buffer_free) struct buffer text = {0};
         const char *slash = strrchr(path, '/'), *with = options->value[CLI_WITH];
-        *files = (struct schema_files){.path = path, .with = with};
+        arena_reset(&files->arena);
+        files->path = path;
+        files->with = with;
         files->options = (struct schema_options){.draft = draft_of(options->value[CLI_DRAFT]), .resolve = resolve,
                                                  .assert_format = options->given[CLI_FORMAT_ASSERTION]};
         files->options.user = files;
@@ -180,11 +183,17 @@ bool schema_files_open(struct schema_files *files, const char *path, const struc
         if (!schema_file_read(path, SCHEMA_BYTES_MAX, &text, error))
                 return false;
         files->source = arena_copy(&files->arena, buffer_bytes(&text));
-        return !with || add_path(files, with, true, 0, error);
+        if (!files->loaded && with && !add_path(files, with, true, 0, error)) {
+                files->count = files->bytes = 0;
+                return error_wrap(error, "--with");
+        }
+        files->loaded = true;
+        return true;
 }
 
 void schema_files_free(struct schema_files *files) {
         arena_free(&files->arena);
+        arena_free(&files->shared);
         free(files->list);
         *files = (struct schema_files){0};
 }

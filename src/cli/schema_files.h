@@ -20,7 +20,8 @@ struct schema_file {
 };
 
 struct schema_files {
-        struct arena arena;
+        struct arena arena, shared;             // of the schema; of what --with has
+        bool loaded;                            // that
         const char *path, *folder;              // of the schema; its folder with a / behind it, or ""
         const char *with;                       // or NULL
         struct bytes source;
@@ -39,7 +40,8 @@ const char *schema_file_error(const char *path, const struct error *error);
 MUST_USE bool schema_file_read(const char *path, size_t most, struct buffer *text, struct error *error);
 
 // Reads the schema, and what --with (a file or a folder) has; makes options of --draft, --format-assertion, and so that references find
-// what was read. On failure, too, `files` is to be freed.
+// what was read. On failure, too, `files` is to be freed. Opened again for another schema, with the same options, it keeps what --with
+// has.
 MUST_USE bool schema_files_open(struct schema_files *files, const char *path, const struct cli_options *options, struct error *error);
 void schema_files_free(struct schema_files *files);
 // Compiles it; an error names the file.

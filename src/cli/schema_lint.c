@@ -12,6 +12,7 @@
 // What check and lint say of several schemas: in an array with --json, to the end in any case.
 struct said {
         const struct cli_options *options;
+        struct schema_files files;              // of one schema after the other
         struct json_writer writer;
         int status;                             // the greatest
 };
@@ -21,7 +22,11 @@ static void say_error(struct said *said, const char *path, const struct error *e
         const char *text = schema_file_error(path, error);
         said->status = MAX(said->status, error_exit_status(error->code));
         if (!said->options->given[CLI_JSON]) {
-                fprintf(stderr, "commute: %s: %s\n", path, text);
+                fputs("commute: ", stderr);
+                cli_print_visible(stderr, path);
+                fputs(": ", stderr);
+                cli_print_visible(stderr, text);
+                fputc('\n', stderr);
                 return;
         }
         json_member_text(&said->writer, "error", text);
@@ -29,10 +34,10 @@ static void say_error(struct said *said, const char *path, const struct error *e
 }
 
 static void check(struct said *said, const char *path) {
-        CLEANUP(schema_files_free) struct schema_files files = {0};
         struct schema *schema = NULL;
         struct error error;
-        bool good = schema_files_open(&files, path, said->options, &error) && schema_files_compile(&files, &schema, &error);
+        bool good = schema_files_open(&said->files, path, said->options, &error) &&
+                    schema_files_compile(&said->files, &schema, &error);
         schema_free(schema);
         json_begin_object(&said->writer);
         json_member_text(&said->writer, "file", path);
@@ -61,13 +66,12 @@ static void say_finding(struct said *said, const char *path, const struct schema
 }
 
 static void lint(struct said *said, const char *path) {
-        CLEANUP(schema_files_free) struct schema_files files = {0};
         CLEANUP(arena_free) struct arena arena = {0};
         struct schema_finding *findings;
         struct error error;
         size_t count = 0;
-        if (!schema_files_open(&files, path, said->options, &error) ||
-            !schema_lint(files.source, &files.options, &arena, &findings, &count, &error)) {
+        if (!schema_files_open(&said->files, path, said->options, &error) ||
+            !schema_lint(said->files.source, &said->files.options, &arena, &findings, &count, &error)) {
                 json_begin_object(&said->writer);
                 json_member_text(&said->writer, "file", path);
                 say_error(said, path, &error);
@@ -88,6 +92,7 @@ static int say_all(const struct cli_options *options, void (*say)(struct said *s
         json_end(&said.writer);
         if (options->given[CLI_JSON])
                 cli_print(buffer_bytes(&text));
+        schema_files_free(&said.files);
         return said.status;
 }
 

@@ -32,8 +32,8 @@ static bool append_references(struct json_writer *writer, struct bytes list, str
                         return error_set(error, ERROR_LIMIT, "--references: more than %d", REFERENCES_MAX);
                 if (!equals || !colon || colon <= equals + 1 || equals == one.data ||
                     !bytes_to_u64((struct bytes){colon + 1, one.size - (size_t)(colon + 1 - one.data)}, &version))
-                        return error_set(error, ERROR_INVALID, "--references: expected NAME=SUBJECT:VERSION, not \"%.*s\"",
-                                         BYTES_PRINT(one));
+                        return error_set(error, ERROR_INVALID, "--references: expected NAME=SUBJECT:VERSION, the version a number, not "
+                                         "\"%.*s\"", BYTES_PRINT(one));
                 json_begin_object(writer);
                 json_member_bytes(writer, "name", (struct bytes){one.data, (size_t)(equals - one.data)});
                 json_member_bytes(writer, "subject", (struct bytes){equals + 1, (size_t)(colon - equals) - 1});

@@ -27,7 +27,7 @@ static void note(struct schema_report *report, enum error_code code) {
 }
 
 static void print_place(const struct schema_input *input) {
-        printf("%s", input->path);
+        cli_print_visible(stdout, input->path);
         if (input->line)
                 printf(":%zu", input->line);
 }
@@ -67,10 +67,14 @@ static void print_failures(const struct schema_report *report, const struct sche
         size_t count = 0;
         struct schema_explain_options options = {.most = FAILURES_SHOWN + 1, .values = report->options->given[CLI_VALUES]};
         IGNORE(schema_explain_with(schema, input->text, input->instance, &options, arena, &failures, &count));  // is invalid
-        for (size_t i = 0; i < MIN(count, (size_t)FAILURES_SHOWN); i++)
-                printf("%s:%zu:%zu: %s: %s: %s\n", input->path, input->line ? input->line : failures[i].position.line,
-                       failures[i].position.column, failures[i].instance_path[0] ? failures[i].instance_path : "the document",
-                       failures[i].keyword, failures[i].sentence);
+        for (size_t i = 0; i < MIN(count, (size_t)FAILURES_SHOWN); i++) {
+                CLEANUP(buffer_free) struct buffer line = {0};
+                buffer_print(&line, "%s:%zu:%zu: %s: %s: %s", input->path, input->line ? input->line : failures[i].position.line,
+                             failures[i].position.column, failures[i].instance_path[0] ? failures[i].instance_path : "the document",
+                             failures[i].keyword, failures[i].sentence);
+                cli_print_visible(stdout, line.data);
+                putchar('\n');
+        }
         if (count == 0 || count > FAILURES_SHOWN) {
                 print_place(input);
                 puts(count ? ": and more, which --output basic tells" : ": invalid");

@@ -52,8 +52,13 @@ bool commute_schema_compile(const char *text, size_t size, const struct commute_
         struct commute_schema_options given = COMMUTE_SCHEMA_OPTIONS;
         struct schema *schema = NULL;
         struct error inner;
+        if (options && options->size < sizeof given) {          // the first form that there was
+                IGNORE(error_set(&inner, ERROR_INVALID, "the options' size is %zu, at least %zu: begin with COMMUTE_SCHEMA_OPTIONS",
+                                 options->size, sizeof given));                                 // always false
+                return fail(error, &inner);
+        }
         if (options)
-                memcpy(&given, options, MIN(options->size, sizeof given));
+                memcpy(&given, options, sizeof given);
         if ((size_t)given.draft >= ARRAY_SIZE(drafts)) {
                 IGNORE(error_set(&inner, ERROR_UNSUPPORTED, "the options name no draft"));      // always false
                 return fail(error, &inner);

@@ -92,6 +92,26 @@ def test_the_header_is_good_c_plus_plus(installed, files):
     assert done.returncode == 0, done.stderr
 
 
+def test_options_without_their_size_are_refused_and_not_passed_over(installed, files):
+    _, flags, sanitizers, libraries = installed
+    (files / "size.c").write_text("""#include <commute-schema.h>
+#include <stdio.h>
+int main(void) {
+    struct commute_schema_options options = {.assert_format = true};
+    struct commute_schema *schema = NULL;
+    struct commute_schema_error error;
+    if (commute_schema_compile("{}", 2, &options, &schema, &error))
+        return 1;
+    puts(error.text);
+    return error.code != COMMUTE_SCHEMA_ERROR_INVALID;
+}
+""")
+    done = run("cc", *sanitizers, files / "size.c", "-o", files / "size", *flags("--cflags"), libraries / "libcommute-schema.a", "-lm")
+    assert done.returncode == 0, done.stderr
+    done = run(files / "size")
+    assert done.returncode == 0 and "the options' size is 0" in done.stdout and "COMMUTE_SCHEMA_OPTIONS" in done.stdout
+
+
 def test_manual_pages_are_installed(installed):
     folder = installed[0]
     assert next(folder.rglob("commute-schema.3*")) and next(folder.rglob("commute.1*"))

@@ -155,6 +155,23 @@ def test_standard_input_is_read_once_and_more_failures_are_said_to_be_there(sche
     assert len(schema("validate", "s.json", "i.json")[1].splitlines()) == 20
 
 
+def test_no_key_and_no_file_name_commands_a_terminal(schema, write):
+    closed, bad, odd = write("closed.json", {"additionalProperties": False}), write("bad.json", '{"\\u001b[31m\\u009b":1}'), "o\ndd.json"
+    code, out, _ = schema("validate", closed, bad)
+    assert code == 65 and "/\\u001b[31m\\u009b: additionalProperties" in out and "\x1b" not in out and "\x9b" not in out
+    code, _, err = schema("check", odd + "x")
+    assert code == 66 and err.count("\n") == 1 and "o\\u000add.jsonx" in err
+
+
+def test_what_with_gives_is_read_once_for_all(build, write, tmp_path):
+    os.mkfifo(tmp_path / "with")                # gives what it has once
+    names = [write(f"s{number}.json", {"$ref": "http://x/a"}) for number in range(5)]
+    with subprocess.Popen([build / "src/commute", "schema", "check", "--with", "with", *names], stdout=subprocess.PIPE, text=True,
+                          cwd=tmp_path) as running:
+        (tmp_path / "with").write_text(json.dumps({"$id": "http://x/a", "type": "string"}))
+        assert running.communicate(timeout=60)[0] == "".join(f"{name}: compiles\n" for name in names)
+
+
 def test_thousands_of_files_are_one_command(schema, write):
     write("s.json", {})
     code, out, _ = schema("validate", "s.json", *["s.json"] * 5000)
