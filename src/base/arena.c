@@ -83,13 +83,6 @@ char *arena_print(struct arena *arena, const char *format, ...) {
         return text;
 }
 
-size_t arena_held(const struct arena *arena) {
-        size_t held = 0;
-        for (const struct arena_block *block = arena->blocks; block; block = block->older)
-                held += sizeof *block + block->size;
-        return held;
-}
-
 void arena_reset(struct arena *arena) {
         if (arena->spare)
                 take_spare(arena);

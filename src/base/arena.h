@@ -22,7 +22,6 @@ char *arena_print(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3
 void arena_reset(struct arena *arena);
 // The same, but of the blocks up to so many bytes the newest is kept: one that serves large work again and again stops allocating.
 void arena_reset_keeping(struct arena *arena, size_t most);
-size_t arena_held(const struct arena *arena);                   // bytes of its blocks, used or not
 void arena_free(struct arena *arena);                           // fit for CLEANUP
 
 // Gives back what was allocated since the mark, and nothing of before: marks are rewound to in the opposite order. The largest block

@@ -101,7 +101,7 @@ static size_t held(const struct buffer *buffer) {
 
 size_t memory_of_schema(const struct schema *schema, const struct material *material) {
         return sizeof(struct registry_entry) + schema_memory(schema) + held(&material->key) + held(&material->metadata) +
-               held(&material->references) + arena_held(&material->arena) + material->link_count * sizeof(uint32_t);
+               held(&material->references) + arena_size(&material->arena) + material->link_count * sizeof(uint32_t);
 }
 
 size_t memory_of_subject(struct bytes name) {

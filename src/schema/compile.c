@@ -271,7 +271,7 @@ void schema_free(struct schema *schema) {
 }
 
 size_t schema_memory(const struct schema *schema) {
-        return sizeof *schema + arena_held(&schema->arena) + schema->pattern_bytes + schema->pattern_capacity * sizeof *schema->patterns;
+        return sizeof *schema + arena_size(&schema->arena) + schema->pattern_bytes + schema->pattern_capacity * sizeof *schema->patterns;
 }
 
 struct bytes schema_source(const struct schema *schema) {

@@ -12,6 +12,7 @@
 #define CHECKPOINT_EVERY_US 1000000
 #define WAL_LIMIT_BYTES (64 * 1024 * 1024)   // above it the rest is checkpointed under the lock, so that the WAL starts anew
 #define STATEMENTS_LIMIT 32
+#define TRUNCATE_TRIES 1000
 
 struct database {
         sqlite3 *connection;
@@ -163,7 +164,12 @@ void database_make_anew(struct database *database)
         for (int i = 0; i < database->count; i++)
                 sqlite3_reset(database->statements[i]);
         database_run(database, "PRAGMA secure_delete=ON; VACUUM");
-        int code = sqlite3_wal_checkpoint_v2(database->connection, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+        int code = SQLITE_BUSY;
+        for (int i = 0; i < TRUNCATE_TRIES && code == SQLITE_BUSY; i++) {       // our own checkpointer's turn, whom no busy_timeout awaits
+                if (i > 0)
+                        sqlite3_sleep(10);
+                code = sqlite3_wal_checkpoint_v2(database->connection, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+        }
         check(database->connection, code, "wal_checkpoint(TRUNCATE)");
 }
 
