@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Filling in of defaults: the instance is written again, member by member, with what its schemas say is absent. Which schemas
-// describe a value is its outline: an ordered set of the schema and what it leads to through $ref and allOf. A outline is made once for
+// describe a value is its outline: an ordered set of the schema and what it leads to through $ref and allOf. An outline is made once for
 // all values that have it, with its members merged into one table, so that what an object costs is its own members and those
 // that are added. Which default a subschema has in the end is found when compiling. Outlines are in an arena of the call; what is
 // made of them, and what is added to the instance, is limited.
@@ -16,7 +16,7 @@ struct link {
         const struct subschema *subschema;
 };
 
-// What a outline says of a member.
+// What an outline says of a member.
 struct entry {
         struct bytes name;
         struct link *schemas, **last;
