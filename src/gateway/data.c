@@ -382,7 +382,8 @@ static void forward_write(struct loop_task *task) {
 
 void capture_forward(struct data *data, struct http_exchange *exchange, struct bytes target) {
         atomic_fetch_add(&data->plain_writes, 1);
-        hand_over(request_new(data, exchange, target), exchange->loop, forward_write);
+        // Who calls frees its target before the exchange's loop looks at it.
+        hand_over(request_new(data, exchange, arena_copy(exchange->arena, target)), exchange->loop, forward_write);
 }
 
 static void write_as_owner(struct loop_task *task) {

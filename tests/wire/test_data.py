@@ -203,6 +203,15 @@ class Commute:
     def mode(self):
         return ask(self.gateway, "GET", "/modes/COMM-010")[1]
 
+    def control_of(self, method, target, body=None):
+        return ask(self.control, method, target, body, (self.folder / "data/token").read_text().strip())
+
+    def get(self, target):
+        return self.control_of("GET", target)[1]
+
+    def order(self, target, body=None):
+        return self.control_of("POST", target, body)
+
 
 @pytest.fixture
 def commute_with(commute, start, tmp_path, free_port, owner, reader):
@@ -303,6 +312,36 @@ def test_concurrent_writes_of_one_key_end_in_one_value(commute_with, owner):
     with owner.lock:
         final = owner.rows.pop(7)
     assert it.read(7) == (200, final)
+
+
+def test_writes_that_wait_for_their_turn_while_capturing_ends_go_to_their_own_rows(commute_with, owner):
+    it = commute_with(mode="pull")
+    assert it.order("/migrations/COMM-010", {"to": "async"})[0] == 200
+
+    def shards_that_capture():
+        return it.get("/status/COMM-010")["shards"]["record"]
+
+    def captures():
+        if shards_that_capture():
+            return True
+        it.order("/migrations/COMM-010/advance")        # refused until the step's gate has passed
+    wait_until(captures, what="capturing to begin")
+    owner.pause_before_work = 0.2                       # so that the second write of a row waits for the first
+    answers = []
+
+    def writer(key, n):
+        answers.append(it.write("PUT", key, {"name": f"Ada {n}"}))
+    threads = [threading.Thread(target=writer, args=(key, n)) for key in (7, 8) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: owner_was_asked(owner, "PUT", "/managers/7"), what="the first write to be under way")
+    assert it.order("/migrations/COMM-010/cancel")[0] == 200
+    wait_until(lambda: not shards_that_capture(), what="capturing to end")
+    for thread in threads:
+        thread.join()
+    assert answers == [(200, {"saved": True})] * 16
+    with owner.lock:
+        assert sorted(path for method, path in owner.seen if method == "PUT") == ["/managers/7"] * 8 + ["/managers/8"] * 8
 
 
 # ---- writes of which nobody knows the outcome ----
