@@ -96,6 +96,13 @@ static void resume(struct loop_task *task) {
         struct http_connection *connection = CONTAINER_OF(task, struct http_connection, resumption);
         connection->resuming = false;
         connection_advance(connection);
+        if (connection->server->stopping)
+                connection_end_idle(connection);
+}
+
+static void advance_later(struct http_connection *connection) {
+        connection->resuming = true;
+        loop_defer(connection->server->loop, &connection->resumption);
 }
 
 void connection_new(struct http_server *server, int fd, const struct http_address *peer) {
@@ -272,8 +279,7 @@ void connection_advance(struct http_connection *connection) {
                 switch (connection->state) {
                 case CONNECTION_IDLE: case CONNECTION_HEAD:
                         if (handled++ == REQUESTS_PER_TURN) {
-                                connection->resuming = true;
-                                loop_defer(connection->server->loop, &connection->resumption);
+                                advance_later(connection);
                                 moved = false;
                         } else {
                                 moved = advance_head(connection);
@@ -298,8 +304,8 @@ void connection_advance(struct http_connection *connection) {
 // Between requests there is nothing to wait for, unless one is there and only has not been read. Who has just connected is about to
 // send its first, and is given `linger` for it: it would have to take a reset for a refusal.
 void connection_end_idle(struct http_connection *connection) {
-        if (connection->state != CONNECTION_IDLE)
-                return;
+        if (connection->state != CONNECTION_IDLE || connection->resuming)
+                return;         // resume looks again
         connection->readable = true;
         connection_advance(connection);
         if (connection->state != CONNECTION_IDLE)
@@ -333,5 +339,7 @@ void connection_written(struct http_connection *connection) {
                 exchange_reset(exchange);
         else
                 exchange_put(TAKE(connection->exchange));
-        connection_advance(connection);
+        // Who answers is in the middle of something of its own: the handler is not called from there.
+        if (!connection->advancing && (more || connection->readable || connection->ended))
+                advance_later(connection);
 }

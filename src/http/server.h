@@ -41,7 +41,7 @@ struct http_exchange {
         void *user;                                             // the handler's own, NULL at first
 };
 
-// Called on the loop's thread with a whole request. It answers now, or later, exactly once.
+// Called on the loop's thread with a whole request, never inside http_answer. It answers now, or later, exactly once.
 typedef void http_handle(void *user, struct http_exchange *exchange);
 
 MUST_USE bool http_server_new(struct loop *loop, const struct http_server_options *options, http_handle *handle, void *user,

@@ -36,7 +36,7 @@ struct http_connection {
         bool closing;                   // no request after the one under way
         bool refused;                   // its last request was
         bool advancing;                 // connection_advance is on the stack
-        bool resuming;                  // resumption is deferred
+        bool resuming;                  // resumption is deferred: nothing is read until then
         bool served;                    // the handler has had a request of it
         size_t dropped;                 // bytes read while lingering
         struct buffer out;              // what the socket did not take

@@ -103,6 +103,14 @@ def test_pipelined_requests_are_answered_in_order(serve):
         assert body == "later\n" if i % 3 == 0 else body.startswith(f"GET /echo?{i} ")
 
 
+def test_no_request_is_begun_while_another_is_being_answered(serve):
+    client = Client(serve().port)
+    client.send("".join(get("/soon" if i % 3 else f"/echo?{i}") for i in range(200)))      # the handler asserts it
+    for i in range(200):
+        body = client.response()[2]
+        assert body == "soon\n" if i % 3 else body.startswith(f"GET /echo?{i} ")
+
+
 def test_a_large_answer_is_whole_though_the_client_reads_late(serve):
     client = Client(serve().port)
     client.send(get("/big?20000000") + get())

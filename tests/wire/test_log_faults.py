@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import threading
 import time
@@ -239,6 +240,29 @@ def test_async_calls_get_503_on_a_full_disk_and_nothing_accepted_is_lost(on_disk
     assert set(callers.answers) <= {202, 409, 503}
     provider.done[:] = [request for request in provider.done if request.json["task_id"] != 99]
     check_done(it, provider, callers)
+
+
+def test_pipelined_calls_on_a_full_disk_are_each_refused_in_turn(make, disk):
+    it = make(inside=disk.inside)
+    it.config.write_text(it.config.read_text() + "threads: 1\n")      # so that every connection is of the owner's loop
+    it.data = disk.folder
+    it.serve()
+    disk.fill()
+    wait_until(lambda: it.call(b'{"task_id": 1}')[0] == 503, what="a call to be refused")
+    connection = socket.create_connection(("127.0.0.1", it.gateway), timeout=20 * SLOW)
+    answers = connection.makefile("rb")
+    for task in range(20):                                  # of one lane each: the log does not take it, it is no message, twice
+        bodies = [b'{"task_id": %d}' % task] + [b'{"task_id": %d, "rating": 5}' % task] * 2
+        connection.sendall(b"".join(b"POST /COMM-040/accruals HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%s" %
+                                    (len(body), body) for body in bodies))
+        for status in (503, 422, 422):
+            assert answers.readline().split()[1] == b"%d" % status
+            head = list(iter(answers.readline, b"\r\n"))
+            answers.read(next(int(line.split()[1]) for line in head if line.lower().startswith(b"content-length")))
+    answers.close()
+    connection.close()
+    disk.free()
+    wait_until(lambda: it.call(b'{"task_id": 1}')[0] == 202, what="the log to take calls again")
 
 
 def test_kill_9_with_a_full_disk(on_disk, disk, provider):

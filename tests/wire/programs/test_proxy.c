@@ -5,7 +5,8 @@
 //                 [--call-ms N] [--connect-ms N] [--drain-ms N] [--max-body N] [--max-connections N] [--pool N] [--queue N]
 //
 // It prints "listening PORT". SIGTERM drains it. Paths of the server: /echo (what was received), /plain, /big?SIZE,
-// /later (answered by another thread), /never-mind (answered by another thread after 300 ms), /stats.
+// /later (answered by another thread), /never-mind (answered by another thread after 300 ms), /soon (answered by the loop, when the
+// handler has returned), /stats.
 #include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
@@ -35,6 +36,7 @@ struct program {
         pthread_cond_t changed;
         struct waiting *waiting;
         bool ending;
+        bool answering;                 // http_answer is on the stack: of the loop, not of the handler
         uint64_t outcomes[HTTP_CALL_MALFORMED + 1];
 };
 
@@ -116,6 +118,24 @@ static void big(struct http_exchange *exchange) {
         free(body);
 }
 
+struct soon {
+        struct loop_task task;
+        struct http_exchange *exchange;
+};
+
+static void answer_soon(struct loop_task *task) {
+        struct soon *soon = CONTAINER_OF(task, struct soon, task);
+        program.answering = true;
+        http_answer(soon->exchange, 200, NULL, 0, BYTES("soon\n"));
+        program.answering = false;
+}
+
+static void give_to_loop(struct http_exchange *exchange) {
+        struct soon *soon = arena_alloc(exchange->arena, sizeof *soon);
+        *soon = (struct soon){.task.run = answer_soon, .exchange = exchange};
+        loop_post(program.loop, &soon->task);
+}
+
 static void forwarded(void *user, const struct http_forwarded *what) {
         (void)user;
         program.outcomes[what->outcome]++;
@@ -124,6 +144,7 @@ static void forwarded(void *user, const struct http_forwarded *what) {
 static void handle(void *user, struct http_exchange *exchange) {
         struct http_header type = {BYTES("Content-Type"), BYTES("text/plain")};
         (void)user;
+        ASSERT(!program.answering);
         if (bytes_equal(exchange->path, BYTES("/stats")))
                 stats(exchange);
         else if (program.upstream)
@@ -136,6 +157,8 @@ static void handle(void *user, struct http_exchange *exchange) {
                 give_to_worker(exchange, 0);
         else if (bytes_equal(exchange->path, BYTES("/never-mind")))
                 give_to_worker(exchange, 300);
+        else if (bytes_equal(exchange->path, BYTES("/soon")))
+                give_to_loop(exchange);
         else
                 echo(exchange);
 }
