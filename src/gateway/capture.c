@@ -11,7 +11,7 @@
 // reader has the event, or after `deadline`.
 //
 // A CAPTURE that the log does not take: nothing was sent. A shard that is shadowed steps back and the write is forwarded as if
-// nothing were captured; else it is refused with 503, since an event would be lost.
+// nothing were captured; else, and while it may become async, it is refused with 503, since an event would be lost.
 //
 // Memory: a capture is malloc'ed and ends itself. Its exchange's bytes are used until it is answered, never later.
 #include "gateway/data_priv.h"
@@ -336,18 +336,18 @@ static void call_owner(struct capture *capture) {
 
 // ---- its intent ----
 
-static bool is_async(const struct data *data, struct bytes key) {
+static bool may_be_async(const struct data *data, struct bytes key) {
         for (unsigned i = 0; i < data->communication->partitions && !key.size; i++)
-                if (shard_mode(data->route->shards[i].shard) >= LANE_ASYNC)
+                if (shard_may_be_async(data->route->shards[i].shard))
                         return true;
-        return key.size && data_mode(data, key) >= LANE_ASYNC;
+        return key.size && shard_may_be_async(data_shard(data, key, NULL)->shard);
 }
 
 static void not_recorded(struct capture *capture, bool is_unknown) {
         struct data *data = capture->claim.data;
         struct http_exchange *exchange = TAKE(capture->exchange);
         ended_under_way(capture);
-        if (is_async(data, capture->key)) {
+        if (may_be_async(data, capture->key)) {
                 data_answer_error(exchange, 503, "log-unavailable", "the log does not take captured writes now; this one was not "
                                   "made");
         } else {

@@ -565,6 +565,10 @@ bool shard_changing(const struct shard *shard) {
         return shard->append.of != APPEND_IDLE;
 }
 
+bool shard_may_be_async(const struct shard *shard) {
+        return shard->mode >= LANE_ASYNC || (shard->append.of != APPEND_IDLE && shard->next_mode >= LANE_ASYNC);
+}
+
 void shard_state(const struct shard *shard, struct shard_state *ret) {
         *ret = shard->state;
         ret->mode = shard->mode;

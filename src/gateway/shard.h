@@ -208,9 +208,9 @@ uint64_t shard_message_sequence(const struct shard_message *message);
 MUST_USE bool shard_switch(struct shard *shard, enum lane_mode mode, struct error *error);
 
 // A shard in RECORD goes plain in memory, because the log does not take what it would have to record (ops->stepped_back); that is
-// recorded when the log accepts again. In other modes nothing happens. The shard does so by itself when an INTENT fails, when one
-// has been under way for a second (or `deadline`, if that is longer), and when max_backlog messages wait: the call that meets it
-// is forwarded, and so are those after it.
+// recorded when the log accepts again. In other modes nothing happens, nor while it may become async: what is forwarded then would be
+// missing. The shard does so by itself when an INTENT fails, when one has been under way for a second (or `deadline`, if that is
+// longer), and when max_backlog messages wait: the call that meets it is forwarded, and so are those after it.
 void shard_step_back(struct shard *shard);
 
 // The decision of a person about the message whose INTENT or MESSAGE is at `position`.
@@ -249,6 +249,7 @@ enum lane_mode shard_mode(const struct shard *shard);                           
 uint32_t shard_epoch(const struct shard *shard);
 uint64_t shard_since(const struct shard *shard);
 bool shard_changing(const struct shard *shard);
+bool shard_may_be_async(const struct shard *shard);     // it is (or push), or an EPOCH that makes it so is under way
 
 // Asserts the invariants; O(size). For tests, the simulation and debugging.
 void shard_check(const struct shard *shard);

@@ -97,7 +97,7 @@ static uint64_t plain_rest_ns(const struct shard *shard) {
 
 // In memory first, recorded when the log accepts again. What the log says until then (RECORD) asks for more than is done.
 void shard_step_back(struct shard *shard) {
-        if (shard->mode != LANE_RECORD)
+        if (shard->mode != LANE_RECORD || shard_may_be_async(shard))
                 return;
         shard->mode = LANE_PLAIN;
         shard->plain_not_recorded = true;

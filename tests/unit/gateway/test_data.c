@@ -2,6 +2,7 @@
 // A data communication by orders, as a migration gives them: producer on, backfill, shadow, switch, reconciliation, the way back.
 // One loop runs everything: the owner of the data (a small table here), the gateway, the callers. The log lies on a disk that fails
 // as told.
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +17,7 @@
 #include "http/client.h"
 #include "json/json.h"
 #include "log/log.h"
+#include "log/record.h"
 #include "registry/registry.h"
 #include "sim/disk_vfs.h"
 
@@ -217,7 +219,7 @@ static void open_gateway(struct world *world) {
         gateway_start(world->gateway);
 }
 
-static struct world *world_new(const char *initially, const char *settle) {
+static struct world *world_with_queue(const char *initially, const char *settle, size_t queue_records) {
         struct world *world = must_calloc(1, sizeof *world);
         struct error error;
         uint16_t port;
@@ -229,7 +231,8 @@ static struct world *world_new(const char *initially, const char *settle) {
         must(http_server_new(world->loop, NULL, own, world, &world->owner, &error), &error);
         must(http_server_listen(world->owner, BYTES("127.0.0.1:0"), &port, &error), &error);
         load_model(world, port, initially, settle);
-        must(log_open("/log.db", &(struct log_options){.disk = "test-data", .threaded = true}, &world->log, &error), &error);
+        struct log_options log = {.disk = "test-data", .threaded = true, .queue_records = queue_records};
+        must(log_open("/log.db", &log, &world->log, &error), &error);
         open_gateway(world);
         must(http_server_new(world->loop, NULL, gateway_handle, world->gateway, &world->plane, &error), &error);
         must(http_server_listen(world->plane, BYTES("127.0.0.1:0"), &port, &error), &error);
@@ -237,6 +240,10 @@ static struct world *world_new(const char *initially, const char *settle) {
         snprintf(url, sizeof url, "http://127.0.0.1:%u", port);
         must(http_upstream_new(world->loop, bytes_of(url), NULL, &world->caller, &error), &error);
         return world;
+}
+
+static struct world *world_new(const char *initially, const char *settle) {
+        return world_with_queue(initially, settle, 0);
 }
 
 static bool rests(struct world *world) {
@@ -583,6 +590,59 @@ static void a_full_log_refuses_writes_that_would_be_lost(void **state) {
         world_free(world);
 }
 
+// A record in whose callback the log's writer stays until told.
+struct stopper {
+        struct log_batch batch;
+        struct log_record record;
+        struct buffer header;
+        sem_t stopped, go_on;
+};
+
+static void stop_writer(struct log_batch *batch, const struct error *error) {
+        struct stopper *stopper = CONTAINER_OF(batch, struct stopper, batch);
+        (void)error;
+        sem_post(&stopper->stopped);
+        sem_wait(&stopper->go_on);
+}
+
+static void append_stopper(struct world *world, struct stopper *stopper) {
+        struct error error;
+        record_encode(&(struct record){.kind = RECORD_START}, &stopper->header);
+        stopper->record = (struct log_record){.offset = -1, .header = buffer_bytes(&stopper->header)};
+        stopper->batch = (struct log_batch){.records = &stopper->record, .count = 1, .complete = stop_writer};
+        sem_init(&stopper->stopped, 0, 0);
+        sem_init(&stopper->go_on, 0, 0);
+        must(log_stream(world->log, BYTES("control"), LOG_STREAM_PLAIN, &stopper->record.stream, &error), &error);
+        must(log_append(world->log, &stopper->batch, &error), &error);
+}
+
+static void a_log_that_is_full_while_readers_are_switched_loses_no_write(void **state) {
+        (void)state;
+        struct stopper first = {0}, last = {0};
+        struct world *world = world_with_queue("pull", "100ms", 5);     // of records: those of the switch, and one
+        world->names[1] = 1;
+        switch_to(world, LANE_RECORD);
+        backfill(world);
+        append_stopper(world, &first);
+        sem_wait(&first.stopped);
+        assert_true(order(world, GATEWAY_SWITCH, LANE_ASYNC, false));
+        append_stopper(world, &last);
+        unsigned status = put(world, 1, 10), name = world->names[1];    // there is no room for its CAPTURE
+        sem_post(&first.go_on);
+        sem_post(&last.go_on);
+        while (state_of(world)->changing)
+                continue;
+        assert_int_equal(world->command.state.async, world->command.state.shards);
+        assert_int_equal(get(world, 1), name);          // of the copy
+        assert_int_equal(name, 1);
+        assert_int_equal(status, 503);
+        assert_int_equal(put(world, 1, 100), 204);
+        assert_int_equal(get(world, 1), 100);
+        world_free(world);
+        buffer_free(&first.header);
+        buffer_free(&last.header);
+}
+
 static void orders_that_make_no_sense_are_refused(void **state) {
         (void)state;
         struct world *world = world_new("pull", "100ms");
@@ -607,6 +667,7 @@ int main(void) {
                 cmocka_unit_test(a_row_that_is_being_created_did_not_come_past_the_gateway),
                 cmocka_unit_test(a_full_log_ends_the_shadow_and_no_write),
                 cmocka_unit_test(a_full_log_refuses_writes_that_would_be_lost),
+                cmocka_unit_test(a_log_that_is_full_while_readers_are_switched_loses_no_write),
                 cmocka_unit_test(orders_that_make_no_sense_are_refused),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
