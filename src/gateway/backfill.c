@@ -2,7 +2,8 @@
 // All rows of the owner, page by page: for a backfill, which fills the copy, and for a reconciliation, which compares it.
 //
 // Backfill. A row goes into the copy only if nothing was captured of its key since capture began, decided under the key's lock
-// (backfill_inserts). Then rows of the copy that are older than capture, and that the owner did not list, are looked at. Complete
+// (backfill_inserts). What was captured before the backfill began may have been overtaken by a write from before capture: where the
+// owner's row is another, the key is looked at. So are rows of the copy from before the backfill that the owner did not list. Complete
 // when both are through; it then answers for writes without a key whose `settle` had passed before it began.
 // Reconciliation. A row that differs from the copy is looked at again under its key's lock; so is what the copy has and the owner
 // did not list.
@@ -186,6 +187,28 @@ static void begin_row(struct walk *walk, struct row *row) {
         walk->in_flight++;
 }
 
+static void look(struct walk *walk, enum look_kind kind, struct bytes key) {
+        if (look_begin(walk->data, kind, key, true))
+                walk->in_flight++;
+        else
+                failure(walk, "too many keys are being read again");
+}
+
+// The row is not inserted, since something was captured of its key. A write that was forwarded before capture began has ended by now,
+// and the owner may have done it last.
+static void doubt(struct walk *walk, const struct row *row) {
+        struct data *data = walk->data;
+        struct arena CLEANUP(arena_free) arena = {0};
+        CLEANUP(buffer_free) struct buffer path = {0};
+        struct copy copy = data_copy(data, row->event.key, &arena);
+        if (copy.state == COPY_UNREADABLE || copy.position > walk->began || !data->event->read)
+                return;
+        bool same = copy.state == COPY_ROW && copy.version == data->event->produces &&
+                    data_same(data, row->event.json, copy.body, &arena, &path);
+        if (!same)
+                look(walk, LOOK_SWEEP, row->event.key);
+}
+
 static void backfill_row(struct walk *walk, struct row *row) {
         struct data *data = walk->data;
         data->backfill.rows++;
@@ -197,6 +220,7 @@ static void backfill_row(struct walk *walk, struct row *row) {
                 failure(walk, "too many wait for their keys");
         } else {
                 data->backfill.skipped++;
+                doubt(walk, row);
         }
         row_end(row);
 }
@@ -207,10 +231,8 @@ static void reconciled(struct row *row) {
         CLEANUP(buffer_free) struct buffer text = {0};
         bool current = row->generation == walk->generation && !data->stopping;
         bool agrees = !current || data_agrees(data, row->event.key, &row->meeting, &row->arena, &text);
-        if (!agrees && look_begin(data, LOOK_RECONCILE, row->event.key, true))
-                walk->in_flight++;
-        else if (!agrees)
-                failure(walk, "too many keys are being read again");
+        if (!agrees)
+                look(walk, LOOK_RECONCILE, row->event.key);
         row_end(row);
 }
 
@@ -261,10 +283,7 @@ static void refresh_row(struct walk *walk, const struct state_replica *replica, 
         if (newer ? newer->tombstone || newer->version == emitted
                   : event_version_of(data->gateway, data->event, replica->schema_id, &version, NULL) && version == emitted)
                 return;
-        if (look_begin(data, LOOK_REFRESH, replica->key, true))
-                walk->in_flight++;
-        else
-                failure(walk, "too many keys are being read again");
+        look(walk, LOOK_REFRESH, replica->key);
 }
 
 static void sweep_row(struct walk *walk, const struct state_replica *stored, struct arena *arena) {
@@ -282,15 +301,14 @@ static void sweep_row(struct walk *walk, const struct state_replica *stored, str
                 return;
         }
         bool backfill = walk->kind == WALK_BACKFILL;
-        uint64_t since = shard_since(data_shard(data, replica->key, NULL)->shard);
-        if (newer && (newer->tombstone || !backfill || newer->position >= since))
+        if (newer && (newer->tombstone || !backfill))
                 return;
-        if (backfill ? replica->position >= since : replica->position > walk->began || seen_has(&walk->seen, replica->key))
+        uint64_t position = newer ? newer->position : replica->position;
+        // What is older than capture and still there was not listed, however much has been seen.
+        bool older = backfill && position < shard_since(data_shard(data, replica->key, NULL)->shard);
+        if (position > walk->began || (!older && seen_has(&walk->seen, replica->key)))
                 return;
-        if (look_begin(data, backfill ? LOOK_SWEEP : LOOK_RECONCILE, replica->key, true))
-                walk->in_flight++;
-        else
-                failure(walk, "too many keys are being read again");
+        look(walk, backfill ? LOOK_SWEEP : LOOK_RECONCILE, replica->key);
 }
 
 // The copy as it was when the walk began is in the views only once they have passed that position.

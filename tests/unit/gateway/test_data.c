@@ -531,6 +531,37 @@ static void a_write_of_before_is_waited_for(void **state) {
         world_free(world);
 }
 
+// The owner takes writes of one row at the same time in an order of its own.
+static void a_write_of_before_that_is_done_last_is_what_the_copy_has(void **state) {
+        (void)state;
+        struct world *world = world_new("pull", "100ms");
+        for (unsigned key = 1; key <= 4; key++)
+                world->names[key] = key;
+        world->holds_writes = true;
+        begin_request(world, "PUT", "/staff/rows/1", "{\"name\":10}");
+        run_until(world, write_is_held);
+        world->holds_writes = false;
+        switch_to(world, LANE_RECORD);
+        for (unsigned key = 1; key <= 3; key++)
+                assert_int_equal(put(world, key, 20 * key), 204);
+        assert_int_equal(request(world, "DELETE", "/staff/rows/4", ""), 204);
+        world->names[1] = 10;                           // only now: that one was not captured
+        world->names[2] = 0;
+        world->names[4] = 44;
+        http_answer(world->held_write, 204, NULL, 0, (struct bytes){0});
+        backfill(world);
+        assert_int_equal(world->command.state.backfill.skipped, 3);
+        assert_int_equal(world->command.state.backfill.removed, 1);
+        switch_to(world, LANE_ASYNC);
+        unsigned reads = world->reads;
+        assert_int_equal(get(world, 1), 10);
+        assert_int_equal(get(world, 2), 0);
+        assert_int_equal(get(world, 3), 60);
+        assert_int_equal(get(world, 4), 44);
+        assert_int_equal(world->reads, reads);
+        world_free(world);
+}
+
 static void a_row_that_is_being_created_did_not_come_past_the_gateway(void **state) {
         (void)state;
         struct world *world = world_new("pull", "100ms");
@@ -664,6 +695,7 @@ int main(void) {
                 cmocka_unit_test(what_comes_past_the_gateway_is_found_named_and_repaired),
                 cmocka_unit_test(a_shadow_read_that_differs_counts_only_if_it_still_does),
                 cmocka_unit_test(a_write_of_before_is_waited_for),
+                cmocka_unit_test(a_write_of_before_that_is_done_last_is_what_the_copy_has),
                 cmocka_unit_test(a_row_that_is_being_created_did_not_come_past_the_gateway),
                 cmocka_unit_test(a_full_log_ends_the_shadow_and_no_write),
                 cmocka_unit_test(a_full_log_refuses_writes_that_would_be_lost),
