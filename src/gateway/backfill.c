@@ -511,13 +511,24 @@ static bool plain_writes_ended(const struct data *data) {
         return !atomic_load(&data->plain_writes) && (!doubt || data_now(data) >= doubt + data_settle_ns(data));
 }
 
+// What the owner was asked while plain writes were under way may be older than these, and is waited for, too: what is in the copy when
+// the first page is asked for can be compared with it.
+static bool earlier_ended(struct walk *walk) {
+        struct data *data = walk->data;
+        if (!plain_writes_ended(data))
+                return false;
+        if (!walk->plain_up_to)
+                walk->plain_up_to = log_last_position(data->gateway->options.log);
+        return !capture_is_under_way(data, walk->plain_up_to) && !look_is_under_way(data, walk->plain_up_to);
+}
+
 static void begin_timer(struct loop_timer *timer);
 
 static void begin(struct walk *walk) {
         struct data *data = walk->data;
         uint64_t next;
         // Rows of a walk that was given up may still be under way.
-        if (walk->in_flight || (walk->kind == WALK_BACKFILL && !plain_writes_ended(data))) {
+        if (walk->in_flight || (walk->kind == WALK_BACKFILL && !earlier_ended(walk))) {
                 wait(walk, WAIT_MS, begin_timer);
                 return;
         }
@@ -545,6 +556,7 @@ void walk_begin(struct data *data, enum walk_kind kind) {
         struct walk *walk = &data->walk;
         forget(walk);
         walk->kind = kind;
+        walk->plain_up_to = 0;
         data->reconciliation.running = kind == WALK_RECONCILE;
         if (kind == WALK_BACKFILL) {
                 data->backfill = (struct gateway_backfill){

@@ -491,6 +491,15 @@ uint64_t capture_newest_without_key(const struct data *data) {
         return newest;
 }
 
+bool capture_is_under_way(const struct data *data, uint64_t up_to) {
+        LIST_FOR_EACH(link, &data->captures) {
+                const struct capture *capture = CONTAINER_OF(link, struct capture, link);
+                if (capture->position && capture->position <= up_to && list_empty(&capture->pushing))
+                        return true;
+        }
+        return false;
+}
+
 void captures_free(struct data *data) {
         LIST_FOR_EACH_SAFE(link, &data->given_up) {
                 struct capture *capture = CONTAINER_OF(link, struct capture, link);

@@ -90,6 +90,7 @@ static bool waits_for_keyless(struct look *look) {
         if (!look->waits_for || look->rounds++ == ROUNDS_MAX)
                 return false;
         data_release(&look->claim);                     // that write will want it
+        look->asked = 0;
         look->timer.fire = next_round;
         loop_timer_set(data->gateway->owner, &look->timer, data_now(data) + MILLISECONDS(ROUND_MS));
         return true;
@@ -191,6 +192,7 @@ static void look_held(struct data_claim *claim) {
         const struct target *target = raw ? data->communication->pull : data->event->read;
         struct named_value key = {target_variable(target, 0), look->key};
         struct error error;
+        look->asked = log_last_position(data->gateway->options.log);
         if (data->stopping || !data_get(data, target, key, read_back, look, NULL, &error))
                 look_failed(look);
 }
@@ -217,6 +219,15 @@ bool look_begin(struct data *data, enum look_kind kind, struct bytes key, bool o
         if (look)
                 look->of_walk = of_walk;
         return look != NULL;
+}
+
+bool look_is_under_way(const struct data *data, uint64_t up_to) {
+        LIST_FOR_EACH(link, &data->looks) {
+                const struct look *look = CONTAINER_OF(link, struct look, link);
+                if (look->asked && look->asked <= up_to)
+                        return true;
+        }
+        return false;
 }
 
 void look_dirty(struct data *data) {

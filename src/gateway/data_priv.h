@@ -113,6 +113,7 @@ struct look {
         struct arena arena;
         enum look_kind kind;
         struct bytes key;
+        uint64_t asked;                         // the log's end when the owner was asked; 0: it was not yet
         bool of_walk;
         struct meeting meeting;
         struct data_event event;                // of the row; its json NULL: the owner has none, or it was not asked for
@@ -134,6 +135,7 @@ struct walk {
         size_t in_flight;
         struct list rows;                       // struct row, under way
         struct seen seen;
+        uint64_t plain_up_to;                   // the log's end when plain writes of before had ended; 0: not yet
         uint64_t began, topic_up_to, steps_back;
         struct http_call *call;
         struct loop_timer timer;                // the next page, another try, the end of a wait
@@ -234,10 +236,12 @@ void capture_forward(struct data *data, struct http_exchange *exchange, struct b
 // Positions of the CAPTUREs without a key that are under way; UINT64_MAX, 0: none is.
 uint64_t capture_oldest_without_key(const struct data *data);
 uint64_t capture_newest_without_key(const struct data *data);
+bool capture_is_under_way(const struct data *data, uint64_t up_to);     // one with a CAPTURE up to the position
 void captures_free(struct data *data);
 
 // ---- data_look.c ----
 bool look_begin(struct data *data, enum look_kind kind, struct bytes key, bool of_walk);        // false: too many already
+bool look_is_under_way(const struct data *data, uint64_t up_to);        // one that asked the owner before the log was past the position
 void look_dirty(struct data *data);             // begins what is due, sets the timer for the rest
 void looks_free(struct data *data);
 

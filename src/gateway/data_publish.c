@@ -218,6 +218,7 @@ void data_op_answer(struct shard_request *request, enum shard_answer answer, uin
 
 void data_op_forward(struct shard_request *request) {
         struct publication *publication = (struct publication *)request;
+        publication->answer = SHARD_LOG_UNAVAILABLE;
         publication->why = "capture has been switched off";
         loop_post(publication->data->gateway->owner, &publication->task);
 }

@@ -44,6 +44,9 @@ struct world {
         struct bytes held_body;
         bool holds_writes;                      // writes are done and answered when told
         struct http_exchange *held_write;
+        bool holds_reads;                       // as lists
+        struct http_exchange *held_read;
+        struct bytes held_row;
         unsigned reads, lists, writes;
         // the last answer to a caller
         bool answered;
@@ -62,6 +65,11 @@ static void give_row(struct world *world, struct http_exchange *exchange, unsign
                 return;
         }
         char *row = arena_print(exchange->arena, "{\"id\":%u,\"name\":\"name %u\"}", key, world->names[key]);
+        if (world->holds_reads) {
+                world->held_read = exchange;
+                world->held_row = bytes_of(row);
+                return;
+        }
         http_answer(exchange, 200, &type, 1, bytes_of(row));
 }
 
@@ -562,6 +570,70 @@ static void a_write_of_before_that_is_done_last_is_what_the_copy_has(void **stat
         world_free(world);
 }
 
+static bool read_is_held(struct world *world) {
+        return world->held_read != NULL;
+}
+
+static void a_captured_write_that_began_beside_one_of_before_is_waited_for(void **state) {
+        (void)state;
+        struct world *world = world_new("pull", "100ms");
+        world->names[1] = 1;
+        world->holds_writes = true;
+        begin_request(world, "PUT", "/staff/rows/1", "{\"name\":10}");
+        run_until(world, write_is_held);
+        world->holds_writes = false;
+        switch_to(world, LANE_RECORD);
+        world->holds_reads = true;
+        begin_request(world, "PUT", "/staff/rows/1", "{\"name\":20}");
+        run_until(world, read_is_held);                 // its event is on the way
+        world->holds_reads = false;
+        world->names[1] = 10;                           // only now
+        http_answer(world->held_write, 204, NULL, 0, (struct bytes){0});
+        run_until(world, answered);
+        world->answered = false;
+        assert_true(order(world, GATEWAY_BACKFILL, 0, true));
+        run_until(world, looked_at);
+        assert_int_equal(world->lists, 0);
+        http_answer(world->held_read, 200, NULL, 0, world->held_row);
+        run_until(world, answered);
+        while (state_of(world)->backfill.phase != GATEWAY_BACKFILL_COMPLETE)
+                continue;
+        switch_to(world, LANE_ASYNC);
+        unsigned reads = world->reads;
+        assert_int_equal(get(world, 1), 10);
+        assert_int_equal(world->reads, reads);
+        world_free(world);
+}
+
+// Writes that nobody captured came between.
+static void a_write_that_was_captured_before_capture_ended_is_read_again(void **state) {
+        (void)state;
+        struct world *world = world_new("pull", "100ms");
+        world->names[1] = 1;
+        switch_to(world, LANE_RECORD);
+        world->holds_reads = true;
+        begin_request(world, "PUT", "/staff/rows/1", "{\"name\":10}");
+        run_until(world, read_is_held);                 // its event is on the way
+        world->holds_reads = false;
+        switch_to(world, LANE_PLAIN);
+        assert_int_equal(put(world, 1, 20), 204);
+        switch_to(world, LANE_RECORD);
+        assert_true(order(world, GATEWAY_BACKFILL, 0, true));
+        run_until(world, looked_at);
+        assert_int_equal(world->lists, 0);
+        world->answered = false;
+        http_answer(world->held_read, 200, NULL, 0, world->held_row);
+        run_until(world, answered);
+        assert_int_equal(world->status, 204);
+        while (state_of(world)->backfill.phase != GATEWAY_BACKFILL_COMPLETE)
+                continue;
+        switch_to(world, LANE_ASYNC);
+        unsigned reads = world->reads;
+        assert_int_equal(get(world, 1), 20);
+        assert_int_equal(world->reads, reads);
+        world_free(world);
+}
+
 static void a_row_that_is_being_created_did_not_come_past_the_gateway(void **state) {
         (void)state;
         struct world *world = world_new("pull", "100ms");
@@ -696,6 +768,8 @@ int main(void) {
                 cmocka_unit_test(a_shadow_read_that_differs_counts_only_if_it_still_does),
                 cmocka_unit_test(a_write_of_before_is_waited_for),
                 cmocka_unit_test(a_write_of_before_that_is_done_last_is_what_the_copy_has),
+                cmocka_unit_test(a_captured_write_that_began_beside_one_of_before_is_waited_for),
+                cmocka_unit_test(a_write_that_was_captured_before_capture_ended_is_read_again),
                 cmocka_unit_test(a_row_that_is_being_created_did_not_come_past_the_gateway),
                 cmocka_unit_test(a_full_log_ends_the_shadow_and_no_write),
                 cmocka_unit_test(a_full_log_refuses_writes_that_would_be_lost),
