@@ -146,6 +146,8 @@ bool data_new(struct route *route, struct error *error) {
         data->walk.data = data;
         data->dirty_timer.fire = dirty_timer;
         data->reconcile_timer.fire = reconcile_timer;
+        if (route->continued)                           // what a predecessor forwarded may be executed still
+                atomic_store(&data->plain_doubt_ns, data_now(data));
         struct error unknown = {0};
         if (!check_captures(gateway->options.model, data->event, error))
                 return false;

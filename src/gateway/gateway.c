@@ -141,6 +141,7 @@ static bool restore_shard(struct owned_shard *owned, struct error *error) {
         shard_restore_since(owned->shard, known.mode == LANE_PLAIN ? 0 : known.since);
         if (!is_known)
                 return true;
+        owned->route->continued = true;
         return state_lane_left_each(gateway->state, owned->stream, restore_lane, owned, error) &&
                state_unsettled_each(gateway->state, owned->stream, restore_message, owned, error);
 }

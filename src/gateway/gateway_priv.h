@@ -66,6 +66,7 @@ struct route {
         const struct model_communication *communication;
         struct owned_shard *shards;             // `partitions` of them; none for data communications that are pulled
         uint32_t family;                        // in the views; 0: not known yet
+        bool continued;                         // another process served it before
         struct data *data;                      // of a data communication that has shards; NULL
         struct shadow shadow;                   // the owner's
         uint64_t steps_back;                    // the owner's

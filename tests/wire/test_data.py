@@ -37,7 +37,8 @@ communications:
     initially: {mode}
     pull: GET /managers/{{manager_id}}
     {more}
-defaults: {{settle: {settle}, timeout: 1s, reconcile: {reconcile}, deadline: 300ms, retry: {{first: 20ms, longest: 200ms}}}}
+defaults: {{settle: {settle}, timeout: 1s, shadow: {{messages: 10, minutes: 10}}, reconcile: {reconcile}, deadline: 300ms,
+            retry: {{first: 20ms, longest: 200ms}}}}
 """
 KEPT = "async: {event: ManagerCreated, keep: gateway}"
 TABLE = ('async: {event: ManagerCreated, keep: portal, deliver: "PUT /managers/{manager_id}"}\n'
@@ -342,6 +343,30 @@ def test_writes_that_wait_for_their_turn_while_capturing_ends_go_to_their_own_ro
     assert answers == [(200, {"saved": True})] * 16
     with owner.lock:
         assert sorted(path for method, path in owner.seen if method == "PUT") == ["/managers/7"] * 8 + ["/managers/8"] * 8
+
+
+def test_a_write_that_was_forwarded_before_a_kill_9_is_waited_for(commute_with, owner):
+    it = commute_with(mode="pull", settle="6s")
+    owner.rows.update({key: {"manager_id": key, "name": "Ada"} for key in (7, 8)})
+    owner.pause_before_work = 4
+
+    def lost():
+        with pytest.raises((OSError, http.client.HTTPException)):
+            it.write("PUT", 7, {"name": "Bea"})
+    writer = threading.Thread(target=lost)
+    writer.start()
+    wait_until(lambda: owner_was_asked(owner, "PUT", "/managers/7"), what="the write to reach the owner")
+    it.process.kill()
+    writer.join()
+    it.serve()
+    assert it.order("/migrations/COMM-010", {"to": "async", "auto": True})[0] == 200
+
+    def filled():
+        return it.get("/status/COMM-010")["backfill"]["phase"] == "complete"
+    wait_until(filled, 20, "the backfill")
+    wait_until(lambda: it.read(8) and it.mode()["mode"] == "async", 20, "readers to use the copy")
+    wait_until(lambda: owner.rows[7]["name"] == "Bea", 20, "the owner to do it")
+    assert it.read(7) == (200, {"manager_id": 7, "name": "Bea"})
 
 
 # ---- writes of which nobody knows the outcome ----
