@@ -164,7 +164,7 @@ int cli_schema_validate(const struct cli_options *options) {
                 return CLI_USAGE;
         schema_report_begin(&run.report, options);
         if (!schema_files_open(&files, options->arguments[0], options, &error) || !schema_files_compile(&files, &schema, &error)) {
-                schema_report_unread(&run.report, options->arguments[0], &error);
+                schema_report_schema(&run.report, &files, &error);
                 schema_report_end(&run.report);
                 return run.report.status;
         }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "cli/schema_files.h"
+#include "cli/schema_problem.h"
 #include "json/pointer.h"
 #include "json/writer.h"
 #include "schema/compatible.h"
@@ -124,9 +125,10 @@ int cli_schema_diff(const struct cli_options *options) {
         CLEANUP(document_free) struct document new = {0};
         CLEANUP(arena_free) struct arena arena = {0};
         struct error error;
-        if (!document_open(options, options->arguments[0], &old, &error) ||
-            !document_open(options, options->arguments[1], &new, &error))
-                return cli_fail(options, &error);
+        if (!document_open(options, options->arguments[0], &old, &error))
+                return schema_problem_fail(options, &old.files, &error);
+        if (!document_open(options, options->arguments[1], &new, &error))
+                return schema_problem_fail(options, &new.files, &error);
         struct direction backward = {"BACKWARD", "no: readers with the new schema cannot read all that was written with the old",
                                      &old, &new, false, NULL, 0};
         struct direction forward = {"FORWARD", "no: readers with the old schema cannot read all that is written with the new",

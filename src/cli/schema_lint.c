@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "cli/schema_files.h"
+#include "cli/schema_problem.h"
 #include "json/writer.h"
 #include "schema/bundle.h"
 #include "schema/lint.h"
@@ -19,18 +20,13 @@ struct said {
 
 // A schema that does not compile, or cannot be read: with --json members of the object that the caller has begun.
 static void say_error(struct said *said, const char *path, const struct error *error) {
-        const char *text = schema_file_error(path, error);
+        struct schema_problem problem;
+        schema_problem_find(&said->files, error, &problem);
         said->status = MAX(said->status, error_exit_status(error->code));
-        if (!said->options->given[CLI_JSON]) {
-                fputs("commute: ", stderr);
-                cli_print_visible(stderr, path);
-                fputs(": ", stderr);
-                cli_print_visible(stderr, text);
-                fputc('\n', stderr);
-                return;
-        }
-        json_member_text(&said->writer, "error", text);
-        json_member_text(&said->writer, "code", error_name(error->code));
+        if (said->options->given[CLI_JSON])
+                schema_problem_write(&said->writer, path, &problem);
+        else
+                schema_problem_print(&problem);
 }
 
 static void check(struct said *said, const char *path) {
@@ -116,12 +112,9 @@ int cli_schema_bundle(const struct cli_options *options) {
         CLEANUP(schema_files_free) struct schema_files files = {0};
         CLEANUP(buffer_free) struct buffer text = {0};
         struct error error;
-        if (!schema_files_open(&files, options->arguments[0], options, &error))
-                return cli_fail(options, &error);
-        if (!schema_bundle(files.source, &files.options, &text, &error)) {
-                IGNORE(error_wrap(&error, "%s", options->arguments[0]));        // always false
-                return cli_fail(options, &error);
-        }
+        if (!schema_files_open(&files, options->arguments[0], options, &error) ||
+            !schema_bundle(files.source, &files.options, &text, &error))
+                return schema_problem_fail(options, &files, &error);
         if (text.size && text.data[text.size - 1] != '\n')
                 buffer_append_byte(&text, '\n');
         if (!options->value[CLI_OUTPUT] || strcmp(options->value[CLI_OUTPUT], "-") == 0)

@@ -69,7 +69,8 @@ def test_what_cannot_be_decided_is_said_and_the_rest_goes_on(schema, write, tmp_
         ("i.jsonl", 2, None, "limit"), ("i.jsonl", 3, None, "limit"), ("i.jsonl", 4, False, None),
         ("folder", None, None, "not-found"), ("bad.json", None, False, None), ("none.jsonl", None, None, "not-found"),
         ("folder/", None, None, "not-found"), ("good.json", None, True, None)]
-    assert said[1]["error"] == "No such file or directory" and said[0]["error"].startswith("line 1, column 129 (byte 128): ")
+    assert said[1]["error"] == "No such file or directory" and said[0]["error"] == "too many arrays and objects within each other"
+    assert [said[0][name] for name in ("line", "column", "byte")] == [1, 129, 128]
     assert schema("validate", "s.json", "deep.json", "bad.json")[0] == 65
 
 
@@ -187,7 +188,7 @@ def test_every_schema_is_told_of(schema, write):
     for command in "check", "lint":
         code, out, err = schema(command, "a.json", "b.json", "none.json", "c.json")
         assert code == 66 and out == ("b.json: compiles\n" if command == "check" else "")
-        assert [line.split(": ")[1] for line in err.splitlines()] == ["a.json", "none.json", "c.json"]
+        assert [line.removeprefix("commute: ").split(":")[0] for line in err.splitlines()] == ["a.json", "none.json", "c.json"]
         code, out, err = schema(command, "a.json", "b.json", "none.json", "c.json", "--json")
         said = {one["file"]: one.get("code") for one in json.loads(out)}
         assert (code, err) == (66, "") and all("error" in one for one in json.loads(out) if one["file"] != "b.json")
@@ -199,6 +200,52 @@ def test_every_schema_is_told_of(schema, write):
     write("i.json", "1")
     code, out, _ = schema("validate", "a.json", "i.json", "--json")
     assert code == 65 and [(one["file"], one["valid"], one["code"]) for one in json.loads(out)] == [("a.json", None, "invalid")]
+
+
+def test_an_error_of_a_schema_has_its_place_as_an_instance_has(schema, write):
+    wrong = "expected a type: null, boolean, integer, number, string, array or object"
+    write("s.json", '{"properties":\r\n {"é": {"type": "objct"}}}')
+    write("t.json", {"type": "objct"})
+    write("root.json", "3")
+    write("parts/t.json", {"items": {"type": "objct"}})
+    write("parts/broken.json", "{\n")
+    write("whole.json", {"$ref": "parts/t.json"})
+    write("far.json", {"items": {"$ref": "whole2.json"}})
+    write("whole2.json", {"$ref": "parts/broken.json"})
+    write("given.json", {"$ref": "https://example.com/t"})
+    write("more/a.json", {"$id": "https://example.com/t", "type": 1})
+    write("i.json", "{}")
+    said = {                                    # file: in which file, where, at which pointer, what, who names that file
+        ("s.json",): ("s.json", 2, 17, "/properties/é/type", wrong, ""),
+        ("root.json",): ("root.json", 1, 1, "", "expected a schema: an object, true or false", ""),
+        ("parts/broken.json",): ("parts/broken.json", 2, 1, None, "not JSON: expected a key in quotes, or }", ""),
+        ("whole.json",): ("parts/t.json", 1, 20, "/items/type", wrong, ""),
+        ("far.json",): ("parts/broken.json", 2, 1, None, "not JSON: expected a key in quotes, or }", " (named by whole2.json:1:10)"),
+        ("given.json", "--with", "more"): ("more/a.json", 1, 42, "/type", wrong, ""),
+        ("given.json", "--with", "parts"): ("parts/broken.json", 2, 1, None, "not JSON: expected a key in quotes, or }",
+                                            " (named by --with)"),
+    }
+    for words, (file, line, column, pointer, sentence, named) in said.items():
+        place = "" if pointer is None else f"{pointer or 'the document'}: "
+        text = f"{file}:{line}:{column}: {place}{sentence}{named}\n"
+        fields = {"line": line, "column": column, **({"byte": 2} if pointer is None else {"keywordLocation": pointer})}
+        elsewhere = {} if file == words[0] else {"errorFile": file}
+        for command in "check", "lint", "bundle":
+            assert schema(command, *words) == (65, "", text)
+        assert schema("validate", words[0], "i.json", *words[1:]) == schema("diff", words[0], "i.json", *words[1:]) == (65, "", text)
+        error = {"error": sentence, "code": "invalid", **fields, **elsewhere}
+        code, out, err = schema("check", *words, "--json")
+        assert (code, json.loads(out), err) == (65, [{"file": words[0], "compiles": False, **error}], "")
+        assert json.loads(schema("lint", *words, "--json")[1]) == [{"file": words[0], **error}]
+        assert json.loads(schema("validate", words[0], "i.json", *words[1:], "--json")[1]) == [{"file": words[0], "valid": None, **error}]
+        for command in ["bundle", words[0]], ["diff", words[0], "i.json"], ["diff", "i.json", words[0]]:
+            code, out, err = schema(*command, *words[1:], "--json")
+            assert (code, err) == (65, "") and json.loads(out) == {"error": "invalid", "message": sentence, "file": file, **fields}
+    code, _, err = schema("check", "t.json", "--with", "none")
+    assert (code, err) == (66, "commute: none: No such file or directory (named by --with)\n")
+    code, out, _ = schema("check", "t.json", "--with", "none", "--json")
+    assert (code, json.loads(out)) == (66, [{"file": "t.json", "compiles": False, "error": "No such file or directory", "code": "not-found",
+                                             "errorFile": "none"}])
 
 
 def test_outputs_are_those_of_the_specification(schema, write):

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/schema_problem.h"
+
+#include <stdio.h>
+
+static void set_place(struct schema_problem *problem, const struct schema_place *place, struct arena *arena) {
+        problem->place = *place;
+        problem->pointer = place->pointer.data ? arena_text(arena, place->pointer) : NULL;
+        problem->sentence = place->pointer.data || problem->code != ERROR_INVALID ? place->sentence :
+                                                                                    arena_print(arena, "not JSON: %s", place->sentence);
+}
+
+void schema_problem_find(struct schema_files *files, const struct error *error, struct schema_problem *ret_problem) {
+        struct schema_problem problem = {.code = error->code, .file = files->path, .sentence = schema_file_error(files->path, error)};
+        struct schema_place place;
+        bool with = files->wrong && files->wrong == files->with.wrong;
+        bool placed = !with && schema_place_parse(problem.sentence, &place);
+        if (placed)
+                set_place(&problem, &place, &files->arena);
+        if (placed && place.uri.data)
+                problem.file = schema_files_path(files, place.uri);
+        if (files->wrong) {
+                problem.referrer = placed ? arena_print(&files->arena, "%s:%zu:%zu", problem.file, place.line, place.column) : "--with";
+                problem.file = files->wrong;
+                problem.place = (struct schema_place){0};
+                problem.pointer = NULL;
+                problem.sentence = schema_file_error(files->wrong, &files->why);
+                if (schema_place_parse(problem.sentence, &place))
+                        set_place(&problem, &place, &files->arena);
+        }
+        *ret_problem = problem;
+}
+
+void schema_problem_print(const struct schema_problem *problem) {
+        CLEANUP(buffer_free) struct buffer line = {0};
+        if (problem->place.line)
+                buffer_print(&line, "%s:%zu:%zu: ", problem->file, problem->place.line, problem->place.column);
+        else
+                buffer_print(&line, "commute: %s: ", problem->file);
+        if (problem->pointer)
+                buffer_print(&line, "%s: ", problem->pointer[0] ? problem->pointer : "the document");
+        buffer_append(&line, bytes_of(problem->sentence));
+        if (problem->referrer)
+                buffer_print(&line, " (named by %s)", problem->referrer);
+        buffer_append_byte(&line, '\0');
+        cli_print_visible(stderr, line.data);
+        fputc('\n', stderr);
+}
+
+void schema_place_write(struct json_writer *writer, const struct schema_place *place) {
+        if (!place->line)
+                return;
+        json_member_u64(writer, "line", place->line);
+        json_member_u64(writer, "column", place->column);
+        if (place->pointer.data)
+                json_member_bytes(writer, "keywordLocation", place->pointer);
+        else
+                json_member_u64(writer, "byte", place->byte);
+}
+
+void schema_problem_write(struct json_writer *writer, const char *asked, const struct schema_problem *problem) {
+        json_member_text(writer, "error", problem->sentence);
+        json_member_text(writer, "code", error_name(problem->code));
+        schema_place_write(writer, &problem->place);
+        if (strcmp(problem->file, asked) != 0)
+                json_member_text(writer, "errorFile", problem->file);
+}
+
+int schema_problem_fail(const struct cli_options *options, struct schema_files *files, const struct error *error) {
+        CLEANUP(buffer_free) struct buffer text = {0};
+        struct json_writer writer = {.buffer = &text};
+        struct schema_problem problem;
+        schema_problem_find(files, error, &problem);
+        if (!options->given[CLI_JSON]) {
+                schema_problem_print(&problem);
+                return error_exit_status(error->code);
+        }
+        json_begin_object(&writer);
+        json_member_text(&writer, "error", error_name(problem.code));
+        json_member_text(&writer, "message", problem.sentence);
+        json_member_text(&writer, "file", problem.file);
+        schema_place_write(&writer, &problem.place);
+        json_end_object(&writer);
+        json_end(&writer);
+        cli_print(buffer_bytes(&text));
+        return error_exit_status(error->code);
+}
