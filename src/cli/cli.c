@@ -2,7 +2,9 @@
 // Finds the command, parses its options, runs it. See cli.h.
 #include "cli/cli.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli_priv.h"
@@ -61,6 +63,18 @@ void cli_print_visible(FILE *file, const char *text) {
         }
 }
 
+void cli_print_line(FILE *file, const char *format, ...) {
+        char *line = NULL;
+        va_list arguments;
+        va_start(arguments, format);
+        if (vasprintf(&line, format, arguments) < 0)
+                line = must_calloc(1, 1);               // too long for an int: an empty line
+        va_end(arguments);
+        cli_print_visible(file, line);
+        fputc('\n', file);
+        free(line);
+}
+
 int cli_fail(const struct cli_options *options, const struct error *error) {
         if (options->given[CLI_JSON]) {
                 struct buffer CLEANUP(buffer_free) text = {0};
@@ -72,9 +86,7 @@ int cli_fail(const struct cli_options *options, const struct error *error) {
                 json_end(&writer);
                 cli_print(buffer_bytes(&text));
         } else {
-                fputs("commute: ", stderr);
-                cli_print_visible(stderr, error->text);
-                fputc('\n', stderr);
+                cli_print_line(stderr, "commute: %s", error->text);
         }
         return error_exit_status(error->code);
 }

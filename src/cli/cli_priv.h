@@ -45,6 +45,7 @@ void cli_print_help(const struct cli_command *command);
 int cli_fail(const struct cli_options *options, const struct error *error);
 // Control characters as \u00XX: neither a key of an instance nor a file's name may command a terminal.
 void cli_print_visible(FILE *file, const char *text);
+void cli_print_line(FILE *file, const char *format, ...) PRINTF_LIKE(2, 3);     // the same of a line, without its end
 void cli_print(struct bytes text);              // to standard output, with a line end if it has none
 
 int cli_check(const struct cli_options *options);

@@ -41,7 +41,9 @@ static void tell_progress(struct run *run, const char *path) {
         if (!run->progress || run->instances % PROGRESS_EVERY || now - run->told < PROGRESS_INTERVAL)
                 return;
         run->told = now;
-        fprintf(stderr, "\r%s: %ju instances, %ju MB, %ju invalid ", path, (uintmax_t)run->instances, (uintmax_t)(run->bytes / 1000000),
+        fputc('\r', stderr);
+        cli_print_visible(stderr, path);
+        fprintf(stderr, ": %ju instances, %ju MB, %ju invalid ", (uintmax_t)run->instances, (uintmax_t)(run->bytes / 1000000),
                 (uintmax_t)run->invalid);
 }
 
@@ -102,7 +104,8 @@ static void validate_lines(struct run *run, const char *path) {
                 schema_report_unread(&run->report, path, &error);
         if (run->report.json || (got == SCHEMA_LINES_FAILED && run->instances == instances))
                 return;
-        printf("%s: %ju instances, %ju invalid", path, (uintmax_t)(run->instances - instances), (uintmax_t)(run->invalid - invalid));
+        cli_print_visible(stdout, path);
+        printf(": %ju instances, %ju invalid", (uintmax_t)(run->instances - instances), (uintmax_t)(run->invalid - invalid));
         if (run->undecided > undecided)
                 printf(", %ju not decided", (uintmax_t)(run->undecided - undecided));
         puts("");

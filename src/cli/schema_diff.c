@@ -63,12 +63,12 @@ static void print_text(const struct direction *direction) {
                 const struct schema_difference *difference = &direction->differences[i];
                 const struct document *document = difference->in_writer ? direction->writer : direction->reader;
                 struct json_position position;
-                printf("  %s:", document->files.path);
+                char at[48] = "";
                 if (find_position(document, difference->place, &position))
-                        printf("%zu:%zu:", position.line, position.column);
-                printf(" %s: %s%s: %s\n", difference->place,
-                       difference->tolerated ? "allowed: " : difference->uncertain ? "not decided: " : "",
-                       schema_difference_name(difference->kind), difference->sentence);
+                        snprintf(at, sizeof at, "%zu:%zu:", position.line, position.column);
+                cli_print_line(stdout, "  %s:%s %s: %s%s: %s", document->files.path, at, difference->place,
+                               difference->tolerated ? "allowed: " : difference->uncertain ? "not decided: " : "",
+                               schema_difference_name(difference->kind), difference->sentence);
         }
 }
 

@@ -41,7 +41,7 @@ static void check(struct said *said, const char *path) {
         if (!good)
                 say_error(said, path, &error);
         else if (!said->options->given[CLI_JSON])
-                printf("%s: compiles\n", path);
+                cli_print_line(stdout, "%s: compiles", path);
         json_end_object(&said->writer);
 }
 
@@ -49,8 +49,8 @@ static void say_finding(struct said *said, const char *path, const struct schema
         struct json_writer *writer = &said->writer;
         said->status = MAX(said->status, error_exit_status(ERROR_REJECTED));
         if (!said->options->given[CLI_JSON])
-                printf("%s:%zu:%zu: %s: %s: %s\n", path, finding->position.line, finding->position.column,
-                       finding->path[0] ? finding->path : "the document", finding->rule, finding->sentence);
+                cli_print_line(stdout, "%s:%zu:%zu: %s: %s: %s", path, finding->position.line, finding->position.column,
+                               finding->path[0] ? finding->path : "the document", finding->rule, finding->sentence);
         json_begin_object(writer);
         json_member_text(writer, "file", path);
         json_member_text(writer, "rule", finding->rule);

@@ -32,19 +32,13 @@ void schema_problem_find(struct schema_files *files, const struct error *error, 
 }
 
 void schema_problem_print(const struct schema_problem *problem) {
-        CLEANUP(buffer_free) struct buffer line = {0};
+        char at[48] = "";
+        const char *pointer = problem->pointer, *referrer = problem->referrer;
         if (problem->place.line)
-                buffer_print(&line, "%s:%zu:%zu: ", problem->file, problem->place.line, problem->place.column);
-        else
-                buffer_print(&line, "commute: %s: ", problem->file);
-        if (problem->pointer)
-                buffer_print(&line, "%s: ", problem->pointer[0] ? problem->pointer : "the document");
-        buffer_append(&line, bytes_of(problem->sentence));
-        if (problem->referrer)
-                buffer_print(&line, " (named by %s)", problem->referrer);
-        buffer_append_byte(&line, '\0');
-        cli_print_visible(stderr, line.data);
-        fputc('\n', stderr);
+                snprintf(at, sizeof at, ":%zu:%zu", problem->place.line, problem->place.column);
+        cli_print_line(stderr, "%s%s%s: %s%s%s%s%s%s", at[0] ? "" : "commute: ", problem->file, at,
+                       pointer ? (pointer[0] ? pointer : "the document") : "", pointer ? ": " : "", problem->sentence,
+                       referrer ? " (named by " : "", referrer ? referrer : "", referrer ? ")" : "");
 }
 
 void schema_place_write(struct json_writer *writer, const struct schema_place *place) {

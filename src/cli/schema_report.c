@@ -72,12 +72,9 @@ static void print_failures(const struct schema_report *report, const struct sche
         struct schema_explain_options options = {.most = FAILURES_SHOWN + 1, .values = report->options->given[CLI_VALUES]};
         IGNORE(schema_explain_with(schema, input->text, input->instance, &options, arena, &failures, &count));  // is invalid
         for (size_t i = 0; i < MIN(count, (size_t)FAILURES_SHOWN); i++) {
-                CLEANUP(buffer_free) struct buffer line = {0};
-                buffer_print(&line, "%s:%zu:%zu: %s: %s: %s", input->path, input->line ? input->line : failures[i].position.line,
-                             failures[i].position.column, failures[i].instance_path[0] ? failures[i].instance_path : "the document",
-                             failures[i].keyword, failures[i].sentence);
-                cli_print_visible(stdout, line.data);
-                putchar('\n');
+                cli_print_line(stdout, "%s:%zu:%zu: %s: %s: %s", input->path, input->line ? input->line : failures[i].position.line,
+                               failures[i].position.column, failures[i].instance_path[0] ? failures[i].instance_path : "the document",
+                               failures[i].keyword, failures[i].sentence);
         }
         if (count == 0 || count > FAILURES_SHOWN) {
                 print_place(input);
@@ -99,7 +96,7 @@ void schema_report_verdict(struct schema_report *report, const struct schema_inp
         } else if (verdict == SCHEMA_INVALID) {
                 print_failures(report, input, schema, arena);
         } else if (!input->line) {
-                printf("%s: valid\n", input->path);
+                cli_print_line(stdout, "%s: valid", input->path);
         }
 }
 
@@ -112,8 +109,8 @@ void schema_report_undecided(struct schema_report *report, const struct schema_i
                 print_error(report, input->path, input->line, refused, error);
         } else if (schema_place_parse(error->text, &place)) {
                 bool several = !input->line && strcmp(place.sentence, "expected nothing more behind the document") == 0;
-                printf("%s:%zu:%zu: %s: %s%s\n", input->path, input->line ? input->line : place.line, place.column, what, place.sentence,
-                       several ? "; with --lines each line is a document" : "");
+                cli_print_line(stdout, "%s:%zu:%zu: %s: %s%s", input->path, input->line ? input->line : place.line, place.column, what,
+                               place.sentence, several ? "; with --lines each line is a document" : "");
         } else {
                 print_place(input);
                 printf(": %s: %s\n", what, schema_file_error(input->path, error));
@@ -125,7 +122,7 @@ void schema_report_unread(struct schema_report *report, const char *path, const 
         if (report->json)
                 print_error(report, path, 0, false, error);
         else
-                fprintf(stderr, "commute: %s: %s\n", path, schema_file_error(path, error));
+                cli_print_line(stderr, "commute: %s: %s", path, schema_file_error(path, error));
 }
 
 void schema_report_schema(struct schema_report *report, struct schema_files *files, const struct error *error) {

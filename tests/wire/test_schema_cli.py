@@ -162,6 +162,16 @@ def test_no_key_and_no_file_name_commands_a_terminal(schema, write):
     assert code == 65 and "/\\u001b[31m\\u009b: additionalProperties" in out and "\x1b" not in out and "\x9b" not in out
     code, _, err = schema("check", odd + "x")
     assert code == 66 and err.count("\n") == 1 and "o\\u000add.jsonx" in err
+    esc = write("e\x1b[31m.json", '{"additionalProperties": false, "\\u001b[31m": 1, "properties": {"\\u001b[31m": {}}}')
+    write("e\x1b[31m.jsonl", "{}\n")
+    write("n\x1b[31m.json", "{")
+    for words in (["check", esc], ["lint", esc], ["diff", closed, esc], ["diff", esc, closed], ["validate", esc, bad],
+                  ["validate", "s.json", esc, "n\x1b[31m.json", "\x1b[31m"], ["validate", "s.json", "e\x1b[31m.jsonl"],
+                  ["bundle", "n\x1b[31m.json"], ["diff", "n\x1b[31m.json", esc], ["check", esc, "--with", "n\x1b[31m.json"],
+                  ["check", esc, "--with", "\x1b[31m"]):
+        write("s.json", {})
+        _, out, err = schema(*words)
+        assert "\x1b" not in out + err and "\\u001b[31m" in out + err, words
 
 
 def test_what_with_gives_is_read_once_for_all(build, write, tmp_path):
