@@ -35,7 +35,8 @@ static const struct option_spec specs[CLI_OPTION_COUNT] = {
         [CLI_DRAFT] = {"--draft", NULL, "DRAFT", "4, 6, 7, 2019-09 or 2020-12, for schemas without $schema (2020-12)"},
         [CLI_FORMAT_ASSERTION] = {"--format-assertion", NULL, NULL, "what \"format\" says must hold, in every draft"},
         [CLI_LINES] = {"--lines", NULL, NULL, "one instance a line, whatever the file's name (.jsonl and .ndjson are so anyway)"},
-        [CLI_WITH] = {"--with", NULL, "PATH", "a schema, or a folder of them, that references find by $id"},
+        [CLI_WITH] = {"--with", NULL, "PATH", "a schema, or a folder of them, that references find by $id; or URI=FILE: the document of\n"
+                      "                         that URI is this file. Again for more"},
         [CLI_VALUES] = {"--values", NULL, NULL, "sentences show values of the instance, but personal ones"},
         [CLI_ANNOTATIONS] = {"--annotations", NULL, NULL, "annotations of what is valid, in the output (basic)"},
         [CLI_REGISTRY] = {"--registry", NULL, "URL", "of the registry (http://127.0.0.1:8081)"},
@@ -169,7 +170,7 @@ bool cli_parse(const struct cli_command *command, int argc, char **argv, struct 
                 }
                 if (!find_option(command, argv[i], &option, &value))
                         return wrong(command, "there is no option ", argv[i]);
-                if (options.given[option])
+                if (options.given[option] && option != CLI_WITH)
                         return wrong(command, "given twice: ", specs[option].name);
                 if (specs[option].value && !value) {
                         if (i + 1 == argc)
@@ -180,6 +181,10 @@ bool cli_parse(const struct cli_command *command, int argc, char **argv, struct 
                 }
                 if (value && !is_choice(command, option, value))
                         return false;
+                if (option == CLI_WITH && options.with_count == CLI_WITH_MAX)
+                        return wrong(command, "given too often: ", specs[option].name);
+                if (option == CLI_WITH)
+                        options.with[options.with_count++] = value;
                 options.given[option] = true;
                 options.value[option] = value;
         }

@@ -15,11 +15,13 @@ enum cli_option {
         CLI_ANNOTATIONS, CLI_BENCHMARK, CLI_VALUES_FILE, CLI_TAG, CLI_REGISTRY, CLI_REFERENCES, CLI_DRY_RUN, CLI_DRAFT, CLI_OPTION_COUNT
 };
 
-enum { CLI_ARGUMENTS_MAX = 100000 };
+enum { CLI_ARGUMENTS_MAX = 100000, CLI_WITH_MAX = 1000 };
 
 struct cli_options {
         bool given[CLI_OPTION_COUNT];
         const char *value[CLI_OPTION_COUNT];    // of those that take one; NULL: not given
+        const char *with[CLI_WITH_MAX];         // of --with, which may be given several times
+        size_t with_count;
         const char *const *arguments;           // that are no options, at the beginning of argv
         size_t argument_count;
 };

@@ -92,24 +92,28 @@ static bool check_json(struct schema_files *files, struct bytes uri, struct byte
 
 static bool resolve(void *user, struct bytes uri, struct bytes *ret_source, struct error *error) {
         struct schema_files *files = user;
-        const struct schema_given *given = schema_with_find(&files->with, uri);
+        const struct schema_given *given;
         struct bytes source;
-        if (given)
+        struct error why;
+        bool found = schema_with_find(&files->with, uri, &given, &why);
+        if (found)
                 source = given->source;
-        else if (!is_path(uri))
-                return error_set(error, ERROR_NOT_FOUND, files->with.path ? "no schema that --with gives has this $id"
-                                                                          : "--with gives schemas that are found by their $id");
-        else if (!read_beside(files, uri, &source, error) || !check_json(files, uri, source, error))
-                return false;
-        *ret_source = source;
-        return true;
+        else if (why.code == ERROR_NOT_FOUND && is_path(uri))
+                found = read_beside(files, uri, &source, &why) && check_json(files, uri, source, &why);
+        if (found)
+                *ret_source = source;
+        else if (error)
+                *error = why;
+        return found;
 }
 
 const char *schema_files_path(struct schema_files *files, struct bytes uri) {
         CLEANUP(buffer_free) struct buffer path = {0};
-        const struct schema_given *given = schema_with_find(&files->with, uri);
-        if (given || !is_path(uri))
-                return given ? given->path : arena_text(&files->arena, uri);
+        const struct schema_given *given;
+        if (schema_with_find(&files->with, uri, &given, NULL))
+                return given->path;
+        if (!is_path(uri))
+                return arena_text(&files->arena, uri);
         append_beside(&path, files, uri);
         return arena_text(&files->arena, bytes_of(path.data));
 }

@@ -17,8 +17,8 @@ struct schema_files {
         struct schema_with with;
         const char *path, *folder;              // of the schema; its folder with a / behind it, or ""
         struct bytes source;
-        const char *wrong;                      // the file that the error is about, if it is not the schema; else NULL
-        struct error why;                       // what is wrong with that file
+        const char *wrong;                      // the file that the error is about, "" the command line; NULL: it is the schema
+        struct error why;                       // what is wrong with that
         struct schema_options options;
 };
 

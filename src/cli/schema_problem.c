@@ -20,7 +20,9 @@ void schema_problem_find(struct schema_files *files, const struct error *error, 
         if (placed && place.uri.data)
                 problem.file = schema_files_path(files, place.uri);
         if (files->wrong) {
-                problem.referrer = placed ? arena_print(&files->arena, "%s:%zu:%zu", problem.file, place.line, place.column) : "--with";
+                if (files->wrong[0])
+                        problem.referrer = placed ? arena_print(&files->arena, "%s:%zu:%zu", problem.file, place.line, place.column) :
+                                                    "--with";
                 problem.file = files->wrong;
                 problem.place = (struct schema_place){0};
                 problem.pointer = NULL;
@@ -32,11 +34,11 @@ void schema_problem_find(struct schema_files *files, const struct error *error, 
 }
 
 void schema_problem_print(const struct schema_problem *problem) {
-        char at[48] = "";
+        char at[48] = ": ";
         const char *pointer = problem->pointer, *referrer = problem->referrer;
         if (problem->place.line)
-                snprintf(at, sizeof at, ":%zu:%zu", problem->place.line, problem->place.column);
-        cli_print_line(stderr, "%s%s%s: %s%s%s%s%s%s", at[0] ? "" : "commute: ", problem->file, at,
+                snprintf(at, sizeof at, ":%zu:%zu: ", problem->place.line, problem->place.column);
+        cli_print_line(stderr, "%s%s%s%s%s%s%s%s%s", problem->place.line ? "" : "commute: ", problem->file, problem->file[0] ? at : "",
                        pointer ? (pointer[0] ? pointer : "the document") : "", pointer ? ": " : "", problem->sentence,
                        referrer ? " (named by " : "", referrer ? referrer : "", referrer ? ")" : "");
 }
@@ -56,7 +58,7 @@ void schema_problem_write(struct json_writer *writer, const char *asked, const s
         json_member_text(writer, "error", problem->sentence);
         json_member_text(writer, "code", error_name(problem->code));
         schema_place_write(writer, &problem->place);
-        if (strcmp(problem->file, asked) != 0)
+        if (problem->file[0] && strcmp(problem->file, asked) != 0)
                 json_member_text(writer, "errorFile", problem->file);
 }
 
@@ -72,7 +74,8 @@ int schema_problem_fail(const struct cli_options *options, struct schema_files *
         json_begin_object(&writer);
         json_member_text(&writer, "error", error_name(problem.code));
         json_member_text(&writer, "message", problem.sentence);
-        json_member_text(&writer, "file", problem.file);
+        if (problem.file[0])
+                json_member_text(&writer, "file", problem.file);
         schema_place_write(&writer, &problem.place);
         json_end_object(&writer);
         json_end(&writer);

@@ -11,7 +11,7 @@
 
 struct schema_problem {
         enum error_code code;
-        const char *file;
+        const char *file;                       // "": it is in none, but in the command line
         const char *sentence;
         const char *referrer;                   // who names the file, if it is not the one asked about: "a.json:1:9"; else NULL
         struct schema_place place;              // line 0: none

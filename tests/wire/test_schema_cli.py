@@ -337,6 +337,70 @@ def test_a_reference_may_climb_to_what_with_gives(schema, write, tmp_path):
         assert schema("check", "all/order/o.json", "--with", "all")[0] == 69, climbing
 
 
+def test_a_uri_is_the_file_that_with_says(schema, write):
+    write("s.json", {"$ref": "https://example.com/s?v=1"})
+    write("i.json", "1")
+    write("text.json", {"type": "string"})
+    write("1=b.json", {"type": "string"})
+    write("2=c.json", {"type": "number"})
+    write("https:/own", {"$id": "https://example.com/s?v=1", "type": "null"})
+    write("other.json", {"$id": "https://example.com/other", "$ref": "text"})
+    uri, refused = "https://example.com/s?v=1", (65, "i.json:1:1: the document: type: is number, expected string\n", "")
+    commands = ["check", "s.json"], ["lint", "s.json"], ["bundle", "s.json"], ["diff", "s.json", "s.json"], ["validate", "s.json", "i.json"]
+    for command in commands:                    # each that takes it
+        assert schema(*command)[0] == 69 and "--with URI=FILE" in schema(*command)[2]
+        assert schema(*command, "--with", f"{uri}=2=c.json")[0] == 0
+    assert schema("validate", "s.json", "i.json", "--with", f"{uri}=text.json") == refused
+    assert schema("validate", "s.json", "i.json", "--with", f"{uri}#=text.json") == refused
+    assert schema("validate", "s.json", "i.json", "--with", "https://example.com/s?v=1=b.json")[0] == 69      # of the URI that ends in v
+    assert schema("validate", "s.json", "i.json", "--with", f"{uri}=1=b.json") == refused
+    # A file of the whole name goes first, and URI=FILE before a $id.
+    write("a=https:b.json", {"$id": uri, "type": "string"})
+    assert schema("validate", "s.json", "i.json", "--with", "a=https:b.json") == refused
+    assert schema("validate", "s.json", "i.json", "--with", "a=https:b.json", "--with", f"{uri}=2=c.json")[0] == 0
+    # References of such a file lead from its URI, or its own $id.
+    write("s.json", {"$ref": "https://example.com/a/b"})
+    write("b.json", {"$ref": "text"})
+    words = ["--with", "https://example.com/a/b=b.json", "--with", "https://example.com/a/text=text.json"]
+    assert schema("validate", "s.json", "i.json", *words) == refused
+    words = ["--with", "https://example.com/a/b=other.json", "--with", "https://example.com/text=text.json"]
+    assert schema("validate", "s.json", "i.json", *words) == refused
+    code, _, err = schema("bundle", "s.json", *words)
+    assert code == 69 and 'says that it is "https://example.com/other"' in err
+
+
+def test_what_with_cannot_be_is_refused(schema, write, tmp_path):
+    write("s.json", {"$ref": "urn:s"})
+    write("a.json", {"$id": "urn:s", "type": "string"})
+    write("more/b.json", {"$id": "urn:s", "type": "number"})
+    for value, code, said in [
+            ("relative=a.json", 65, '--with relative=a.json: there is no such file, and "relative" is no absolute URI'),
+            ("/s=a.json", 65, '--with /s=a.json: there is no such file, and "/s" is no absolute URI'),
+            ("urn:=a.json", 65, '--with urn:=a.json: there is no such file, and "urn:" is no absolute URI'),
+            ("urn:a b=a.json", 65, '--with urn:a b=a.json: there is no such file, and "urn:a b" is no absolute URI'),
+            ("urn:s#a=a.json", 65, "--with urn:s#a=a.json: a URI with a fragment names no document"),
+            ("urn:s=-", 65, "--with urn:s=-: expected a file behind =, not standard input"),
+            ("urn:s=none.json", 66, "none.json: No such file or directory (named by --with)"),
+            ("urn:s=more", 66, "more: is a directory, not a file (named by --with)"),
+            ("=a.json", 66, "=a.json: No such file or directory (named by --with)"), ("", 65, "--with : this is no file")]:
+        assert schema("check", "s.json", "--with", value) == (code, "", f"commute: {said}\n")
+        one, = json.loads(schema("check", "s.json", "--with", value, "--json")[1])
+        assert said.removesuffix(" (named by --with)") == (f'{one["errorFile"]}: ' if "errorFile" in one else "") + one["error"]
+    assert schema("check", "s.json", "--with", "urn:s=a.json", "--with", f"urn:s={tmp_path}/a.json")[0] == 0
+    assert schema("check", "s.json", "--with", "urn:s=a.json", "--with", "urn:s=more/b.json") == (
+        65, "", "commute: --with urn:s=more/b.json: this URI is that of a.json already\n")
+    # Two of one $id matter when it is asked for.
+    assert schema("check", "a.json", "--with", "a.json", "--with", "more")[0] == 0
+    code, _, err = schema("check", "s.json", "--with", "a.json", "--with", "more")
+    assert code == 65 and err.startswith("s.json:1:10: /$ref: ") and "a.json and more/b.json both have this $id; --with urn:s=FILE" in err
+    assert schema("check", "s.json", "--with", "a.json", "--with", "more", "--with", "urn:s=a.json")[0] == 0
+    write("more/b.json", (tmp_path / "a.json").read_text())
+    assert schema("check", "s.json", "--with", "a.json", "--with", "more")[0] == 0
+    assert schema("check", "s.json", *["--with", "a.json"] * 1000)[0] == 0
+    code, _, err = schema("check", "s.json", *["--with", "a.json"] * 1001)
+    assert code == 64 and "too often: --with" in err
+
+
 def test_hints_at_what_is_meant(schema, write):
     write("s.json", {"$schema": "https://json-schema.org/draft-07/schema#"})
     code, _, err = schema("check", "s.json")
