@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/cli_priv.h"
+#include "json/json.h"
 #include "json/writer.h"
 
 struct option_spec {
@@ -33,6 +34,7 @@ static const struct option_spec specs[CLI_OPTION_COUNT] = {
         [CLI_OUTPUT] = {"--output", "-o", "FILE", "write to the file"},
         [CLI_FORM] = {"--output", NULL, "FORM", "flag, basic or detailed: the specification's output of each instance, one a line"},
         [CLI_DRAFT] = {"--draft", NULL, "DRAFT", "4, 6, 7, 2019-09 or 2020-12, for schemas without $schema (2020-12)"},
+        [CLI_MAX_DEPTH] = {"--max-depth", NULL, "N", "arrays and objects within each other in an instance, up to 512 (128)"},
         [CLI_FORMAT_ASSERTION] = {"--format-assertion", NULL, NULL, "what \"format\" says must hold, in every draft"},
         [CLI_LINES] = {"--lines", NULL, NULL, "one instance a line, whatever the file's name (.jsonl and .ndjson are so anyway)"},
         [CLI_WITH] = {"--with", NULL, "PATH", "a schema, or a folder of them, that references find by $id; or URI=FILE: the document of\n"
@@ -116,6 +118,21 @@ static const struct { enum cli_option option; const char *names[CHOICES_MAX]; } 
         {CLI_FORM, {"flag", "basic", "detailed"}}, {CLI_DRAFT, {"4", "6", "7", "2019-09", "2020-12"}},
 };
 
+static_assert(JSON_DEPTH_MAX == 512 && JSON_DEPTH_DEFAULT == 128, "as --max-depth says");
+
+// False: the value of --max-depth is no such number, which was printed.
+static bool take_depth(const struct cli_command *command, const char *value, unsigned *ret_depth) {
+        uint64_t depth;
+        if (!bytes_to_u64(bytes_of(value), &depth) || depth < 1 || depth > JSON_DEPTH_MAX) {
+                cli_print_line(stderr, "commute %s: --max-depth is a number from 1 to %d, not \"%s\"", command->name, JSON_DEPTH_MAX,
+                               value);
+                cli_print_line(stderr, "See commute %s --help.", command->name);
+                return false;
+        }
+        *ret_depth = (unsigned)depth;
+        return true;
+}
+
 // False: the option's value is none of those that it may have, which was printed.
 static bool is_choice(const struct cli_command *command, unsigned option, const char *value) {
         const char *const *names = NULL;
@@ -180,6 +197,8 @@ bool cli_parse(const struct cli_command *command, int argc, char **argv, struct 
                         return wrong(command, "takes no value: ", specs[option].name);
                 }
                 if (value && !is_choice(command, option, value))
+                        return false;
+                if (option == CLI_MAX_DEPTH && !take_depth(command, value, &options.max_depth))
                         return false;
                 if (option == CLI_WITH && options.with_count == CLI_WITH_MAX)
                         return wrong(command, "given too often: ", specs[option].name);

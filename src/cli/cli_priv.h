@@ -12,7 +12,8 @@
 enum cli_option {
         CLI_HELP, CLI_JSON, CLI_CONFIG, CLI_PRINT_SCHEMA, CLI_CONTROL, CLI_TOKEN_FILE, CLI_TO, CLI_AUTO, CLI_STEP,
         CLI_DONE, CLI_OUTPUT, CLI_WATCH, CLI_AFTER, CLI_KEY, CLI_FORM, CLI_FORMAT_ASSERTION, CLI_LINES, CLI_WITH, CLI_VALUES,
-        CLI_ANNOTATIONS, CLI_BENCHMARK, CLI_VALUES_FILE, CLI_TAG, CLI_REGISTRY, CLI_REFERENCES, CLI_DRY_RUN, CLI_DRAFT, CLI_OPTION_COUNT
+        CLI_ANNOTATIONS, CLI_BENCHMARK, CLI_VALUES_FILE, CLI_TAG, CLI_REGISTRY, CLI_REFERENCES, CLI_DRY_RUN, CLI_DRAFT, CLI_MAX_DEPTH,
+        CLI_OPTION_COUNT
 };
 
 enum { CLI_ARGUMENTS_MAX = 100000, CLI_WITH_MAX = 1000 };
@@ -22,6 +23,7 @@ struct cli_options {
         const char *value[CLI_OPTION_COUNT];    // of those that take one; NULL: not given
         const char *with[CLI_WITH_MAX];         // of --with, which may be given several times
         size_t with_count;
+        unsigned max_depth;                     // of --max-depth; 0: not given
         const char *const *arguments;           // that are no options, at the beginning of argv
         size_t argument_count;
 };

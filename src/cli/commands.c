@@ -92,8 +92,8 @@ const struct cli_command cli_commands[] = {
          "--with PATH (by $id) or --with URI=FILE, never from a network. --json: one array with the basic output of each. Exits with\n"
          "65 if one is invalid, not JSON or beyond a limit, 66 if a file is not there; the rest is validated all the same.\n"
          "docs/schema.md says more.",
-         TAKES(JSON) | SCHEMAS | TAKES(FORM) | TAKES(LINES) | TAKES(VALUES) | TAKES(ANNOTATIONS) | TAKES(BENCHMARK), 2, CLI_ARGUMENTS_MAX,
-         cli_schema_validate},
+         TAKES(JSON) | SCHEMAS | TAKES(FORM) | TAKES(LINES) | TAKES(VALUES) | TAKES(ANNOTATIONS) | TAKES(BENCHMARK) |
+         TAKES(MAX_DEPTH), 2, CLI_ARGUMENTS_MAX, cli_schema_validate},
         {"schema check", "SCHEMA… [--with PATH|URI=FILE]…", "check that schemas compile",
          "Says of each whether it compiles. What cannot be asserted is refused, by name and place.",
          TAKES(JSON) | SCHEMAS, 1, CLI_ARGUMENTS_MAX, cli_schema_check},

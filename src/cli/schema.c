@@ -54,7 +54,7 @@ static void leave_undecided(struct run *run, const struct schema_input *input, c
 }
 
 static void validate(struct run *run, struct schema_input *input) {
-        struct json_limits limits = {.bytes = SCHEMA_FILES_BYTES_MAX, .nodes = SCHEMA_FILES_BYTES_MAX};
+        struct json_limits limits = {.bytes = SCHEMA_FILES_BYTES_MAX, .nodes = SCHEMA_FILES_BYTES_MAX, .depth = run->options->max_depth};
         enum schema_verdict verdict = SCHEMA_UNDECIDED;
         struct error error;
         run->instances++;
@@ -63,7 +63,7 @@ static void validate(struct run *run, struct schema_input *input) {
         arena_reset_keeping(&run->arena, SCRATCH_KEPT);
         bool good = schema_verdict_bytes(run->schema, input->text, &limits, &run->arena, &verdict, &error);
         if (good && verdict == SCHEMA_UNDECIDED)
-                good = error_set(&error, ERROR_LIMIT, "a limit of the validation was reached");
+                good = error_set(&error, ERROR_LIMIT, "a limit of the evaluation was reached: subschemas within each other, or steps");
         if (good && (run->report.json || verdict == SCHEMA_INVALID))
                 good = json_parse(input->text, &limits, &run->arena, &input->instance, &error);
         if (!good) {
@@ -129,7 +129,7 @@ static void validate_file(struct run *run, const char *path) {
 }
 
 static void bench(struct run *run) {
-        CLEANUP(schema_bench_free) struct schema_bench bench = {.schema = run->schema};
+        CLEANUP(schema_bench_free) struct schema_bench bench = {.schema = run->schema, .max_depth = run->options->max_depth};
         const struct cli_options *options = run->options;
         struct error error;
         bool good = true;

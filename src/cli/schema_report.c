@@ -100,6 +100,15 @@ void schema_report_verdict(struct schema_report *report, const struct schema_inp
         }
 }
 
+// What could be done about it, or "".
+static const char *advice(const struct schema_report *report, const struct schema_input *input, const char *sentence) {
+        if (!input->line && strcmp(sentence, "expected nothing more behind the document") == 0)
+                return "; with --lines each line is a document";
+        if (!report->options->given[CLI_MAX_DEPTH] && strcmp(sentence, "too many arrays and objects within each other") == 0)
+                return "; --max-depth allows more";
+        return "";
+}
+
 void schema_report_undecided(struct schema_report *report, const struct schema_input *input, const struct error *error) {
         bool refused = error->code == ERROR_INVALID;
         const char *what = refused ? "not JSON" : "not decided";
@@ -108,9 +117,8 @@ void schema_report_undecided(struct schema_report *report, const struct schema_i
         if (report->json) {
                 print_error(report, input->path, input->line, refused, error);
         } else if (schema_place_parse(error->text, &place)) {
-                bool several = !input->line && strcmp(place.sentence, "expected nothing more behind the document") == 0;
                 cli_print_line(stdout, "%s:%zu:%zu: %s: %s%s", input->path, input->line ? input->line : place.line, place.column, what,
-                               place.sentence, several ? "; with --lines each line is a document" : "");
+                               place.sentence, advice(report, input, place.sentence));
         } else {
                 print_place(input);
                 printf(": %s: %s\n", what, schema_file_error(input->path, error));

@@ -53,8 +53,8 @@ def test_what_cannot_be_decided_is_said_and_the_rest_goes_on(schema, write, tmp_
     files = ["deep.json", "none.json", "i.jsonl", "folder", "bad.json", "none.jsonl", "folder/", "good.json"]
     code, out, err = schema("validate", "s.json", *files)
     assert code == 66 and out.splitlines() == [
-        "deep.json:1:129: not decided: too many arrays and objects within each other",
-        "i.jsonl:2:129: not decided: too many arrays and objects within each other",
+        "deep.json:1:129: not decided: too many arrays and objects within each other; --max-depth allows more",
+        "i.jsonl:2:129: not decided: too many arrays and objects within each other; --max-depth allows more",
         "i.jsonl:3:3: not decided: an exponent beyond 1000000000",
         "i.jsonl:4:1: the document: type: is number, expected array or object",
         "i.jsonl: 4 instances, 1 invalid, 2 not decided",
@@ -72,6 +72,39 @@ def test_what_cannot_be_decided_is_said_and_the_rest_goes_on(schema, write, tmp_
     assert said[1]["error"] == "No such file or directory" and said[0]["error"] == "too many arrays and objects within each other"
     assert [said[0][name] for name in ("line", "column", "byte")] == [1, 129, 128]
     assert schema("validate", "s.json", "deep.json", "bad.json")[0] == 65
+
+
+def test_an_instance_may_be_deeper_if_it_is_said_so(schema, write):
+    def nested(levels, inner=""):
+        return "[" * levels + inner + "]" * levels
+    write("any.json", {})
+    write("array.json", {"type": "array", "items": {"$ref": "#"}})
+    write("unevaluated.json", {"anyOf": [{"items": {"$ref": "#"}}], "unevaluatedItems": False})
+    write("deep.json", nested(129))
+    assert schema("validate", "any.json", "deep.json")[1] == (
+        "deep.json:1:129: not decided: too many arrays and objects within each other; --max-depth allows more\n")
+    assert schema("validate", "any.json", "deep.json", "--max-depth", "129") == (0, "deep.json: valid\n", "")
+    assert schema("validate", "any.json", "deep.json", "--max-depth=128")[1] == (
+        "deep.json:1:129: not decided: too many arrays and objects within each other\n")
+    write("deep.jsonl", f"{nested(512)}\n{nested(513)}\n{nested(450, '1')}\n")
+    for name, invalid in ("any", []), ("array", [f"deep.jsonl:3:451: {'/0' * 450}: type: is number, expected array"]):
+        code, out, _ = schema("validate", f"{name}.json", "deep.jsonl", "--max-depth", "512")
+        assert code == 65 and out.splitlines() == [
+            "deep.jsonl:2:513: not decided: too many arrays and objects within each other", *invalid,
+            f"deep.jsonl: 3 instances, {len(invalid)} invalid, 1 not decided"]
+    write("one.json", nested(512))              # of which each level takes three subschemas, and 1,000 are allowed
+    code, out, _ = schema("validate", "unevaluated.json", "one.json", "--max-depth", "512")
+    assert code == 65 and out.startswith("one.json: not decided: a limit of the evaluation was reached: subschemas within each other")
+    code, out, _ = schema("validate", "array.json", "deep.jsonl", "--max-depth", "512", "--json")
+    said = json.loads(out)
+    assert [one["valid"] for one in said] == [True, None, False] and said[2]["errors"][-1]["instanceLocation"] == "/0" * 450
+    code, out, _ = schema("validate", "any.json", "deep.jsonl", "--max-depth", "512", "--benchmark", "--json")
+    assert code == 0 and (json.loads(out)["valid"], json.loads(out)["not_json"]) == (2, 1)
+    for wrong in "513", "0", "-1", "", "12x", "1e2", "99999999999999999999":
+        code, out, err = schema("validate", "any.json", "deep.json", "--max-depth", wrong)
+        assert (code, out) == (64, "") and f'--max-depth is a number from 1 to 512, not "{wrong}"' in err
+    assert schema("validate", "any.json", "deep.json", "--max-depth", "1", "--max-depth", "2")[0] == 64
+    assert schema("check", "any.json", "--max-depth", "2")[0] == 64
 
 
 def test_the_greatest_exit_status_counts_and_a_file_that_vanishes_is_only_missed(schema, write, tmp_path):
