@@ -113,8 +113,9 @@ const struct cli_command cli_commands[] = {
          TAKES(JSON) | SCHEMAS, 2, 2, cli_schema_diff},
         {"schema register", "SUBJECT SCHEMA [--registry URL] [--references LIST] [--dry-run]", "register a schema with a running registry",
          "Prints the version and id that the subject has it under now; what is there already keeps them. A schema that is not\n"
-         "compatible with the subject's earlier versions is refused, with each difference, and exits with 65. --dry-run asks for\n"
-         "that verdict and changes nothing. The registry is that of the configuration, or --registry; any with Confluent's API will do.\n"
+         "compatible with the subject's earlier versions is refused, each difference told as \"schema diff\" tells it, and exits with\n"
+         "65. --dry-run asks for that verdict and changes nothing. The registry is that of the configuration, or --registry;\n"
+         "any with Confluent's API will do.\n"
          "Files beside the schema are not sent along: bundle them first, or register them and name them in --references.",
          TAKES(JSON) | TAKES(CONFIG) | TAKES(REGISTRY) | TAKES(REFERENCES) | TAKES(DRY_RUN), 2, 2, cli_schema_register},
         {"docs", "", "write the documentation of the communications", "Markdown, from the configuration and the log.", CLIENT,

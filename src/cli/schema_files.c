@@ -112,7 +112,7 @@ const char *schema_files_path(struct schema_files *files, struct bytes uri) {
         const struct schema_given *given;
         if (schema_with_find(&files->with, uri, &given, NULL))
                 return given->path;
-        if (!is_path(uri))
+        if (!files->folder || !is_path(uri))
                 return arena_text(&files->arena, uri);
         append_beside(&path, files, uri);
         return arena_text(&files->arena, bytes_of(path.data));

@@ -15,7 +15,7 @@ enum { SCHEMA_FILES_BYTES_MAX = 256 << 20 };    // of an instance
 struct schema_files {
         struct arena arena;                     // of the schema
         struct schema_with with;
-        const char *path, *folder;              // of the schema; its folder with a / behind it, or ""
+        const char *path, *folder;              // of the schema; its folder with a / behind it, or ""; NULL: none
         struct bytes source;
         const char *wrong;                      // the file that the error is about, "" the command line; NULL: it is the schema
         struct error why;                       // what is wrong with that
