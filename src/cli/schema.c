@@ -148,22 +148,12 @@ static void validate_all(struct run *run) {
         arena_free(&run->arena);
 }
 
-// Standard input is read to its end by the first who asks.
-static bool names_input_twice(const struct cli_options *options) {
-        size_t count = 0;
-        for (size_t i = 0; i < options->argument_count; i++)
-                count += strcmp(options->arguments[i], "-") == 0;
-        if (count > 1)
-                fputs("commute schema validate: standard input (-) can be read once\n", stderr);
-        return count > 1;
-}
-
 int cli_schema_validate(const struct cli_options *options) {
         CLEANUP(schema_files_free) struct schema_files files = {0};
         struct schema *schema = NULL;
         struct error error;
         struct run run = {.options = options, .progress = isatty(STDERR_FILENO)};
-        if (names_input_twice(options))
+        if (schema_names_input_twice(options))
                 return CLI_USAGE;
         schema_report_begin(&run.report, options);
         if (!schema_files_open(&files, options->arguments[0], options, &error) || !schema_files_compile(&files, &schema, &error)) {

@@ -29,7 +29,24 @@ static bool document_open(const struct cli_options *options, const char *path, s
         return json_parse(document->files.source, &limits, &document->files.arena, &document->root, error);
 }
 
-static void compare(struct schema_direction *direction, const struct document *writer, const struct document *reader,
+// The file and the position of a place, which may be in another document: "parts/a.json#/type".
+static void locate(struct document *document, struct schema_told *told) {
+        const char *hash = strchr(told->place, '#');
+        struct bytes uri = {told->place, hash ? (size_t)(hash - told->place) : 0}, source = document->files.source;
+        struct json_limits limits = {.bytes = SCHEMA_BYTES_MAX, .nodes = SCHEMA_NODES_MAX};
+        const struct json *root = document->root;
+        told->file = document->files.path;
+        if (uri.size) {
+                if (!schema_files_find(&document->files, uri, &source) ||
+                    !json_parse(source, &limits, &document->files.arena, &root, NULL))
+                        return;                         // it is built in
+                told->file = schema_files_path(&document->files, uri);
+        }
+        if (hash)
+                IGNORE(schema_told_find(hash, source, root, &told->position));          // of more tokens than a pointer may have
+}
+
+static void compare(struct schema_direction *direction, struct document *writer, struct document *reader,
                     const char *writer_name, const char *reader_name, struct arena *arena) {
         struct schema_compatible_options options = {.defaults = true, .writer_name = writer_name, .reader_name = reader_name};
         struct schema_difference *differences;
@@ -39,12 +56,11 @@ static void compare(struct schema_direction *direction, const struct document *w
         direction->told = arena_alloc(arena, (direction->count + 1) * sizeof *direction->told);
         for (size_t i = 0; i < direction->count; i++) {
                 const struct schema_difference *difference = &differences[i];
-                const struct document *document = difference->in_writer ? writer : reader;
                 struct schema_told *told = &direction->told[i];
                 *told = (struct schema_told){.name = schema_difference_name(difference->kind), .place = difference->place,
-                                             .sentence = difference->sentence, .file = document->files.path,
-                                             .uncertain = difference->uncertain, .tolerated = difference->tolerated};
-                IGNORE(schema_told_find(told->place, document->files.source, document->root, &told->position));     // in another one
+                                             .sentence = difference->sentence, .uncertain = difference->uncertain,
+                                             .tolerated = difference->tolerated};
+                locate(difference->in_writer ? writer : reader, told);
         }
 }
 
@@ -80,6 +96,8 @@ int cli_schema_diff(const struct cli_options *options) {
         CLEANUP(document_free) struct document new = {0};
         CLEANUP(arena_free) struct arena arena = {0};
         struct error error;
+        if (schema_names_input_twice(options))
+                return CLI_USAGE;
         if (!document_open(options, options->arguments[0], &old, &error))
                 return schema_problem_fail(options, &old.files, &error);
         if (!document_open(options, options->arguments[1], &new, &error))

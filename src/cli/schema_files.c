@@ -22,8 +22,19 @@ const char *schema_file_error(const char *path, const struct error *error) {
         return named ? error->text + size + 2 : error->text;
 }
 
+bool schema_names_input_twice(const struct cli_options *options) {
+        size_t count = 0;
+        for (size_t i = 0; i < options->argument_count; i++)
+                count += strcmp(options->arguments[i], "-") == 0;
+        if (count > 1)
+                fputs("commute schema: standard input (-) can be read once\n", stderr);
+        return count > 1;
+}
+
 bool schema_file_read(const char *path, size_t most, struct buffer *text, struct error *error) {
         bool standard = path[0] == '-' && !path[1];
+        if (!path[0])
+                return error_set(error, ERROR_NOT_FOUND, "an empty name is that of no file");
         FILE *file = standard ? stdin : fopen(path, "re");
         if (!file)
                 return schema_file_wrong(path, error);
@@ -105,6 +116,10 @@ static bool resolve(void *user, struct bytes uri, struct bytes *ret_source, stru
         else if (error)
                 *error = why;
         return found;
+}
+
+bool schema_files_find(struct schema_files *files, struct bytes uri, struct bytes *ret_source) {
+        return resolve(files, uri, ret_source, NULL);
 }
 
 const char *schema_files_path(struct schema_files *files, struct bytes uri) {

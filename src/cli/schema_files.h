@@ -28,6 +28,9 @@ bool schema_file_wrong(const char *path, struct error *error);
 // An error's text without the path that it begins with, for where that is said already.
 const char *schema_file_error(const char *path, const struct error *error);
 
+// Whether the arguments name standard input more than once, which the first who asks reads to its end: that was printed then.
+bool schema_names_input_twice(const struct cli_options *options);
+
 // A whole file, "-" is standard input; at most `most` bytes, else ERROR_LIMIT.
 MUST_USE bool schema_file_read(const char *path, size_t most, struct buffer *text, struct error *error);
 
@@ -36,5 +39,7 @@ MUST_USE bool schema_file_read(const char *path, size_t most, struct buffer *tex
 MUST_USE bool schema_files_open(struct schema_files *files, const char *path, const struct cli_options *options, struct error *error);
 void schema_files_free(struct schema_files *files);
 MUST_USE bool schema_files_compile(struct schema_files *files, struct schema **ret_schema, struct error *error);
+// The document of a URI that the schema refers to. Lives until `files` is opened again.
+MUST_USE bool schema_files_find(struct schema_files *files, struct bytes uri, struct bytes *ret_source);
 // The file of a document that the schema refers to, or its URI if there is none. Lives until `files` is opened again.
 const char *schema_files_path(struct schema_files *files, struct bytes uri);

@@ -81,6 +81,8 @@ static void lint(struct said *said, const char *path) {
 static int say_all(const struct cli_options *options, void (*say)(struct said *said, const char *path)) {
         CLEANUP(buffer_free) struct buffer text = {0};
         struct said said = {.options = options, .writer = {.buffer = &text}};
+        if (schema_names_input_twice(options))
+                return CLI_USAGE;
         json_begin_array(&said.writer);
         for (size_t i = 0; i < options->argument_count; i++)
                 say(&said, options->arguments[i]);
@@ -103,9 +105,9 @@ int cli_schema_lint(const struct cli_options *options) {
 static bool write_to(const char *path, struct bytes text, struct error *error) {
         FILE *file = fopen(path, "we");
         if (!file)
-                return error_set(error, ERROR_IO, "%s: %m", path);
+                return error_set(error, ERROR_IO, "%s: cannot be written: %m", path);
         bool written = fwrite(text.data, 1, text.size, file) == text.size;
-        return (fclose(file) == 0 && written) || error_set(error, ERROR_IO, "%s: cannot be written", path);
+        return (fclose(file) == 0 && written) || error_set(error, ERROR_IO, "%s: cannot be written: %m", path);
 }
 
 int cli_schema_bundle(const struct cli_options *options) {

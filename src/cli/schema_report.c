@@ -130,7 +130,7 @@ void schema_report_unread(struct schema_report *report, const char *path, const 
         if (report->json)
                 print_error(report, path, 0, false, error);
         else
-                cli_print_line(stderr, "commute: %s: %s", path, schema_file_error(path, error));
+                cli_print_line(stderr, "commute: %s%s%s", path, path[0] ? ": " : "", schema_file_error(path, error));
 }
 
 void schema_report_schema(struct schema_report *report, struct schema_files *files, const struct error *error) {

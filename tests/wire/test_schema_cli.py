@@ -179,14 +179,29 @@ def test_what_nobody_could_read_was_not_said(build, write, tmp_path):
 
 
 def test_standard_input_is_read_once_and_more_failures_are_said_to_be_there(schema, write):
-    code, _, err = schema("validate", "-", "-", text="{}")
-    assert code == 64 and "once" in err
+    for words in (["validate", "-", "-"], ["validate", "s.json", "-", "-"], ["check", "-", "-"], ["lint", "-", "s.json", "-"],
+                  ["diff", "-", "-"]):
+        assert schema(*words, text="{}") == (64, "", "commute schema: standard input (-) can be read once\n")
+    assert schema("check", "-", text="{}") == (0, "-: compiles\n", "")
     write("s.json", {"items": {"type": "string"}})
     write("i.json", json.dumps(list(range(30))))
     out = schema("validate", "s.json", "i.json")[1].splitlines()
     assert len(out) == 21 and out[20] == "i.json: and more, which --output basic tells"
     write("i.json", json.dumps(list(range(20))))
     assert len(schema("validate", "s.json", "i.json")[1].splitlines()) == 20
+
+
+def test_what_cannot_be_read_or_written_is_said(schema, write, tmp_path):
+    write("s.json", {})
+    (tmp_path / "folder").mkdir()
+    empty = "commute: an empty name is that of no file\n"
+    for words in ["check", ""], ["lint", ""], ["bundle", ""], ["diff", "", "s.json"], ["diff", "s.json", ""], ["validate", "", "s.json"], \
+            ["validate", "s.json", ""]:
+        assert schema(*words) == (66, "", empty), words
+    for target, why in ("none/x.json", "No such file or directory"), ("folder", "Is a directory"), ("/dev/full", "No space left on device"):
+        assert schema("bundle", "s.json", "-o", target) == (74, "", f"commute: {target}: cannot be written: {why}\n")
+        assert json.loads(schema("bundle", "s.json", "-o", target, "--json")[1]) == {
+            "error": "io", "message": f"{target}: cannot be written: {why}"}
 
 
 def test_no_key_and_no_file_name_commands_a_terminal(schema, write):
@@ -658,7 +673,8 @@ def test_diff_says_which_levels_hold_and_what_breaks_the_others(schema, write):
     assert found["forward"][0]["file"] == "old.json" and found["forward"][-1]["errorType"] == "ADDITIONAL_PROPERTIES_REMOVED"
     write("text.json", {"type": "null"})
     code, out, _ = schema("diff", "new.json", "old.json", "--json")
-    assert {"errorType": "TYPE_CHANGED", "file": "old.json", "place": "text.json#/type",
+    assert "  text.json:1:10: text.json#/type: TYPE_CHANGED: the new schema " in schema("diff", "new.json", "old.json")[1]
+    assert {"errorType": "TYPE_CHANGED", "file": "text.json", "place": "text.json#/type", "line": 1, "column": 10,
             "description": "the new schema allows none of what the old schema allows here", "decided": True,
             "allowed": False} in json.loads(out)["backward"]
     code, _, err = schema("diff", "old.json", "none.json")
