@@ -61,6 +61,17 @@ def group(value):
     return {"metadata": {"properties": {"event_version": value}}}
 
 
+def test_it_needs_no_communication(it):
+    it.config.write_text(CONFIG.split("services:")[0].format(**it.names))
+    it.serve()
+    assert it.register("orders", CLOSED)[1]["id"] == 1
+    it.kill()
+    it.serve()
+    assert it.rest("GET", "/subjects") == (200, ["orders"])
+    assert it.get("/status")[1]["communications"] == []
+    assert ask(it.gateway, "GET", "/tasks/7")[0] == 404
+
+
 def test_a_new_data_folder_begins_with_confluents_default(it):
     it.serve()
     assert it.rest("GET", "/config") == (200, {"compatibilityLevel": "BACKWARD", "compatibilityGroup": "event_version"})

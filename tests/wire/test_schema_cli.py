@@ -605,7 +605,7 @@ def test_lint_is_quick_with_schemas_that_are_large(schema, write):
         "definitions": {"$defs": {f"d{i}": {"type": "integer"} for i in range(6000)}, "items": {"$ref": "#/$defs/d7"}},
         "patterns": {"patternProperties": {f"^x{i}": {} for i in range(900)}, "required": [f"y{i}" for i in range(20000)],
                      "additionalProperties": False},
-        "defaults": {"properties": {f"p{i}": {"properties": {"a": {"$ref": "#", "default": 3}}} for i in range(3000)}},
+        "defaults": {"properties": {f"p{i}": {"properties": {"a": {"$ref": "#", "default": 3}}} for i in range(8000)}},
     }
     for name, body in large.items():
         write("s.json", {**DRAFT, **body})
