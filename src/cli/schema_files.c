@@ -119,7 +119,7 @@ static bool resolve(void *user, struct bytes uri, struct bytes *ret_source, stru
 }
 
 bool schema_files_find(struct schema_files *files, struct bytes uri, struct bytes *ret_source) {
-        return resolve(files, uri, ret_source, NULL);
+        return files->folder && resolve(files, uri, ret_source, NULL);
 }
 
 const char *schema_files_path(struct schema_files *files, struct bytes uri) {

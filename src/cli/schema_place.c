@@ -4,7 +4,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-static bool skip(const char **at, const char *text) {
+static bool take(const char **at, const char *text) {
         size_t size = strlen(text);
         bool there = strncmp(*at, text, size) == 0;
         *at += there ? size : 0;
@@ -22,13 +22,13 @@ static bool take_number(const char **at, size_t *ret_number) {
 
 // "line 1, column 2", and nothing behind it
 static bool take_position(const char **at, struct schema_place *place) {
-        return skip(at, "line ") && take_number(at, &place->line) && skip(at, ", column ") && take_number(at, &place->column);
+        return take(at, "line ") && take_number(at, &place->line) && take(at, ", column ") && take_number(at, &place->column);
 }
 
 static bool parse_unparsed(const char *at, struct schema_place *ret_place) {
         struct schema_place place = {0};
-        skip(&at, "schema: ");
-        if (!take_position(&at, &place) || !skip(&at, " (byte ") || !take_number(&at, &place.byte) || !skip(&at, "): "))
+        take(&at, "schema: ");
+        if (!take_position(&at, &place) || !take(&at, " (byte ") || !take_number(&at, &place.byte) || !take(&at, "): "))
                 return false;
         place.sentence = at;
         *ret_place = place;
@@ -36,10 +36,10 @@ static bool parse_unparsed(const char *at, struct schema_place *ret_place) {
 }
 
 // A pointer may have a quote in it: it ends where a position follows.
-static bool take_pointer(const char *start, struct schema_place *place) {
+static bool take_pointer(const char *start, size_t skip, struct schema_place *place) {
         for (const char *at = strstr(start, "\" ("); at; at = strstr(at + 1, "\" (")) {
                 const char *rest = at + 3;
-                if (!take_position(&rest, place) || !skip(&rest, "): "))
+                if (!take_position(&rest, place) || !take(&rest, "): ") || skip-- > 0)
                         continue;
                 place->pointer = (struct bytes){start, (size_t)(at - start)};
                 place->sentence = rest;
@@ -48,21 +48,21 @@ static bool take_pointer(const char *start, struct schema_place *place) {
         return false;
 }
 
-bool schema_place_parse(const char *text, struct schema_place *ret_place) {
+bool schema_place_parse(const char *text, size_t skip, struct schema_place *ret_place) {
         struct schema_place place = {0};
         const char *at = text;
-        if (parse_unparsed(text, ret_place))
+        if (skip == 0 && parse_unparsed(text, ret_place))
                 return true;
-        if (!skip(&at, "schema"))
+        if (!take(&at, "schema"))
                 return false;
-        if (skip(&at, " \"")) {
+        if (take(&at, " \"")) {
                 const char *end = strstr(at, "\", at \"");
                 if (!end)
                         return false;
                 place.uri = (struct bytes){at, (size_t)(end - at)};
                 at = end + 1;
         }
-        if (!skip(&at, ", at \"") || !take_pointer(at, &place))
+        if (!take(&at, ", at \"") || !take_pointer(at, skip, &place))
                 return false;
         *ret_place = place;
         return true;

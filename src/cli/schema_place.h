@@ -15,5 +15,6 @@ struct schema_place {
         const char *sentence;                   // what is behind it
 };
 
-// The parts are in the text. False: it begins with no place.
-MUST_USE bool schema_place_parse(const char *text, struct schema_place *ret_place);
+// The parts are in the text. A key may have in it what ends a pointer: `skip` possible ends are passed over; whoever has the document
+// knows which was meant. False: the text begins with no place, or there are no more ends.
+MUST_USE bool schema_place_parse(const char *text, size_t skip, struct schema_place *ret_place);

@@ -3,6 +3,41 @@
 
 #include <stdio.h>
 
+#include "json/pointer.h"
+
+static bool is_there(const struct schema_place *place, struct bytes source, const struct json *root) {
+        CLEANUP(arena_free) struct arena arena = {0};
+        struct json_pointer pointer;
+        if (!json_pointer_parse(place->pointer, &arena, &pointer, NULL))
+                return false;
+        const struct json *node = json_pointer_resolve(&pointer, root);
+        if (!node)
+                return false;
+        struct json_position position = json_position(source, json_offset(node));
+        return position.line == place->line && position.column == place->column;
+}
+
+// Where a key looks like the end of a pointer, the one that is in the document at that line and column.
+static bool find_place(struct schema_files *files, const char *text, struct schema_place *ret_place) {
+        CLEANUP(arena_free) struct arena arena = {0};
+        struct json_limits limits = {.bytes = SCHEMA_BYTES_MAX, .nodes = SCHEMA_NODES_MAX};
+        struct schema_place other;
+        struct bytes source = files->source;
+        const struct json *root;
+        if (!schema_place_parse(text, 0, ret_place))
+                return false;
+        if (!schema_place_parse(text, 1, &other) || (other.uri.data && !schema_files_find(files, other.uri, &source)) ||
+            !json_parse(source, &limits, &arena, &root, NULL))
+                return true;
+        for (size_t i = 0; schema_place_parse(text, i, &other); i++) {
+                if (is_there(&other, source, root)) {
+                        *ret_place = other;
+                        break;
+                }
+        }
+        return true;
+}
+
 static void set_place(struct schema_problem *problem, const struct schema_place *place, struct arena *arena) {
         problem->place = *place;
         problem->pointer = place->pointer.data ? arena_text(arena, place->pointer) : NULL;
@@ -14,7 +49,7 @@ void schema_problem_find(struct schema_files *files, const struct error *error, 
         struct schema_problem problem = {.code = error->code, .file = files->path, .sentence = schema_file_error(files->path, error)};
         struct schema_place place;
         bool with = files->wrong && files->wrong == files->with.wrong;
-        bool placed = !with && schema_place_parse(problem.sentence, &place);
+        bool placed = !with && find_place(files, problem.sentence, &place);
         if (placed)
                 set_place(&problem, &place, &files->arena);
         if (placed && place.uri.data)
@@ -27,7 +62,7 @@ void schema_problem_find(struct schema_files *files, const struct error *error, 
                 problem.place = (struct schema_place){0};
                 problem.pointer = NULL;
                 problem.sentence = schema_file_error(files->wrong, &files->why);
-                if (schema_place_parse(problem.sentence, &place))
+                if (schema_place_parse(problem.sentence, 0, &place))
                         set_place(&problem, &place, &files->arena);
         }
         *ret_problem = problem;

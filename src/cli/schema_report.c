@@ -54,7 +54,7 @@ static void print_error(struct schema_report *report, const char *path, size_t l
                 json_boolean(&writer, false);
         else
                 json_null(&writer);
-        if (!schema_place_parse(error->text, &place))
+        if (!schema_place_parse(error->text, 0, &place))
                 place = (struct schema_place){.sentence = schema_file_error(path, error)};
         json_key(&writer, "error");
         json_string_print(&writer, "%s%s", refused ? "not JSON: " : "", place.sentence);
@@ -116,7 +116,7 @@ void schema_report_undecided(struct schema_report *report, const struct schema_i
         note(report, error->code);
         if (report->json) {
                 print_error(report, input->path, input->line, refused, error);
-        } else if (schema_place_parse(error->text, &place)) {
+        } else if (schema_place_parse(error->text, 0, &place)) {
                 cli_print_line(stdout, "%s:%zu:%zu: %s: %s%s", input->path, input->line ? input->line : place.line, place.column, what,
                                place.sentence, advice(report, input, place.sentence));
         } else {

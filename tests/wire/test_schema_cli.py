@@ -299,6 +299,12 @@ def test_an_error_of_a_schema_has_its_place_as_an_instance_has(schema, write):
         for command in ["bundle", words[0]], ["diff", words[0], "i.json"], ["diff", "i.json", words[0]]:
             code, out, err = schema(*command, *words[1:], "--json")
             assert (code, err) == (65, "") and json.loads(out) == {"error": "invalid", "message": sentence, "file": file, **fields}
+    fake = r'a\" (line 7, column 8): b'                # a key that looks like a place
+    write("fake.json", '{"properties": {"%s": {"type": "objct"}}}' % fake)
+    assert schema("check", "fake.json") == (65, "", "fake.json:1:55: /properties/%s/type: %s\n" % (fake.replace("\\", ""), wrong))
+    write("fake.json", {"$ref": "b.json#/properties/p"})
+    write("b.json", '{"properties": {"p": {"properties": {"%s": {"type": "objct"}}}}}' % fake)
+    assert schema("check", "fake.json") == (65, "", "b.json:1:76: /properties/p/properties/%s/type: %s\n" % (fake.replace("\\", ""), wrong))
     code, _, err = schema("check", "t.json", "--with", "none")
     assert (code, err) == (66, "commute: none: No such file or directory (named by --with)\n")
     code, out, _ = schema("check", "t.json", "--with", "none", "--json")

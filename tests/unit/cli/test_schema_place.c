@@ -20,13 +20,26 @@ static void a_place_is_taken_out_of_a_text(void **state) {
         };
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
                 struct schema_place place;
-                assert_true(schema_place_parse(cases[i].text, &place));
+                assert_true(schema_place_parse(cases[i].text, 0, &place));
                 assert_true(bytes_equal(place.uri, bytes_of(cases[i].uri)) && !place.uri.data == !cases[i].uri);
                 assert_true(bytes_equal(place.pointer, bytes_of(cases[i].pointer)) && !place.pointer.data == !cases[i].pointer);
                 assert_string_equal(place.sentence, cases[i].sentence);
                 assert_int_equal(place.line, cases[i].line);
                 assert_int_equal(place.column, cases[i].column);
         }
+}
+
+static void a_key_may_look_like_an_end(void **state) {
+        (void)state;
+        static const char text[] = "schema, at \"/a\" (line 3, column 4): b/type\" (line 1, column 2): x";
+        struct schema_place place;
+        assert_true(schema_place_parse(text, 0, &place));
+        assert_true(bytes_equal(place.pointer, BYTES("/a")) && place.line == 3);
+        assert_true(schema_place_parse(text, 1, &place));
+        assert_true(bytes_equal(place.pointer, BYTES("/a\" (line 3, column 4): b/type")) && place.line == 1 && place.column == 2);
+        assert_string_equal(place.sentence, "x");
+        assert_false(schema_place_parse(text, 2, &place));
+        assert_false(schema_place_parse("line 1, column 1 (byte 0): x", 1, &place));
 }
 
 static void what_has_no_place_is_left_alone(void **state) {
@@ -39,7 +52,7 @@ static void what_has_no_place_is_left_alone(void **state) {
         };
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
                 struct schema_place place = {.line = 7};
-                assert_false(schema_place_parse(texts[i], &place));
+                assert_false(schema_place_parse(texts[i], 0, &place));
                 assert_int_equal(place.line, 7);
         }
 }
@@ -56,7 +69,7 @@ static void the_engine_speaks_in_this_form(void **state) {
                 struct schema_place place;
                 struct error error;
                 assert_false(schema_compile(bytes_of(cases[i].source), NULL, &schema, &error));
-                assert_true(schema_place_parse(error.text, &place));
+                assert_true(schema_place_parse(error.text, 0, &place));
                 assert_true(bytes_equal(place.pointer, bytes_of(cases[i].pointer)) && !place.pointer.data == !cases[i].pointer);
                 assert_int_equal(place.line, cases[i].line);
                 assert_int_equal(place.column, cases[i].column);
@@ -66,6 +79,7 @@ static void the_engine_speaks_in_this_form(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_place_is_taken_out_of_a_text),
+                cmocka_unit_test(a_key_may_look_like_an_end),
                 cmocka_unit_test(what_has_no_place_is_left_alone),
                 cmocka_unit_test(the_engine_speaks_in_this_form),
         };
