@@ -195,9 +195,10 @@ static bool values_make(struct planner *planner, enum json_type type, const stru
                         decided = schema_matches(planner, plan->set.items[i], value, &all);
                 if (!decided)
                         return false;
+                if (all || (plain && type == JSON_NUMBER))
+                        plan->types |= (uint8_t)(1u << type);
                 if (!all)
                         continue;
-                plan->types |= (uint8_t)(1u << type);
                 if (type < JSON_ARRAY)
                         add_value(values, value);
                 else if (count == LISTED_CONTAINERS_MAX)

@@ -257,7 +257,7 @@ def test_nothing_is_doubled_where_nothing_is_recognised(hiring):
     rows = wait_until(run.it.parked, 20, "something to be parked")
     assert all("nobody knows whether" in row["reason"] for row in rows)
     run.verdict()
-    assert run.settled > 0 and run.early > 0
+    assert run.settled > 0
     calls = run.bonuses("SELECT became, count(*) FROM calls GROUP BY became")
     print(calls)
     assert [became for became, _ in calls] == ["done"], "no call came a second time"

@@ -143,6 +143,7 @@ int main(int argc, char **argv)
         pthread_t waiter;
         if (pthread_create(&waiter, NULL, wait_for_signal, &load) != 0)
                 die("cannot start a thread");
+        pthread_detach(waiter);
         load.log = log_open(load.options.log);
         load.world = world_open();
         load.stats = stats_open();

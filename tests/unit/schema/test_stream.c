@@ -101,6 +101,8 @@ static void scan_and_evaluation_agree(void **state) {
                 {"{\"$schema\":\"http://json-schema.org/draft-04/schema#\",\"items\":{\"type\":\"integer\",\"enum\":[1,2]}}",
                  {"[1,2]", "[1.0]", "[3]", "[1e0]"}, "viii"},
                 {"{\"$schema\":\"http://json-schema.org/draft-04/schema#\",\"items\":{\"enum\":[1,2]}}", {"[1,2.0,10e-1]", "[2.5]"}, "vi"},
+                {"{\"$schema\":\"http://json-schema.org/draft-04/schema#\",\"items\":{\"enum\":[2],\"not\":{\"type\":\"integer\"}}}",
+                 {"[2.0]", "[2]"}, "vi"},
                 {"{\"type\":\"number\",\"exclusiveMinimum\":0.1,\"maximum\":9007199254740993}",
                  {"0.1", "0.10000000000000000000000001", "9007199254740993", "9007199254740994", "9007199254740992.5", "-1", "01", "1.",
                   "1e1000000001"}, "ivvivieee"},
