@@ -204,6 +204,26 @@ void rest_put_mode(struct registry_exchange *exchange) {
 
 // ---- compatibility ----
 
+// The objections once more, for programs: where in which schema, and which of the two cannot read the other's.
+static void write_differences(struct json_writer *writer, const struct registry_objections *objections) {
+        json_member_text(writer, "compatibility", registry_level_name(objections->level));
+        json_member_u64(writer, "oldSchemaVersion", objections->version);
+        json_key(writer, "differences");
+        json_begin_array(writer);
+        for (size_t at = 0; at < objections->difference_count; at++) {
+                const struct registry_difference *difference = &objections->differences[at];
+                json_begin_object(writer);
+                json_member_text(writer, "errorType", difference->name);
+                json_member_text(writer, "reader", difference->old_reader ? "old" : "new");
+                json_member_text(writer, "schema", difference->old_place ? "old" : "new");
+                json_member_text(writer, "place", difference->place);
+                json_member_text(writer, "description", difference->sentence);
+                json_member_boolean(writer, "decided", !difference->uncertain);
+                json_end_object(writer);
+        }
+        json_end_array(writer);
+}
+
 // The remark is no message: Confluent's clients take any message for an incompatibility, whatever is_compatible says.
 static void reply_compatibility(struct registry_exchange *exchange) {
         const struct registry_objections *objections = &exchange->objections;
@@ -216,6 +236,8 @@ static void reply_compatibility(struct registry_exchange *exchange) {
                 for (size_t at = 0; at < objections->count; at++)
                         json_string_text(&writer, objections->items[at]);
                 json_end_array(&writer);
+                if (objections->difference_count)
+                        write_differences(&writer, objections);
                 if (objections->uncompared) {
                         json_key(&writer, "remark");
                         json_string_print(&writer, "nothing was compared: %s", objections->uncompared);

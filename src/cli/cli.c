@@ -2,10 +2,13 @@
 // Finds the command, parses its options, runs it. See cli.h.
 #include "cli/cli.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli_priv.h"
+#include "json/json.h"
 #include "json/writer.h"
 
 struct option_spec {
@@ -31,9 +34,11 @@ static const struct option_spec specs[CLI_OPTION_COUNT] = {
         [CLI_OUTPUT] = {"--output", "-o", "FILE", "write to the file"},
         [CLI_FORM] = {"--output", NULL, "FORM", "flag, basic or detailed: the specification's output of each instance, one a line"},
         [CLI_DRAFT] = {"--draft", NULL, "DRAFT", "4, 6, 7, 2019-09 or 2020-12, for schemas without $schema (2020-12)"},
+        [CLI_MAX_DEPTH] = {"--max-depth", NULL, "N", "arrays and objects within each other in an instance, up to 512 (128)"},
         [CLI_FORMAT_ASSERTION] = {"--format-assertion", NULL, NULL, "what \"format\" says must hold, in every draft"},
         [CLI_LINES] = {"--lines", NULL, NULL, "one instance a line, whatever the file's name (.jsonl and .ndjson are so anyway)"},
-        [CLI_WITH] = {"--with", NULL, "PATH", "a schema, or a folder of them, that references find by $id"},
+        [CLI_WITH] = {"--with", NULL, "PATH", "a schema, or a folder of them, that references find by $id; or URI=FILE: the document of\n"
+                      "                         that URI is this file. Again for more"},
         [CLI_VALUES] = {"--values", NULL, NULL, "sentences show values of the instance, but personal ones"},
         [CLI_ANNOTATIONS] = {"--annotations", NULL, NULL, "annotations of what is valid, in the output (basic)"},
         [CLI_REGISTRY] = {"--registry", NULL, "URL", "of the registry (http://127.0.0.1:8081)"},
@@ -61,6 +66,18 @@ void cli_print_visible(FILE *file, const char *text) {
         }
 }
 
+void cli_print_line(FILE *file, const char *format, ...) {
+        char *line = NULL;
+        va_list arguments;
+        va_start(arguments, format);
+        if (vasprintf(&line, format, arguments) < 0)
+                line = must_calloc(1, 1);               // too long for an int: an empty line
+        va_end(arguments);
+        cli_print_visible(file, line);
+        fputc('\n', file);
+        free(line);
+}
+
 int cli_fail(const struct cli_options *options, const struct error *error) {
         if (options->given[CLI_JSON]) {
                 struct buffer CLEANUP(buffer_free) text = {0};
@@ -72,9 +89,7 @@ int cli_fail(const struct cli_options *options, const struct error *error) {
                 json_end(&writer);
                 cli_print(buffer_bytes(&text));
         } else {
-                fputs("commute: ", stderr);
-                cli_print_visible(stderr, error->text);
-                fputc('\n', stderr);
+                cli_print_line(stderr, "commute: %s", error->text);
         }
         return error_exit_status(error->code);
 }
@@ -102,6 +117,21 @@ enum { CHOICES_MAX = 6 };
 static const struct { enum cli_option option; const char *names[CHOICES_MAX]; } choices[] = {
         {CLI_FORM, {"flag", "basic", "detailed"}}, {CLI_DRAFT, {"4", "6", "7", "2019-09", "2020-12"}},
 };
+
+static_assert(JSON_DEPTH_MAX == 512 && JSON_DEPTH_DEFAULT == 128, "as --max-depth says");
+
+// False: the value of --max-depth is no such number, which was printed.
+static bool take_depth(const struct cli_command *command, const char *value, unsigned *ret_depth) {
+        uint64_t depth;
+        if (!bytes_to_u64(bytes_of(value), &depth) || depth < 1 || depth > JSON_DEPTH_MAX) {
+                cli_print_line(stderr, "commute %s: --max-depth is a number from 1 to %d, not \"%s\"", command->name, JSON_DEPTH_MAX,
+                               value);
+                cli_print_line(stderr, "See commute %s --help.", command->name);
+                return false;
+        }
+        *ret_depth = (unsigned)depth;
+        return true;
+}
 
 // False: the option's value is none of those that it may have, which was printed.
 static bool is_choice(const struct cli_command *command, unsigned option, const char *value) {
@@ -157,7 +187,7 @@ bool cli_parse(const struct cli_command *command, int argc, char **argv, struct 
                 }
                 if (!find_option(command, argv[i], &option, &value))
                         return wrong(command, "there is no option ", argv[i]);
-                if (options.given[option])
+                if (options.given[option] && option != CLI_WITH)
                         return wrong(command, "given twice: ", specs[option].name);
                 if (specs[option].value && !value) {
                         if (i + 1 == argc)
@@ -168,6 +198,12 @@ bool cli_parse(const struct cli_command *command, int argc, char **argv, struct 
                 }
                 if (value && !is_choice(command, option, value))
                         return false;
+                if (option == CLI_MAX_DEPTH && !take_depth(command, value, &options.max_depth))
+                        return false;
+                if (option == CLI_WITH && options.with_count == CLI_WITH_MAX)
+                        return wrong(command, "given too often: ", specs[option].name);
+                if (option == CLI_WITH)
+                        options.with[options.with_count++] = value;
                 options.given[option] = true;
                 options.value[option] = value;
         }

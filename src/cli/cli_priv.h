@@ -12,14 +12,18 @@
 enum cli_option {
         CLI_HELP, CLI_JSON, CLI_CONFIG, CLI_PRINT_SCHEMA, CLI_CONTROL, CLI_TOKEN_FILE, CLI_TO, CLI_AUTO, CLI_STEP,
         CLI_DONE, CLI_OUTPUT, CLI_WATCH, CLI_AFTER, CLI_KEY, CLI_FORM, CLI_FORMAT_ASSERTION, CLI_LINES, CLI_WITH, CLI_VALUES,
-        CLI_ANNOTATIONS, CLI_BENCHMARK, CLI_VALUES_FILE, CLI_TAG, CLI_REGISTRY, CLI_REFERENCES, CLI_DRY_RUN, CLI_DRAFT, CLI_OPTION_COUNT
+        CLI_ANNOTATIONS, CLI_BENCHMARK, CLI_VALUES_FILE, CLI_TAG, CLI_REGISTRY, CLI_REFERENCES, CLI_DRY_RUN, CLI_DRAFT, CLI_MAX_DEPTH,
+        CLI_OPTION_COUNT
 };
 
-enum { CLI_ARGUMENTS_MAX = 100000 };
+enum { CLI_ARGUMENTS_MAX = 100000, CLI_WITH_MAX = 1000 };
 
 struct cli_options {
         bool given[CLI_OPTION_COUNT];
         const char *value[CLI_OPTION_COUNT];    // of those that take one; NULL: not given
+        const char *with[CLI_WITH_MAX];         // of --with, which may be given several times
+        size_t with_count;
+        unsigned max_depth;                     // of --max-depth; 0: not given
         const char *const *arguments;           // that are no options, at the beginning of argv
         size_t argument_count;
 };
@@ -45,6 +49,7 @@ void cli_print_help(const struct cli_command *command);
 int cli_fail(const struct cli_options *options, const struct error *error);
 // Control characters as \u00XX: neither a key of an instance nor a file's name may command a terminal.
 void cli_print_visible(FILE *file, const char *text);
+void cli_print_line(FILE *file, const char *format, ...) PRINTF_LIKE(2, 3);     // the same of a line, without its end
 void cli_print(struct bytes text);              // to standard output, with a line end if it has none
 
 int cli_check(const struct cli_options *options);

@@ -41,7 +41,9 @@ static void tell_progress(struct run *run, const char *path) {
         if (!run->progress || run->instances % PROGRESS_EVERY || now - run->told < PROGRESS_INTERVAL)
                 return;
         run->told = now;
-        fprintf(stderr, "\r%s: %ju instances, %ju MB, %ju invalid ", path, (uintmax_t)run->instances, (uintmax_t)(run->bytes / 1000000),
+        fputc('\r', stderr);
+        cli_print_visible(stderr, path);
+        fprintf(stderr, ": %ju instances, %ju MB, %ju invalid ", (uintmax_t)run->instances, (uintmax_t)(run->bytes / 1000000),
                 (uintmax_t)run->invalid);
 }
 
@@ -52,7 +54,7 @@ static void leave_undecided(struct run *run, const struct schema_input *input, c
 }
 
 static void validate(struct run *run, struct schema_input *input) {
-        struct json_limits limits = {.bytes = SCHEMA_FILES_BYTES_MAX, .nodes = SCHEMA_FILES_BYTES_MAX};
+        struct json_limits limits = {.bytes = SCHEMA_FILES_BYTES_MAX, .nodes = SCHEMA_FILES_BYTES_MAX, .depth = run->options->max_depth};
         enum schema_verdict verdict = SCHEMA_UNDECIDED;
         struct error error;
         run->instances++;
@@ -61,7 +63,7 @@ static void validate(struct run *run, struct schema_input *input) {
         arena_reset_keeping(&run->arena, SCRATCH_KEPT);
         bool good = schema_verdict_bytes(run->schema, input->text, &limits, &run->arena, &verdict, &error);
         if (good && verdict == SCHEMA_UNDECIDED)
-                good = error_set(&error, ERROR_LIMIT, "a limit of the validation was reached");
+                good = error_set(&error, ERROR_LIMIT, "a limit of the evaluation was reached: subschemas within each other, or steps");
         if (good && (run->report.json || verdict == SCHEMA_INVALID))
                 good = json_parse(input->text, &limits, &run->arena, &input->instance, &error);
         if (!good) {
@@ -102,7 +104,8 @@ static void validate_lines(struct run *run, const char *path) {
                 schema_report_unread(&run->report, path, &error);
         if (run->report.json || (got == SCHEMA_LINES_FAILED && run->instances == instances))
                 return;
-        printf("%s: %ju instances, %ju invalid", path, (uintmax_t)(run->instances - instances), (uintmax_t)(run->invalid - invalid));
+        cli_print_visible(stdout, path);
+        printf(": %ju instances, %ju invalid", (uintmax_t)(run->instances - instances), (uintmax_t)(run->invalid - invalid));
         if (run->undecided > undecided)
                 printf(", %ju not decided", (uintmax_t)(run->undecided - undecided));
         puts("");
@@ -126,7 +129,7 @@ static void validate_file(struct run *run, const char *path) {
 }
 
 static void bench(struct run *run) {
-        CLEANUP(schema_bench_free) struct schema_bench bench = {.schema = run->schema};
+        CLEANUP(schema_bench_free) struct schema_bench bench = {.schema = run->schema, .max_depth = run->options->max_depth};
         const struct cli_options *options = run->options;
         struct error error;
         bool good = true;
@@ -145,26 +148,16 @@ static void validate_all(struct run *run) {
         arena_free(&run->arena);
 }
 
-// Standard input is read to its end by the first who asks.
-static bool names_input_twice(const struct cli_options *options) {
-        size_t count = 0;
-        for (size_t i = 0; i < options->argument_count; i++)
-                count += strcmp(options->arguments[i], "-") == 0;
-        if (count > 1)
-                fputs("commute schema validate: standard input (-) can be read once\n", stderr);
-        return count > 1;
-}
-
 int cli_schema_validate(const struct cli_options *options) {
         CLEANUP(schema_files_free) struct schema_files files = {0};
         struct schema *schema = NULL;
         struct error error;
         struct run run = {.options = options, .progress = isatty(STDERR_FILENO)};
-        if (names_input_twice(options))
+        if (schema_names_input_twice(options))
                 return CLI_USAGE;
         schema_report_begin(&run.report, options);
         if (!schema_files_open(&files, options->arguments[0], options, &error) || !schema_files_compile(&files, &schema, &error)) {
-                schema_report_unread(&run.report, options->arguments[0], &error);
+                schema_report_schema(&run.report, &files, &error);
                 schema_report_end(&run.report);
                 return run.report.status;
         }

@@ -46,7 +46,7 @@ bool schema_bench_add(struct schema_bench *bench, const char *path, bool lines, 
 }
 
 static struct round go(const struct schema_bench *bench, struct arena *arena) {
-        struct json_limits limits = {.bytes = SCHEMA_FILES_BYTES_MAX, .nodes = SCHEMA_FILES_BYTES_MAX};
+        struct json_limits limits = {.bytes = SCHEMA_FILES_BYTES_MAX, .nodes = SCHEMA_FILES_BYTES_MAX, .depth = bench->max_depth};
         struct round round = {0};
         uint64_t start = clock_monotonic_ns(clock_real());
         for (size_t i = 0, at = 0; i < bench->count; at = bench->ends[i++]) {

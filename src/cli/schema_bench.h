@@ -11,6 +11,7 @@ struct schema_bench {
         struct buffer text;                     // of all instances
         size_t *ends;                           // malloc'ed: where each ends in it
         size_t count, capacity;
+        unsigned max_depth;                     // of an instance; 0: JSON_DEPTH_DEFAULT
 };
 
 // The instances of a file: one, or one a line.

@@ -4,8 +4,9 @@
 
 #include <stdio.h>
 
+#include "cli/schema_differences.h"
 #include "cli/schema_files.h"
-#include "json/pointer.h"
+#include "cli/schema_problem.h"
 #include "json/writer.h"
 #include "schema/compatible.h"
 
@@ -13,15 +14,6 @@ struct document {
         struct schema_files files;
         struct schema *schema;
         const struct json *root;
-};
-
-// What one may read of what the other has written.
-struct direction {
-        const char *name, *question;
-        const struct document *writer, *reader;
-        bool holds;
-        struct schema_difference *differences;
-        size_t count;
 };
 
 static void document_free(struct document *document) {
@@ -37,69 +29,49 @@ static bool document_open(const struct cli_options *options, const char *path, s
         return json_parse(document->files.source, &limits, &document->files.arena, &document->root, error);
 }
 
-static void compare(struct direction *direction, const char *writer, const char *reader, struct arena *arena) {
-        struct schema_compatible_options options = {.defaults = true, .writer_name = writer, .reader_name = reader};
-        enum schema_compatibility answer = schema_compatible(direction->writer->schema, direction->reader->schema, &options, arena,
-                                                             &direction->differences, &direction->count);
+// The file and the position of a place, which may be in another document: "parts/a.json#/type".
+static void locate(struct document *document, struct schema_told *told) {
+        const char *hash = strchr(told->place, '#');
+        struct bytes uri = {told->place, hash ? (size_t)(hash - told->place) : 0}, source = document->files.source;
+        struct json_limits limits = {.bytes = SCHEMA_BYTES_MAX, .nodes = SCHEMA_NODES_MAX};
+        const struct json *root = document->root;
+        told->file = document->files.path;
+        if (uri.size) {
+                if (!schema_files_find(&document->files, uri, &source) ||
+                    !json_parse(source, &limits, &document->files.arena, &root, NULL))
+                        return;                         // it is built in
+                told->file = schema_files_path(&document->files, uri);
+        }
+        if (hash)
+                IGNORE(schema_told_find(hash, source, root, &told->position));          // of more tokens than a pointer may have
+}
+
+static void compare(struct schema_direction *direction, struct document *writer, struct document *reader,
+                    const char *writer_name, const char *reader_name, struct arena *arena) {
+        struct schema_compatible_options options = {.defaults = true, .writer_name = writer_name, .reader_name = reader_name};
+        struct schema_difference *differences;
+        enum schema_compatibility answer = schema_compatible(writer->schema, reader->schema, &options, arena, &differences,
+                                                             &direction->count);
         direction->holds = answer == SCHEMA_COMPATIBLE || answer == SCHEMA_TOLERABLE;
-}
-
-// Of a place in the document itself; false: it is in another one.
-static bool find_position(const struct document *document, const char *place, struct json_position *ret_position) {
-        CLEANUP(arena_free) struct arena arena = {0};
-        struct json_pointer pointer;
-        if (place[0] != '#' || !json_pointer_parse(bytes_of(place + 1), &arena, &pointer, NULL))
-                return false;
-        const struct json *node = json_pointer_resolve(&pointer, document->root);
-        if (node)
-                *ret_position = json_position(document->files.source, json_offset(node));
-        return node != NULL;
-}
-
-static void print_text(const struct direction *direction) {
-        printf("%-9s %s\n", direction->name, direction->holds ? "yes" : direction->question);
+        direction->told = arena_alloc(arena, (direction->count + 1) * sizeof *direction->told);
         for (size_t i = 0; i < direction->count; i++) {
-                const struct schema_difference *difference = &direction->differences[i];
-                const struct document *document = difference->in_writer ? direction->writer : direction->reader;
-                struct json_position position;
-                printf("  %s:", document->files.path);
-                if (find_position(document, difference->place, &position))
-                        printf("%zu:%zu:", position.line, position.column);
-                printf(" %s: %s%s: %s\n", difference->place,
-                       difference->tolerated ? "allowed: " : difference->uncertain ? "not decided: " : "",
-                       schema_difference_name(difference->kind), difference->sentence);
+                const struct schema_difference *difference = &differences[i];
+                struct schema_told *told = &direction->told[i];
+                *told = (struct schema_told){.name = schema_difference_name(difference->kind), .place = difference->place,
+                                             .sentence = difference->sentence, .uncertain = difference->uncertain,
+                                             .tolerated = difference->tolerated};
+                locate(difference->in_writer ? writer : reader, told);
         }
 }
 
-static void print_json(struct json_writer *writer, const struct direction *direction) {
-        json_begin_array(writer);
-        for (size_t i = 0; i < direction->count; i++) {
-                const struct schema_difference *difference = &direction->differences[i];
-                const struct document *document = difference->in_writer ? direction->writer : direction->reader;
-                struct json_position position;
-                json_begin_object(writer);
-                json_member_text(writer, "errorType", schema_difference_name(difference->kind));
-                json_member_text(writer, "file", document->files.path);
-                json_member_text(writer, "place", difference->place);
-                if (find_position(document, difference->place, &position)) {
-                        json_member_u64(writer, "line", position.line);
-                        json_member_u64(writer, "column", position.column);
-                }
-                json_member_text(writer, "description", difference->sentence);
-                json_member_boolean(writer, "decided", !difference->uncertain);
-                json_member_boolean(writer, "allowed", difference->tolerated);
-                json_end_object(writer);
-        }
-        json_end_array(writer);
-}
-
-static void print(const struct cli_options *options, const struct direction *backward, const struct direction *forward) {
+static void print(const struct cli_options *options, const struct schema_direction *backward,
+                  const struct schema_direction *forward) {
         CLEANUP(buffer_free) struct buffer text = {0};
         struct json_writer writer = {.buffer = &text};
         bool full = backward->holds && forward->holds;
         if (!options->given[CLI_JSON]) {
-                print_text(backward);
-                print_text(forward);
+                schema_direction_print(backward);
+                schema_direction_print(forward);
                 printf("%-9s %s\n", "FULL", full ? "yes" : "no");
                 return;
         }
@@ -111,9 +83,9 @@ static void print(const struct cli_options *options, const struct direction *bac
         json_member_boolean(&writer, "FULL", full);
         json_end_object(&writer);
         json_key(&writer, "backward");
-        print_json(&writer, backward);
+        schema_direction_write(&writer, backward);
         json_key(&writer, "forward");
-        print_json(&writer, forward);
+        schema_direction_write(&writer, forward);
         json_end_object(&writer);
         json_end(&writer);
         cli_print(buffer_bytes(&text));
@@ -124,15 +96,15 @@ int cli_schema_diff(const struct cli_options *options) {
         CLEANUP(document_free) struct document new = {0};
         CLEANUP(arena_free) struct arena arena = {0};
         struct error error;
-        if (!document_open(options, options->arguments[0], &old, &error) ||
-            !document_open(options, options->arguments[1], &new, &error))
-                return cli_fail(options, &error);
-        struct direction backward = {"BACKWARD", "no: readers with the new schema cannot read all that was written with the old",
-                                     &old, &new, false, NULL, 0};
-        struct direction forward = {"FORWARD", "no: readers with the old schema cannot read all that is written with the new",
-                                    &new, &old, false, NULL, 0};
-        compare(&backward, "old", "new", &arena);
-        compare(&forward, "new", "old", &arena);
+        if (schema_names_input_twice(options))
+                return CLI_USAGE;
+        if (!document_open(options, options->arguments[0], &old, &error))
+                return schema_problem_fail(options, &old.files, &error);
+        if (!document_open(options, options->arguments[1], &new, &error))
+                return schema_problem_fail(options, &new.files, &error);
+        struct schema_direction backward = schema_backward, forward = schema_forward;
+        compare(&backward, &old, &new, "old", "new", &arena);
+        compare(&forward, &new, &old, "new", "old", &arena);
         print(options, &backward, &forward);
         return backward.holds ? 0 : error_exit_status(ERROR_REJECTED);
 }

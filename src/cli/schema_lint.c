@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "cli/schema_files.h"
+#include "cli/schema_problem.h"
 #include "json/writer.h"
 #include "schema/bundle.h"
 #include "schema/lint.h"
@@ -19,18 +20,13 @@ struct said {
 
 // A schema that does not compile, or cannot be read: with --json members of the object that the caller has begun.
 static void say_error(struct said *said, const char *path, const struct error *error) {
-        const char *text = schema_file_error(path, error);
+        struct schema_problem problem;
+        schema_problem_find(&said->files, error, &problem);
         said->status = MAX(said->status, error_exit_status(error->code));
-        if (!said->options->given[CLI_JSON]) {
-                fputs("commute: ", stderr);
-                cli_print_visible(stderr, path);
-                fputs(": ", stderr);
-                cli_print_visible(stderr, text);
-                fputc('\n', stderr);
-                return;
-        }
-        json_member_text(&said->writer, "error", text);
-        json_member_text(&said->writer, "code", error_name(error->code));
+        if (said->options->given[CLI_JSON])
+                schema_problem_write(&said->writer, path, &problem);
+        else
+                schema_problem_print(&problem);
 }
 
 static void check(struct said *said, const char *path) {
@@ -45,7 +41,7 @@ static void check(struct said *said, const char *path) {
         if (!good)
                 say_error(said, path, &error);
         else if (!said->options->given[CLI_JSON])
-                printf("%s: compiles\n", path);
+                cli_print_line(stdout, "%s: compiles", path);
         json_end_object(&said->writer);
 }
 
@@ -53,8 +49,8 @@ static void say_finding(struct said *said, const char *path, const struct schema
         struct json_writer *writer = &said->writer;
         said->status = MAX(said->status, error_exit_status(ERROR_REJECTED));
         if (!said->options->given[CLI_JSON])
-                printf("%s:%zu:%zu: %s: %s: %s\n", path, finding->position.line, finding->position.column,
-                       finding->path[0] ? finding->path : "the document", finding->rule, finding->sentence);
+                cli_print_line(stdout, "%s:%zu:%zu: %s: %s: %s", path, finding->position.line, finding->position.column,
+                               finding->path[0] ? finding->path : "the document", finding->rule, finding->sentence);
         json_begin_object(writer);
         json_member_text(writer, "file", path);
         json_member_text(writer, "rule", finding->rule);
@@ -85,6 +81,8 @@ static void lint(struct said *said, const char *path) {
 static int say_all(const struct cli_options *options, void (*say)(struct said *said, const char *path)) {
         CLEANUP(buffer_free) struct buffer text = {0};
         struct said said = {.options = options, .writer = {.buffer = &text}};
+        if (schema_names_input_twice(options))
+                return CLI_USAGE;
         json_begin_array(&said.writer);
         for (size_t i = 0; i < options->argument_count; i++)
                 say(&said, options->arguments[i]);
@@ -107,21 +105,18 @@ int cli_schema_lint(const struct cli_options *options) {
 static bool write_to(const char *path, struct bytes text, struct error *error) {
         FILE *file = fopen(path, "we");
         if (!file)
-                return error_set(error, ERROR_IO, "%s: %m", path);
+                return error_set(error, ERROR_IO, "%s: cannot be written: %m", path);
         bool written = fwrite(text.data, 1, text.size, file) == text.size;
-        return (fclose(file) == 0 && written) || error_set(error, ERROR_IO, "%s: cannot be written", path);
+        return (fclose(file) == 0 && written) || error_set(error, ERROR_IO, "%s: cannot be written: %m", path);
 }
 
 int cli_schema_bundle(const struct cli_options *options) {
         CLEANUP(schema_files_free) struct schema_files files = {0};
         CLEANUP(buffer_free) struct buffer text = {0};
         struct error error;
-        if (!schema_files_open(&files, options->arguments[0], options, &error))
-                return cli_fail(options, &error);
-        if (!schema_bundle(files.source, &files.options, &text, &error)) {
-                IGNORE(error_wrap(&error, "%s", options->arguments[0]));        // always false
-                return cli_fail(options, &error);
-        }
+        if (!schema_files_open(&files, options->arguments[0], options, &error) ||
+            !schema_bundle(files.source, &files.options, &text, &error))
+                return schema_problem_fail(options, &files, &error);
         if (text.size && text.data[text.size - 1] != '\n')
                 buffer_append_byte(&text, '\n');
         if (!options->value[CLI_OUTPUT] || strcmp(options->value[CLI_OUTPUT], "-") == 0)

@@ -5,10 +5,23 @@
 #include <stdio.h>
 
 #include "cli/client.h"
-#include "cli/schema_files.h"
+#include "cli/schema_differences.h"
+#include "cli/schema_problem.h"
 #include "json/writer.h"
 
 enum { REFERENCES_MAX = 100 };                  // as the registry has it
+
+struct registration {
+        const struct cli_options *options;
+        struct schema_files files;              // the schema alone
+        const struct json *root;
+        struct buffer body;                     // of every request
+        struct control *registry;
+        // of the registry's opinion
+        uint64_t old_version;                   // with which it is not compatible
+        const char *level;
+        struct schema_direction backward, forward;
+};
 
 // A path segment (RFC 3986, 3.3): all but unreserved characters is encoded.
 static void append_segment(struct buffer *buffer, const char *text) {
@@ -45,20 +58,12 @@ static bool append_references(struct json_writer *writer, struct bytes list, str
         }
 }
 
-static bool make_body(const struct cli_options *options, struct buffer *body, struct error *error) {
-        CLEANUP(buffer_free) struct buffer text = {0};
-        CLEANUP(arena_free) struct arena arena = {0};
-        struct json_limits limits = {.bytes = SCHEMA_BYTES_MAX, .nodes = SCHEMA_NODES_MAX};
+static bool make_body(const struct registration *registration, struct buffer *body, struct error *error) {
         struct json_writer writer = {.buffer = body};
-        const char *path = options->arguments[1], *references = options->value[CLI_REFERENCES];
-        const struct json *root;
-        if (!schema_file_read(path, SCHEMA_BYTES_MAX, &text, error))
-                return false;
-        if (!json_parse(buffer_bytes(&text), &limits, &arena, &root, error))
-                return error_wrap(error, "%s", path);
+        const char *references = registration->options->value[CLI_REFERENCES];
         json_begin_object(&writer);
         json_member_text(&writer, "schemaType", "JSON");
-        json_member_bytes(&writer, "schema", buffer_bytes(&text));
+        json_member_bytes(&writer, "schema", registration->files.source);
         if (references) {
                 json_key(&writer, "references");
                 json_begin_array(&writer);
@@ -71,20 +76,105 @@ static bool make_body(const struct cli_options *options, struct buffer *body, st
         return true;
 }
 
-static int print_opinion(const struct cli_options *options, const struct json *answer) {
-        const struct json *messages = json_get_text(answer, "messages");
-        bool good = client_truth(answer, "is_compatible");
-        if (options->given[CLI_JSON]) {
-                CLEANUP(buffer_free) struct buffer text = {0};
-                json_write(&text, answer);
-                cli_print(buffer_bytes(&text));
-        } else {
-                printf("%s: %s\n", options->arguments[0], good ? "would be taken" : "would be refused");
-                if (json_is(messages, JSON_ARRAY))
-                        JSON_FOR_EACH(message, messages)
-                                printf("  %.*s\n", BYTES_PRINT(json_is(message, JSON_STRING) ? json_text(message) : BYTES("")));
+// The schema as it is sent: without what it refers to, which is the registry's.
+static bool read_schema(struct registration *registration, struct error *error) {
+        CLEANUP(buffer_free) struct buffer text = {0};
+        struct schema_files *files = &registration->files;
+        struct json_limits limits = {.bytes = SCHEMA_BYTES_MAX, .nodes = SCHEMA_NODES_MAX};
+        files->path = registration->options->arguments[1];
+        if (!schema_file_read(files->path, SCHEMA_BYTES_MAX, &text, error))
+                return false;
+        files->source = arena_copy(&files->arena, buffer_bytes(&text));
+        return json_parse(files->source, &limits, &files->arena, &registration->root, error);
+}
+
+static struct schema_told told_of(const struct registration *registration, const struct json *difference, struct arena *arena) {
+        bool old = bytes_equal(client_text(difference, "schema"), BYTES("old"));
+        struct schema_told told = {.name = arena_text(arena, client_text(difference, "errorType")),
+                                   .place = arena_text(arena, client_text(difference, "place")),
+                                   .sentence = arena_text(arena, client_text(difference, "description")),
+                                   .file = old ? NULL : registration->files.path, .version = registration->old_version,
+                                   .uncertain = !client_truth(difference, "decided")};
+        if (!old)
+                IGNORE(schema_told_find(told.place, registration->files.source, registration->root, &told.position)); // in another one
+        return told;
+}
+
+// From what the registry has found, if it says so by itself; from any other there are its messages.
+static void take_differences(struct registration *registration, const struct json *answer, struct arena *arena) {
+        const struct json *differences = json_get_text(answer, "differences");
+        size_t count = json_is(differences, JSON_ARRAY) ? json_count(differences) : 0;
+        registration->old_version = client_number(answer, "oldSchemaVersion");
+        registration->level = arena_text(arena, client_text(answer, "compatibility"));
+        registration->backward = schema_backward;
+        registration->forward = schema_forward;
+        registration->backward.told = arena_alloc(arena, (count + 1) * sizeof(struct schema_told));
+        registration->forward.told = arena_alloc(arena, (count + 1) * sizeof(struct schema_told));
+        if (!count)
+                return;
+        JSON_FOR_EACH(difference, differences) {
+                bool forward = bytes_equal(client_text(difference, "reader"), BYTES("old"));
+                struct schema_direction *direction = forward ? &registration->forward : &registration->backward;
+                direction->holds = false;
+                direction->told[direction->count++] = told_of(registration, difference, arena);
         }
-        return good ? 0 : error_exit_status(ERROR_REJECTED);
+}
+
+static void print_messages(const struct json *messages) {
+        if (json_is(messages, JSON_ARRAY))
+                JSON_FOR_EACH(message, messages)
+                        cli_print_line(stdout, "  %.*s", BYTES_PRINT(json_is(message, JSON_STRING) ? json_text(message) : BYTES("")));
+}
+
+static void print_opinion(const struct registration *registration, const struct json *answer, bool good) {
+        const char *subject = registration->options->arguments[0], *would = registration->options->given[CLI_DRY_RUN] ? "would be " : "";
+        struct bytes remark = client_text(answer, "remark");
+        if (good) {
+                cli_print_line(stdout, "%s: would be taken%s%.*s%s", subject, remark.size ? " (" : "", BYTES_PRINT(remark),
+                               remark.size ? ")" : "");
+        } else if (registration->backward.count + registration->forward.count) {
+                cli_print_line(stdout, "%s: %srefused: not %s compatible with version %ju", subject, would, registration->level,
+                               (uintmax_t)registration->old_version);
+                if (registration->backward.count)
+                        schema_direction_print(&registration->backward);
+                if (registration->forward.count)
+                        schema_direction_print(&registration->forward);
+        } else {
+                cli_print_line(stdout, "%s: %srefused", subject, would);
+                print_messages(json_get_text(answer, "messages"));
+        }
+}
+
+static void write_opinion(const struct registration *registration, const struct json *answer, bool good) {
+        CLEANUP(buffer_free) struct buffer text = {0};
+        struct json_writer writer = {.buffer = &text};
+        const struct json *messages = json_get_text(answer, "messages");
+        bool told = registration->backward.count + registration->forward.count > 0;
+        json_begin_object(&writer);
+        json_member_text(&writer, "subject", registration->options->arguments[0]);
+        json_member_boolean(&writer, "is_compatible", good);
+        if (!good) {
+                json_member_text(&writer, "error", error_name(ERROR_REJECTED));
+                json_member_text(&writer, "message", "not compatible with an earlier version");
+        }
+        if (told) {
+                json_member_text(&writer, "compatibility", registration->level);
+                json_member_u64(&writer, "oldSchemaVersion", registration->old_version);
+        }
+        json_key(&writer, "backward");
+        schema_direction_write(&writer, &registration->backward);
+        json_key(&writer, "forward");
+        schema_direction_write(&writer, &registration->forward);
+        json_key(&writer, "messages");
+        if (json_is(messages, JSON_ARRAY))
+                json_node(&writer, messages);
+        else
+                json_raw(&writer, BYTES("[]"));
+        if (client_text(answer, "remark").size)
+                json_member_bytes(&writer, "remark", client_text(answer, "remark"));
+        json_end_object(&writer);
+        json_end(&writer);
+        cli_print(buffer_bytes(&text));
 }
 
 static void print_version(const struct cli_options *options, const struct json *answer) {
@@ -92,7 +182,7 @@ static void print_version(const struct cli_options *options, const struct json *
         struct json_writer writer = {.buffer = &text};
         uint64_t version = client_number(answer, "version"), id = client_number(answer, "id");
         if (!options->given[CLI_JSON]) {
-                printf("%s: version %ju, id %ju\n", options->arguments[0], (uintmax_t)version, (uintmax_t)id);
+                cli_print_line(stdout, "%s: version %ju, id %ju", options->arguments[0], (uintmax_t)version, (uintmax_t)id);
                 return;
         }
         json_begin_object(&writer);
@@ -104,26 +194,89 @@ static void print_version(const struct cli_options *options, const struct json *
         cli_print(buffer_bytes(&text));
 }
 
-// The answer to a registration is the id alone: the version is looked up.
-int cli_schema_register(const struct cli_options *options) {
+static bool call(struct registration *registration, const char *before, const char *behind, struct arena *arena,
+                 const struct json **ret_answer, struct error *error) {
+        CLEANUP(buffer_free) struct buffer target = {0};
+        buffer_append(&target, bytes_of(before));
+        append_segment(&target, registration->options->arguments[0]);
+        buffer_append(&target, bytes_of(behind));
+        buffer_append_byte(&target, '\0');
+        return control_call(registration->registry, "POST", target.data, buffer_bytes(&registration->body), arena, ret_answer, error);
+}
+
+// What a registry says of a text that is no schema begins so.
+static const char not_a_schema[] = "Invalid schema: ";
+
+static bool is_no_schema(const char *sentence) {
+        return strncmp(sentence, not_a_schema, sizeof not_a_schema - 1) == 0;
+}
+
+static int fail_schema(struct registration *registration, const char *sentence) {
+        struct error error;
+        IGNORE(error_set(&error, ERROR_INVALID, "%s", sentence + sizeof not_a_schema - 1));     // always false
+        return schema_problem_fail(registration->options, &registration->files, &error);
+}
+
+static const char *first_message(const struct json *answer, struct arena *arena) {
+        const struct json *messages = json_get_text(answer, "messages");
+        const struct json *first = json_is(messages, JSON_ARRAY) ? json_at(messages, 0) : NULL;
+        return json_is(first, JSON_STRING) ? arena_text(arena, json_text(first)) : "";
+}
+
+// Asks whether it would be taken. refused: why it was not, as far as that is known already, or NULL.
+static int ask(struct registration *registration, const struct error *refused) {
         CLEANUP(arena_free) struct arena arena = {0};
-        CLEANUP(control_closep) struct control *registry = NULL;
-        CLEANUP(buffer_free) struct buffer body = {0}, subject = {0}, target = {0};
+        const struct cli_options *options = registration->options;
         const struct json *answer;
         struct error error;
-        append_segment(&subject, options->arguments[0]);
-        bool dry = options->given[CLI_DRY_RUN];
-        buffer_print(&target, dry ? "/compatibility/subjects/%.*s/versions?verbose=true" : "/subjects/%.*s/versions",
-                     BYTES_PRINT(buffer_bytes(&subject)));
-        if (!make_body(options, &body, &error) || !control_open_registry(options, &registry, &error) ||
-            !control_call(registry, "POST", target.data, buffer_bytes(&body), &arena, &answer, &error))
-                return cli_fail(options, &error);
-        if (dry)
-                return print_opinion(options, answer);
-        buffer_clear(&target);
-        buffer_print(&target, "/subjects/%.*s", BYTES_PRINT(buffer_bytes(&subject)));
-        if (!control_call(registry, "POST", target.data, buffer_bytes(&body), &arena, &answer, &error))
-                return cli_fail(options, &error);
-        print_version(options, answer);
+        if (!call(registration, "/compatibility/subjects/", "/versions?verbose=true", &arena, &answer, &error))
+                return refused ? cli_fail(options, refused) : cli_fail(options, &error);
+        bool good = client_truth(answer, "is_compatible");
+        if (good && refused)
+                return cli_fail(options, refused);              // somebody has changed it meanwhile
+        if (!good && is_no_schema(first_message(answer, &arena)))
+                return fail_schema(registration, first_message(answer, &arena));
+        take_differences(registration, answer, &arena);
+        if (options->given[CLI_JSON])
+                write_opinion(registration, answer, good);
+        else
+                print_opinion(registration, answer, good);
+        return good ? 0 : error_exit_status(ERROR_REJECTED);
+}
+
+// The answer to a registration is the id alone: the version is looked up.
+static int make(struct registration *registration) {
+        CLEANUP(arena_free) struct arena arena = {0};
+        const struct json *answer;
+        struct error error;
+        if (!call(registration, "/subjects/", "/versions", &arena, &answer, &error)) {
+                if (error.code == ERROR_REJECTED)
+                        return ask(registration, &error);
+                if (is_no_schema(error.text))
+                        return fail_schema(registration, error.text);
+                return cli_fail(registration->options, &error);
+        }
+        if (!call(registration, "/subjects/", "", &arena, &answer, &error))
+                return cli_fail(registration->options, &error);
+        print_version(registration->options, answer);
         return 0;
+}
+
+static int run(struct registration *registration) {
+        const struct cli_options *options = registration->options;
+        struct error error;
+        if (!read_schema(registration, &error))
+                return schema_problem_fail(options, &registration->files, &error);
+        if (!make_body(registration, &registration->body, &error) || !control_open_registry(options, &registration->registry, &error))
+                return cli_fail(options, &error);
+        return options->given[CLI_DRY_RUN] ? ask(registration, NULL) : make(registration);
+}
+
+int cli_schema_register(const struct cli_options *options) {
+        struct registration registration = {.options = options};
+        int status = run(&registration);
+        schema_files_free(&registration.files);
+        buffer_free(&registration.body);
+        control_close(registration.registry);
+        return status;
 }

@@ -2,9 +2,8 @@
 #include "cli/schema_report.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "cli/schema_files.h"
+#include "cli/schema_problem.h"
 #include "json/writer.h"
 
 enum { FAILURES_SHOWN = 20 };
@@ -48,14 +47,19 @@ static void print_object(struct schema_report *report, const char *path, size_t 
 static void print_error(struct schema_report *report, const char *path, size_t line, bool refused, const struct error *error) {
         CLEANUP(buffer_free) struct buffer object = {0};
         struct json_writer writer = {.buffer = &object};
+        struct schema_place place;
         json_begin_object(&writer);
         json_key(&writer, "valid");
         if (refused)
                 json_boolean(&writer, false);
         else
                 json_null(&writer);
-        json_member_text(&writer, "error", schema_file_error(path, error));
+        if (!schema_place_parse(error->text, 0, &place))
+                place = (struct schema_place){.sentence = schema_file_error(path, error)};
+        json_key(&writer, "error");
+        json_string_print(&writer, "%s%s", refused ? "not JSON: " : "", place.sentence);
         json_member_text(&writer, "code", error_name(error->code));
+        schema_place_write(&writer, &place);
         json_end_object(&writer);
         json_end(&writer);
         print_object(report, path, line, buffer_bytes(&object));
@@ -68,12 +72,9 @@ static void print_failures(const struct schema_report *report, const struct sche
         struct schema_explain_options options = {.most = FAILURES_SHOWN + 1, .values = report->options->given[CLI_VALUES]};
         IGNORE(schema_explain_with(schema, input->text, input->instance, &options, arena, &failures, &count));  // is invalid
         for (size_t i = 0; i < MIN(count, (size_t)FAILURES_SHOWN); i++) {
-                CLEANUP(buffer_free) struct buffer line = {0};
-                buffer_print(&line, "%s:%zu:%zu: %s: %s: %s", input->path, input->line ? input->line : failures[i].position.line,
-                             failures[i].position.column, failures[i].instance_path[0] ? failures[i].instance_path : "the document",
-                             failures[i].keyword, failures[i].sentence);
-                cli_print_visible(stdout, line.data);
-                putchar('\n');
+                cli_print_line(stdout, "%s:%zu:%zu: %s: %s: %s", input->path, input->line ? input->line : failures[i].position.line,
+                               failures[i].position.column, failures[i].instance_path[0] ? failures[i].instance_path : "the document",
+                               failures[i].keyword, failures[i].sentence);
         }
         if (count == 0 || count > FAILURES_SHOWN) {
                 print_place(input);
@@ -95,39 +96,29 @@ void schema_report_verdict(struct schema_report *report, const struct schema_inp
         } else if (verdict == SCHEMA_INVALID) {
                 print_failures(report, input, schema, arena);
         } else if (!input->line) {
-                printf("%s: valid\n", input->path);
+                cli_print_line(stdout, "%s: valid", input->path);
         }
 }
 
-// Errors of the parser begin with "line 1, column 2 (byte 1): ": gives what follows, and line and column.
-static const char *take_position(const char *text, size_t *ret_line, size_t *ret_column) {
-        char *at = NULL;
-        if (strncmp(text, "line ", 5) != 0)
-                return NULL;
-        size_t line = strtoul(text + 5, &at, 10);
-        if (strncmp(at, ", column ", 9) != 0)
-                return NULL;
-        size_t column = strtoul(at + 9, &at, 10);
-        const char *rest = strncmp(at, " (byte ", 7) == 0 ? strstr(at, "): ") : NULL;
-        if (!rest)
-                return NULL;
-        *ret_line = line;
-        *ret_column = column;
-        return rest + 3;
+// What could be done about it, or "".
+static const char *advice(const struct schema_report *report, const struct schema_input *input, const char *sentence) {
+        if (!input->line && strcmp(sentence, "expected nothing more behind the document") == 0)
+                return "; with --lines each line is a document";
+        if (!report->options->given[CLI_MAX_DEPTH] && strcmp(sentence, "too many arrays and objects within each other") == 0)
+                return "; --max-depth allows more";
+        return "";
 }
 
 void schema_report_undecided(struct schema_report *report, const struct schema_input *input, const struct error *error) {
         bool refused = error->code == ERROR_INVALID;
         const char *what = refused ? "not JSON" : "not decided";
-        size_t line = 0, column = 0;
+        struct schema_place place;
         note(report, error->code);
-        const char *rest = take_position(error->text, &line, &column);
         if (report->json) {
                 print_error(report, input->path, input->line, refused, error);
-        } else if (rest) {
-                bool several = !input->line && strcmp(rest, "expected nothing more behind the document") == 0;
-                printf("%s:%zu:%zu: %s: %s%s\n", input->path, input->line ? input->line : line, column, what, rest,
-                       several ? "; with --lines each line is a document" : "");
+        } else if (schema_place_parse(error->text, 0, &place)) {
+                cli_print_line(stdout, "%s:%zu:%zu: %s: %s%s", input->path, input->line ? input->line : place.line, place.column, what,
+                               place.sentence, advice(report, input, place.sentence));
         } else {
                 print_place(input);
                 printf(": %s: %s\n", what, schema_file_error(input->path, error));
@@ -139,7 +130,26 @@ void schema_report_unread(struct schema_report *report, const char *path, const 
         if (report->json)
                 print_error(report, path, 0, false, error);
         else
-                fprintf(stderr, "commute: %s: %s\n", path, schema_file_error(path, error));
+                cli_print_line(stderr, "commute: %s%s%s", path, path[0] ? ": " : "", schema_file_error(path, error));
+}
+
+void schema_report_schema(struct schema_report *report, struct schema_files *files, const struct error *error) {
+        CLEANUP(buffer_free) struct buffer object = {0};
+        struct json_writer writer = {.buffer = &object};
+        struct schema_problem problem;
+        note(report, error->code);
+        schema_problem_find(files, error, &problem);
+        if (!report->json) {
+                schema_problem_print(&problem);
+                return;
+        }
+        json_begin_object(&writer);
+        json_key(&writer, "valid");
+        json_null(&writer);
+        schema_problem_write(&writer, files->path, &problem);
+        json_end_object(&writer);
+        json_end(&writer);
+        print_object(report, files->path, 0, buffer_bytes(&object));
 }
 
 void schema_report_end(struct schema_report *report) {

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "cli/cli_priv.h"
+#include "cli/schema_files.h"
 #include "json/json.h"
 #include "schema/schema.h"
 
@@ -29,6 +30,8 @@ void schema_report_verdict(struct schema_report *report, const struct schema_inp
                            enum schema_verdict verdict, struct arena *arena);
 // There is no verdict: ERROR_INVALID, it is not JSON; ERROR_LIMIT, it is beyond a limit.
 void schema_report_undecided(struct schema_report *report, const struct schema_input *input, const struct error *error);
-// The schema, or a file, could not be read.
+// A file could not be read.
 void schema_report_unread(struct schema_report *report, const char *path, const struct error *error);
+// The schema could not be read, or is none.
+void schema_report_schema(struct schema_report *report, struct schema_files *files, const struct error *error);
 void schema_report_end(struct schema_report *report);

@@ -16,6 +16,7 @@ enum {
 
 void registry_objections_free(struct registry_objections *objections) {
         free(objections->items);
+        free(objections->differences);
         arena_free(&objections->arena);
         *objections = (struct registry_objections){0};
 }
@@ -26,6 +27,18 @@ static void object(struct registry_objections *objections, const char *sentence)
                 objections->items = must_realloc(objections->items, objections->capacity * sizeof *objections->items);
         }
         objections->items[objections->count++] = sentence;
+}
+
+static void differ(struct registry_objections *objections, const struct registry_difference *difference) {
+        if (objections->difference_count == objections->difference_capacity) {
+                objections->difference_capacity = objections->difference_capacity * 2 + 8;
+                objections->differences = must_realloc(objections->differences,
+                                                       objections->difference_capacity * sizeof *objections->differences);
+        }
+        objections->differences[objections->difference_count++] = *difference;
+        object(objections, arena_print(&objections->arena, "{errorType:\"%s\", description:\"at path '%s': %s%s\"}", difference->name,
+                                       difference->place, difference->sentence,
+                                       difference->uncertain ? "; this could not be decided" : ""));
 }
 
 static bool is_transitive(enum registry_level level) {
@@ -45,10 +58,12 @@ static bool looks_forward(enum registry_level level) {
         return is_full(level) || level == REGISTRY_LEVEL_FORWARD || level == REGISTRY_LEVEL_FORWARD_TRANSITIVE;
 }
 
-static void compare(const struct schema *writer, const struct schema *reader, const char *writer_name, const char *reader_name,
-                    uint64_t *budget, struct registry_objections *objections) {
+// Whether the old schema can read what the new one allows; else the other way round.
+static void compare(const struct schema *old, const struct schema *new, bool old_reader, uint64_t *budget,
+                    struct registry_objections *objections) {
+        const struct schema *writer = old_reader ? new : old, *reader = old_reader ? old : new;
         const struct schema_compatible_options options = {
-                .defaults = true, .writer_name = writer_name, .reader_name = reader_name, .budget = budget,
+                .defaults = true, .writer_name = old_reader ? "new" : "old", .reader_name = old_reader ? "old" : "new", .budget = budget,
         };
         struct schema_difference *differences;
         size_t count;
@@ -58,10 +73,10 @@ static void compare(const struct schema *writer, const struct schema *reader, co
                 return;
         for (size_t i = 0; i < count; i++)
                 if (!differences[i].tolerated)
-                        object(objections, arena_print(&objections->arena, "{errorType:\"%s\", description:\"at path '%s': %s%s\"}",
-                                                       schema_difference_name(differences[i].kind), differences[i].place,
-                                                       differences[i].sentence,
-                                                       differences[i].uncertain ? "; this could not be decided" : ""));
+                        differ(objections, &(struct registry_difference){
+                                .name = schema_difference_name(differences[i].kind), .place = differences[i].place,
+                                .sentence = differences[i].sentence, .old_place = differences[i].in_writer != old_reader,
+                                .old_reader = old_reader, .uncertain = differences[i].uncertain});
 }
 
 static void show_version(const struct registry *registry, const struct registry_version *version,
@@ -110,12 +125,14 @@ static bool compare_with(const struct registry *registry, const struct registry_
         const struct schema *old = registry_schema(registry, version->id);
         size_t before = objections->count;
         if (looks_forward(level))
-                compare(schema, old, "new", "old", budget, objections);
+                compare(old, schema, true, budget, objections);
         if (looks_backward(level))
-                compare(old, schema, "old", "new", budget, objections);
+                compare(old, schema, false, budget, objections);
         if (objections->count == before)
                 return true;
         show_version(registry, version, objections);
+        objections->version = version->version;
+        objections->level = level;
         return false;
 }
 

@@ -156,11 +156,21 @@ struct registry_config registry_config(const struct registry *registry, struct b
 // What holds for the subject: its own, and where it has none the registry's.
 struct registry_config registry_config_in_scope(const struct registry *registry, struct bytes subject);
 
-// Why a schema is not compatible: sentences as Confluent's registry has them.
+// Why a schema is not compatible: sentences as Confluent's registry has them, and each difference by itself.
+struct registry_difference {
+        const char *name, *place, *sentence;    // "TYPE_NARROWED", "#/properties/a/type", "the new schema allows …"
+        bool old_place;                         // the place is in the old schema, else in the new one
+        bool old_reader;                        // the old schema cannot read what the new one allows; else the other way round
+        bool uncertain;                         // it could not be decided
+};
 struct registry_objections {
         struct arena arena;
         const char **items;
         size_t count, capacity;
+        struct registry_difference *differences;
+        size_t difference_count, difference_capacity;
+        uint32_t version;                       // with which it is not compatible
+        enum registry_level level;              // that asks for it
         const char *uncompared;                 // why it was compared with no version at all; NULL: it was with some
 };
 void registry_objections_free(struct registry_objections *objections);

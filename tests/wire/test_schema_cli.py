@@ -53,8 +53,8 @@ def test_what_cannot_be_decided_is_said_and_the_rest_goes_on(schema, write, tmp_
     files = ["deep.json", "none.json", "i.jsonl", "folder", "bad.json", "none.jsonl", "folder/", "good.json"]
     code, out, err = schema("validate", "s.json", *files)
     assert code == 66 and out.splitlines() == [
-        "deep.json:1:129: not decided: too many arrays and objects within each other",
-        "i.jsonl:2:129: not decided: too many arrays and objects within each other",
+        "deep.json:1:129: not decided: too many arrays and objects within each other; --max-depth allows more",
+        "i.jsonl:2:129: not decided: too many arrays and objects within each other; --max-depth allows more",
         "i.jsonl:3:3: not decided: an exponent beyond 1000000000",
         "i.jsonl:4:1: the document: type: is number, expected array or object",
         "i.jsonl: 4 instances, 1 invalid, 2 not decided",
@@ -69,8 +69,42 @@ def test_what_cannot_be_decided_is_said_and_the_rest_goes_on(schema, write, tmp_
         ("i.jsonl", 2, None, "limit"), ("i.jsonl", 3, None, "limit"), ("i.jsonl", 4, False, None),
         ("folder", None, None, "not-found"), ("bad.json", None, False, None), ("none.jsonl", None, None, "not-found"),
         ("folder/", None, None, "not-found"), ("good.json", None, True, None)]
-    assert said[1]["error"] == "No such file or directory" and said[0]["error"].startswith("line 1, column 129 (byte 128): ")
+    assert said[1]["error"] == "No such file or directory" and said[0]["error"] == "too many arrays and objects within each other"
+    assert [said[0][name] for name in ("line", "column", "byte")] == [1, 129, 128]
     assert schema("validate", "s.json", "deep.json", "bad.json")[0] == 65
+
+
+def test_an_instance_may_be_deeper_if_it_is_said_so(schema, write):
+    def nested(levels, inner=""):
+        return "[" * levels + inner + "]" * levels
+    write("any.json", {})
+    write("array.json", {"type": "array", "items": {"$ref": "#"}})
+    write("unevaluated.json", {"anyOf": [{"items": {"$ref": "#"}}], "unevaluatedItems": False})
+    write("deep.json", nested(129))
+    assert schema("validate", "any.json", "deep.json")[1] == (
+        "deep.json:1:129: not decided: too many arrays and objects within each other; --max-depth allows more\n")
+    assert schema("validate", "any.json", "deep.json", "--max-depth", "129") == (0, "deep.json: valid\n", "")
+    assert schema("validate", "any.json", "deep.json", "--max-depth=128")[1] == (
+        "deep.json:1:129: not decided: too many arrays and objects within each other\n")
+    write("deep.jsonl", f"{nested(512)}\n{nested(513)}\n{nested(450, '1')}\n")
+    for name, invalid in ("any", []), ("array", [f"deep.jsonl:3:451: {'/0' * 450}: type: is number, expected array"]):
+        code, out, _ = schema("validate", f"{name}.json", "deep.jsonl", "--max-depth", "512")
+        assert code == 65 and out.splitlines() == [
+            "deep.jsonl:2:513: not decided: too many arrays and objects within each other", *invalid,
+            f"deep.jsonl: 3 instances, {len(invalid)} invalid, 1 not decided"]
+    write("one.json", nested(512))              # of which each level takes three subschemas, and 1,000 are allowed
+    code, out, _ = schema("validate", "unevaluated.json", "one.json", "--max-depth", "512")
+    assert code == 65 and out.startswith("one.json: not decided: a limit of the evaluation was reached: subschemas within each other")
+    code, out, _ = schema("validate", "array.json", "deep.jsonl", "--max-depth", "512", "--json")
+    said = json.loads(out)
+    assert [one["valid"] for one in said] == [True, None, False] and said[2]["errors"][-1]["instanceLocation"] == "/0" * 450
+    code, out, _ = schema("validate", "any.json", "deep.jsonl", "--max-depth", "512", "--benchmark", "--json")
+    assert code == 0 and (json.loads(out)["valid"], json.loads(out)["not_json"]) == (2, 1)
+    for wrong in "513", "0", "-1", "", "12x", "1e2", "99999999999999999999":
+        code, out, err = schema("validate", "any.json", "deep.json", "--max-depth", wrong)
+        assert (code, out) == (64, "") and f'--max-depth is a number from 1 to 512, not "{wrong}"' in err
+    assert schema("validate", "any.json", "deep.json", "--max-depth", "1", "--max-depth", "2")[0] == 64
+    assert schema("check", "any.json", "--max-depth", "2")[0] == 64
 
 
 def test_the_greatest_exit_status_counts_and_a_file_that_vanishes_is_only_missed(schema, write, tmp_path):
@@ -145,8 +179,10 @@ def test_what_nobody_could_read_was_not_said(build, write, tmp_path):
 
 
 def test_standard_input_is_read_once_and_more_failures_are_said_to_be_there(schema, write):
-    code, _, err = schema("validate", "-", "-", text="{}")
-    assert code == 64 and "once" in err
+    for words in (["validate", "-", "-"], ["validate", "s.json", "-", "-"], ["check", "-", "-"], ["lint", "-", "s.json", "-"],
+                  ["diff", "-", "-"]):
+        assert schema(*words, text="{}") == (64, "", "commute schema: standard input (-) can be read once\n")
+    assert schema("check", "-", text="{}") == (0, "-: compiles\n", "")
     write("s.json", {"items": {"type": "string"}})
     write("i.json", json.dumps(list(range(30))))
     out = schema("validate", "s.json", "i.json")[1].splitlines()
@@ -155,12 +191,35 @@ def test_standard_input_is_read_once_and_more_failures_are_said_to_be_there(sche
     assert len(schema("validate", "s.json", "i.json")[1].splitlines()) == 20
 
 
+def test_what_cannot_be_read_or_written_is_said(schema, write, tmp_path):
+    write("s.json", {})
+    (tmp_path / "folder").mkdir()
+    empty = "commute: an empty name is that of no file\n"
+    for words in ["check", ""], ["lint", ""], ["bundle", ""], ["diff", "", "s.json"], ["diff", "s.json", ""], ["validate", "", "s.json"], \
+            ["validate", "s.json", ""]:
+        assert schema(*words) == (66, "", empty), words
+    for target, why in ("none/x.json", "No such file or directory"), ("folder", "Is a directory"), ("/dev/full", "No space left on device"):
+        assert schema("bundle", "s.json", "-o", target) == (74, "", f"commute: {target}: cannot be written: {why}\n")
+        assert json.loads(schema("bundle", "s.json", "-o", target, "--json")[1]) == {
+            "error": "io", "message": f"{target}: cannot be written: {why}"}
+
+
 def test_no_key_and_no_file_name_commands_a_terminal(schema, write):
     closed, bad, odd = write("closed.json", {"additionalProperties": False}), write("bad.json", '{"\\u001b[31m\\u009b":1}'), "o\ndd.json"
     code, out, _ = schema("validate", closed, bad)
     assert code == 65 and "/\\u001b[31m\\u009b: additionalProperties" in out and "\x1b" not in out and "\x9b" not in out
     code, _, err = schema("check", odd + "x")
     assert code == 66 and err.count("\n") == 1 and "o\\u000add.jsonx" in err
+    esc = write("e\x1b[31m.json", '{"additionalProperties": false, "\\u001b[31m": 1, "properties": {"\\u001b[31m": {}}}')
+    write("e\x1b[31m.jsonl", "{}\n")
+    write("n\x1b[31m.json", "{")
+    for words in (["check", esc], ["lint", esc], ["diff", closed, esc], ["diff", esc, closed], ["validate", esc, bad],
+                  ["validate", "s.json", esc, "n\x1b[31m.json", "\x1b[31m"], ["validate", "s.json", "e\x1b[31m.jsonl"],
+                  ["bundle", "n\x1b[31m.json"], ["diff", "n\x1b[31m.json", esc], ["check", esc, "--with", "n\x1b[31m.json"],
+                  ["check", esc, "--with", "\x1b[31m"]):
+        write("s.json", {})
+        _, out, err = schema(*words)
+        assert "\x1b" not in out + err and "\\u001b[31m" in out + err, words
 
 
 def test_what_with_gives_is_read_once_for_all(build, write, tmp_path):
@@ -187,7 +246,7 @@ def test_every_schema_is_told_of(schema, write):
     for command in "check", "lint":
         code, out, err = schema(command, "a.json", "b.json", "none.json", "c.json")
         assert code == 66 and out == ("b.json: compiles\n" if command == "check" else "")
-        assert [line.split(": ")[1] for line in err.splitlines()] == ["a.json", "none.json", "c.json"]
+        assert [line.removeprefix("commute: ").split(":")[0] for line in err.splitlines()] == ["a.json", "none.json", "c.json"]
         code, out, err = schema(command, "a.json", "b.json", "none.json", "c.json", "--json")
         said = {one["file"]: one.get("code") for one in json.loads(out)}
         assert (code, err) == (66, "") and all("error" in one for one in json.loads(out) if one["file"] != "b.json")
@@ -199,6 +258,58 @@ def test_every_schema_is_told_of(schema, write):
     write("i.json", "1")
     code, out, _ = schema("validate", "a.json", "i.json", "--json")
     assert code == 65 and [(one["file"], one["valid"], one["code"]) for one in json.loads(out)] == [("a.json", None, "invalid")]
+
+
+def test_an_error_of_a_schema_has_its_place_as_an_instance_has(schema, write):
+    wrong = "expected a type: null, boolean, integer, number, string, array or object"
+    write("s.json", '{"properties":\r\n {"é": {"type": "objct"}}}')
+    write("t.json", {"type": "objct"})
+    write("root.json", "3")
+    write("parts/t.json", {"items": {"type": "objct"}})
+    write("parts/broken.json", "{\n")
+    write("whole.json", {"$ref": "parts/t.json"})
+    write("far.json", {"items": {"$ref": "whole2.json"}})
+    write("whole2.json", {"$ref": "parts/broken.json"})
+    write("given.json", {"$ref": "https://example.com/t"})
+    write("more/a.json", {"$id": "https://example.com/t", "type": 1})
+    write("i.json", "{}")
+    said = {                                    # file: in which file, where, at which pointer, what, who names that file
+        ("s.json",): ("s.json", 2, 17, "/properties/é/type", wrong, ""),
+        ("root.json",): ("root.json", 1, 1, "", "expected a schema: an object, true or false", ""),
+        ("parts/broken.json",): ("parts/broken.json", 2, 1, None, "not JSON: expected a key in quotes, or }", ""),
+        ("whole.json",): ("parts/t.json", 1, 20, "/items/type", wrong, ""),
+        ("far.json",): ("parts/broken.json", 2, 1, None, "not JSON: expected a key in quotes, or }", " (named by whole2.json:1:10)"),
+        ("given.json", "--with", "more"): ("more/a.json", 1, 42, "/type", wrong, ""),
+        ("given.json", "--with", "parts"): ("parts/broken.json", 2, 1, None, "not JSON: expected a key in quotes, or }",
+                                            " (named by --with)"),
+    }
+    for words, (file, line, column, pointer, sentence, named) in said.items():
+        place = "" if pointer is None else f"{pointer or 'the document'}: "
+        text = f"{file}:{line}:{column}: {place}{sentence}{named}\n"
+        fields = {"line": line, "column": column, **({"byte": 2} if pointer is None else {"keywordLocation": pointer})}
+        elsewhere = {} if file == words[0] else {"errorFile": file}
+        for command in "check", "lint", "bundle":
+            assert schema(command, *words) == (65, "", text)
+        assert schema("validate", words[0], "i.json", *words[1:]) == schema("diff", words[0], "i.json", *words[1:]) == (65, "", text)
+        error = {"error": sentence, "code": "invalid", **fields, **elsewhere}
+        code, out, err = schema("check", *words, "--json")
+        assert (code, json.loads(out), err) == (65, [{"file": words[0], "compiles": False, **error}], "")
+        assert json.loads(schema("lint", *words, "--json")[1]) == [{"file": words[0], **error}]
+        assert json.loads(schema("validate", words[0], "i.json", *words[1:], "--json")[1]) == [{"file": words[0], "valid": None, **error}]
+        for command in ["bundle", words[0]], ["diff", words[0], "i.json"], ["diff", "i.json", words[0]]:
+            code, out, err = schema(*command, *words[1:], "--json")
+            assert (code, err) == (65, "") and json.loads(out) == {"error": "invalid", "message": sentence, "file": file, **fields}
+    fake = r'a\" (line 7, column 8): b'                # a key that looks like a place
+    write("fake.json", '{"properties": {"%s": {"type": "objct"}}}' % fake)
+    assert schema("check", "fake.json") == (65, "", "fake.json:1:55: /properties/%s/type: %s\n" % (fake.replace("\\", ""), wrong))
+    write("fake.json", {"$ref": "b.json#/properties/p"})
+    write("b.json", '{"properties": {"p": {"properties": {"%s": {"type": "objct"}}}}}' % fake)
+    assert schema("check", "fake.json") == (65, "", "b.json:1:76: /properties/p/properties/%s/type: %s\n" % (fake.replace("\\", ""), wrong))
+    code, _, err = schema("check", "t.json", "--with", "none")
+    assert (code, err) == (66, "commute: none: No such file or directory (named by --with)\n")
+    code, out, _ = schema("check", "t.json", "--with", "none", "--json")
+    assert (code, json.loads(out)) == (66, [{"file": "t.json", "compiles": False, "error": "No such file or directory", "code": "not-found",
+                                             "errorFile": "none"}])
 
 
 def test_outputs_are_those_of_the_specification(schema, write):
@@ -278,6 +389,70 @@ def test_a_reference_may_climb_to_what_with_gives(schema, write, tmp_path):
     for climbing in "../../secret.json", "%2e%2e/../secret.json", "../common/../../secret.json":
         write("all/order/o.json", {"$ref": climbing})
         assert schema("check", "all/order/o.json", "--with", "all")[0] == 69, climbing
+
+
+def test_a_uri_is_the_file_that_with_says(schema, write):
+    write("s.json", {"$ref": "https://example.com/s?v=1"})
+    write("i.json", "1")
+    write("text.json", {"type": "string"})
+    write("1=b.json", {"type": "string"})
+    write("2=c.json", {"type": "number"})
+    write("https:/own", {"$id": "https://example.com/s?v=1", "type": "null"})
+    write("other.json", {"$id": "https://example.com/other", "$ref": "text"})
+    uri, refused = "https://example.com/s?v=1", (65, "i.json:1:1: the document: type: is number, expected string\n", "")
+    commands = ["check", "s.json"], ["lint", "s.json"], ["bundle", "s.json"], ["diff", "s.json", "s.json"], ["validate", "s.json", "i.json"]
+    for command in commands:                    # each that takes it
+        assert schema(*command)[0] == 69 and "--with URI=FILE" in schema(*command)[2]
+        assert schema(*command, "--with", f"{uri}=2=c.json")[0] == 0
+    assert schema("validate", "s.json", "i.json", "--with", f"{uri}=text.json") == refused
+    assert schema("validate", "s.json", "i.json", "--with", f"{uri}#=text.json") == refused
+    assert schema("validate", "s.json", "i.json", "--with", "https://example.com/s?v=1=b.json")[0] == 69      # of the URI that ends in v
+    assert schema("validate", "s.json", "i.json", "--with", f"{uri}=1=b.json") == refused
+    # A file of the whole name goes first, and URI=FILE before a $id.
+    write("a=https:b.json", {"$id": uri, "type": "string"})
+    assert schema("validate", "s.json", "i.json", "--with", "a=https:b.json") == refused
+    assert schema("validate", "s.json", "i.json", "--with", "a=https:b.json", "--with", f"{uri}=2=c.json")[0] == 0
+    # References of such a file lead from its URI, or its own $id.
+    write("s.json", {"$ref": "https://example.com/a/b"})
+    write("b.json", {"$ref": "text"})
+    words = ["--with", "https://example.com/a/b=b.json", "--with", "https://example.com/a/text=text.json"]
+    assert schema("validate", "s.json", "i.json", *words) == refused
+    words = ["--with", "https://example.com/a/b=other.json", "--with", "https://example.com/text=text.json"]
+    assert schema("validate", "s.json", "i.json", *words) == refused
+    code, _, err = schema("bundle", "s.json", *words)
+    assert code == 69 and 'says that it is "https://example.com/other"' in err
+
+
+def test_what_with_cannot_be_is_refused(schema, write, tmp_path):
+    write("s.json", {"$ref": "urn:s"})
+    write("a.json", {"$id": "urn:s", "type": "string"})
+    write("more/b.json", {"$id": "urn:s", "type": "number"})
+    for value, code, said in [
+            ("relative=a.json", 65, '--with relative=a.json: there is no such file, and "relative" is no absolute URI'),
+            ("/s=a.json", 65, '--with /s=a.json: there is no such file, and "/s" is no absolute URI'),
+            ("urn:=a.json", 65, '--with urn:=a.json: there is no such file, and "urn:" is no absolute URI'),
+            ("urn:a b=a.json", 65, '--with urn:a b=a.json: there is no such file, and "urn:a b" is no absolute URI'),
+            ("urn:s#a=a.json", 65, "--with urn:s#a=a.json: a URI with a fragment names no document"),
+            ("urn:s=-", 65, "--with urn:s=-: expected a file behind =, not standard input"),
+            ("urn:s=none.json", 66, "none.json: No such file or directory (named by --with)"),
+            ("urn:s=more", 66, "more: is a directory, not a file (named by --with)"),
+            ("=a.json", 66, "=a.json: No such file or directory (named by --with)"), ("", 65, "--with : this is no file")]:
+        assert schema("check", "s.json", "--with", value) == (code, "", f"commute: {said}\n")
+        one, = json.loads(schema("check", "s.json", "--with", value, "--json")[1])
+        assert said.removesuffix(" (named by --with)") == (f'{one["errorFile"]}: ' if "errorFile" in one else "") + one["error"]
+    assert schema("check", "s.json", "--with", "urn:s=a.json", "--with", f"urn:s={tmp_path}/a.json")[0] == 0
+    assert schema("check", "s.json", "--with", "urn:s=a.json", "--with", "urn:s=more/b.json") == (
+        65, "", "commute: --with urn:s=more/b.json: this URI is that of a.json already\n")
+    # Two of one $id matter when it is asked for.
+    assert schema("check", "a.json", "--with", "a.json", "--with", "more")[0] == 0
+    code, _, err = schema("check", "s.json", "--with", "a.json", "--with", "more")
+    assert code == 65 and err.startswith("s.json:1:10: /$ref: ") and "a.json and more/b.json both have this $id; --with urn:s=FILE" in err
+    assert schema("check", "s.json", "--with", "a.json", "--with", "more", "--with", "urn:s=a.json")[0] == 0
+    write("more/b.json", (tmp_path / "a.json").read_text())
+    assert schema("check", "s.json", "--with", "a.json", "--with", "more")[0] == 0
+    assert schema("check", "s.json", *["--with", "a.json"] * 1000)[0] == 0
+    code, _, err = schema("check", "s.json", *["--with", "a.json"] * 1001)
+    assert code == 64 and "too often: --with" in err
 
 
 def test_hints_at_what_is_meant(schema, write):
@@ -504,7 +679,8 @@ def test_diff_says_which_levels_hold_and_what_breaks_the_others(schema, write):
     assert found["forward"][0]["file"] == "old.json" and found["forward"][-1]["errorType"] == "ADDITIONAL_PROPERTIES_REMOVED"
     write("text.json", {"type": "null"})
     code, out, _ = schema("diff", "new.json", "old.json", "--json")
-    assert {"errorType": "TYPE_CHANGED", "file": "old.json", "place": "text.json#/type",
+    assert "  text.json:1:10: text.json#/type: TYPE_CHANGED: the new schema " in schema("diff", "new.json", "old.json")[1]
+    assert {"errorType": "TYPE_CHANGED", "file": "text.json", "place": "text.json#/type", "line": 1, "column": 10,
             "description": "the new schema allows none of what the old schema allows here", "decided": True,
             "allowed": False} in json.loads(out)["backward"]
     code, _, err = schema("diff", "old.json", "none.json")

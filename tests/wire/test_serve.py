@@ -492,6 +492,41 @@ def test_what_does_not_match_its_schema_is_refused(asynchronous, provider):
     assert asynchronous.get("/status/COMM-040")[1]["accounts"]["admitted"] == 0 and provider.seen == []
 
 
+NOT_JSON = [                    # what a careless reader would take
+    rb'[{"a\"":1},{"a"":1}]', rb'{"a":1,"a":2}', rb'{"a":1,"\u0061":2}', b"[1,]", b"[01]", b"[1 2]", b"[NaN]", b"{'a':1}", b'["\xff"]',
+    rb'["\ud800"]', rb'["\x41"]', b'["\t"]', b"[1]/**/", b"[1]]",
+]
+DATA = """\
+  TaskNoted: {from: tasks, topic: task-noted, schemas: TaskNoted.v*.json, key: /task_id, capture: ["PUT /notes/{task_id}"],
+              backfill: "GET /notes?after={cursor}"}
+communications:
+  COMM-010: {data: tasks -> bonuses, initially: async, pull: "GET /notes/{task_id}", async: {event: TaskNoted, keep: gateway}}
+"""
+
+
+@pytest.mark.parametrize("target, account, whole", [
+    ("/events/TaskDone", "COMM-040", b'{"event_id":1,"payload":{"task_id":7,"note":%s},"mark":"%s"}'),
+    ("/events/TaskNoted", "COMM-010", b'{"task_id":7,"note":%s,"mark":"%s"}'),
+    ("/COMM-040/accruals", "COMM-040", b'{"task_id":7,"note":%s,"mark":"%s"}'),         # a call that becomes a message
+])
+def test_what_is_no_json_is_refused_though_its_schema_asserts_nothing(asynchronous, target, account, whole):
+    it = asynchronous
+    for name in "TaskDone", "TaskNoted":
+        (it.folder / f"{name}.v0.json").write_text("{}")
+    it.config.write_text(it.config.read_text().replace("communications:\n", DATA))
+    process = it.serve()
+    for text in NOT_JSON:
+        for body in text, b"  " + text, whole % (text, b"refused"), whole % (b"[" + text + b"]", b"refused"):
+            status, _, answer = ask(it.gateway, "POST", target, body)
+            assert status == 400 and json.loads(answer)["error"] == "invalid" and b"line 1, column " in answer, (body, answer)
+    status, _, answer = ask(it.gateway, "POST", target, whole % (rb'[{"a\"":1},{"a":1}]', b"taken"))
+    assert status in (201, 202), answer
+    wait_until(lambda: it.get(f"/status/{account}")[1]["accounts"]["admitted"] == 1, what="the one that is JSON in the ledger")
+    process.stop()
+    log = b"".join(path.read_bytes() for path in sorted(it.data.glob("log.db*")))
+    assert b'"mark":"taken"' in log and b"refused" not in log
+
+
 def test_a_person_decides_what_is_parked(asynchronous, provider, commute, tmp_path):
     asynchronous.serve()
     provider.fail = 422

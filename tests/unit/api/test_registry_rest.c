@@ -397,6 +397,10 @@ static void versions_are_compared(void **state) {
              {"POST /compatibility/subjects/a/versions/latest?verbose=true", OF_A_AND_B, 200, "{\"is_compatible\":true,\"messages\":[]}"},
              {"POST /compatibility/subjects/a/versions?verbose=true", OF_A, 200,
               "~{\"is_compatible\":false,\"messages\":[\"{errorType:\\\"PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL\\\""},
+             {"POST /compatibility/subjects/a/versions?verbose=true", OF_A, 200,
+              "~],\"compatibility\":\"BACKWARD\",\"oldSchemaVersion\":1,\"differences\":[{\"errorType\":"
+              "\"PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL\",\"reader\":\"new\",\"schema\":\"old\",\"place\":\"#/properties/b\","
+              "\"description\":\"the old schema has this member, and the new schema, which is closed, does not\",\"decided\":true}]}"},
              {"POST /compatibility/subjects/a/versions/x", OF_A, 422, "~42202"},
              {"POST /compatibility/subjects/a/versions", JSON_SCHEMA("7"), 422, "~42201"},
              {"POST /compatibility/subjects/a/versions?verbose=true", JSON_SCHEMA("7"), 200,
@@ -404,6 +408,12 @@ static void versions_are_compared(void **state) {
              {"PUT /config/a", "{\"compatibility\":\"FORWARD\"}", 200, "~FORWARD"},
              {"POST /subjects/a/versions", OF_A, 200, "~\"id\":2,"}, {"POST /subjects/a/versions", OF_A_AND_B, 200, "~\"id\":1,"},
              {"PUT /config/a", "{\"compatibility\":\"FULL\"}", 200, "~FULL"}, {"POST /subjects/a/versions", OF_B, 409, "~2}, {oldSchema"},
+             {"POST /compatibility/subjects/a/versions?verbose=true", OF_B, 200,
+              "~\"compatibility\":\"FULL\",\"oldSchemaVersion\":2,\"differences\":[{\"errorType\":"
+              "\"PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL\",\"reader\":\"old\",\"schema\":\"new\",\"place\":\"#/properties/b\""},
+             {"POST /compatibility/subjects/a/versions?verbose=true", OF_B, 200,
+              "~{\"errorType\":\"PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL\",\"reader\":\"new\",\"schema\":\"old\","
+              "\"place\":\"#/properties/a\""},
              {"PUT /config/a", "{\"compatibility\":\"FORWARD_TRANSITIVE\"}", 200, "~FORWARD"},
              {"POST /subjects/a/versions", OF_B, 409, "~{oldSchemaVersion: 2}"},
              {"DELETE /subjects/a/versions/2", NULL, 200, "2"}, {"POST /subjects/a/versions", OF_B, 200, "~\"id\":3,"},
