@@ -123,8 +123,8 @@ static enum migrate_verdict say_backfill(const struct migrate_view *view, struct
                 return migrate_say(evidence, MIGRATE_WAIT, "backfill: failed %" PRIu64 " time%s in a row: %s", backfill->failures,
                                    plural(backfill->failures), backfill->failure);
         if (backfill->phase == GATEWAY_BACKFILL_WAITS)
-                return migrate_say(evidence, MIGRATE_WAIT, "backfill: waits for %zu writes of before, and for `settle` after one of which "
-                                   "nobody knows", view->state.plain_writes);
+                return migrate_say(evidence, MIGRATE_WAIT, "backfill: waits for %zu writes of before, for what was captured beside them, "
+                                   "and for `settle` after one of which nobody knows", view->state.plain_writes);
         return migrate_say(evidence, MIGRATE_WAIT, "backfill: %" PRIu64 " rows read, %" PRIu64 " inserted, %" PRIu64 " skipped, since "
                            "their "
                            "keys were written meanwhile", backfill->rows, backfill->inserted, backfill->skipped);
